@@ -1,0 +1,18 @@
+// Builds dist/: type-checks and compiles src/ with tsc, then copies the files that are data (Python, HTML, CSS).
+import { spawnSync } from 'node:child_process';
+import { cpSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+rmSync(`${root}dist`, { recursive: true, force: true });
+const tsc = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
+if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+
+const data = /\.(py|html|css|json)$/;
+cpSync(`${root}src`, `${root}dist`, {
+  recursive: true,
+  filter: (from) => !from.endsWith('.test.ts') && (data.test(from) || !/\.[a-z]+$/.test(from)),
+});

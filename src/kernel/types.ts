@@ -1,0 +1,97 @@
+/**
+ * What the kernel room hands to everyone above it: a plan, and the code the plan launches.
+ * A plan is plain data: a device never needs anything else.
+ */
+import type { DType } from '../task/index.ts';
+
+/** A block of device memory for one call. Tensors are views of buffers. */
+export interface PlanBuffer {
+  id: number;
+  bytes: number;
+  /** `argument`: filled by the judge; `workspace`: made by the host function, poisoned before the call. */
+  kind: 'argument' | 'workspace';
+  /** For `argument`: index into the signature's tensors. */
+  argument?: number;
+  /** For messages: the candidate's variable, or the signature's name. */
+  name: string;
+}
+
+/** A tensor the host function made or was given: a strided view of a buffer. Strides and offset in elements. */
+export interface PlanTensor {
+  buffer: number;
+  dtype: DType;
+  shape: readonly number[];
+  strides: readonly number[];
+  offset: number;
+}
+
+/** One argument of a launch, already encoded as the kernel's parameter wants it. */
+export type LaunchArgument =
+  | { kind: 'pointer'; buffer: number; byteOffset: number }
+  /** Little-endian bytes, hex; as long as the parameter. */
+  | { kind: 'bytes'; hex: string };
+
+export type Dim3 = readonly [x: number, y: number, z: number];
+
+/** What the host function does, in order. Line numbers are the candidate's own. */
+export type PlanStep =
+  | {
+      kind: 'launch';
+      /** The mangled name in the PTX. */
+      entry: string;
+      /** As the candidate wrote it, e.g. `softmax_kernel<float, 256>`. */
+      kernel: string;
+      grid: Dim3;
+      block: Dim3;
+      dynamicSharedBytes: number;
+      arguments: readonly LaunchArgument[];
+      line: number;
+    }
+  /** cudaMemsetAsync, zeros, full: `bytes` is the pattern (hex, 1 to 8 bytes), repeated over the tensor's elements. */
+  | { kind: 'fill'; tensor: PlanTensor; bytes: string; line: number }
+  /** contiguous(), copy_, to(dtype), clone: elementwise copy with conversion between dtypes, PyTorch's rules. */
+  | { kind: 'copy'; from: PlanTensor; to: PlanTensor; line: number };
+
+/** What the host function does for given shapes. */
+export interface Plan {
+  buffers: readonly PlanBuffer[];
+  steps: readonly PlanStep[];
+  /** The tensors returned, in order. A returned tensor may be a view of an argument (in-place candidates). */
+  outputs: readonly PlanTensor[];
+}
+
+/** What ptxas says of one entry on one architecture. */
+export interface EntryResources {
+  entry: string;
+  registers: number;
+  staticSharedBytes: number;
+  spillStoreBytes: number;
+  spillLoadBytes: number;
+  stackBytes: number;
+  maxThreads?: number;
+}
+
+/** Device code, compiled. */
+export interface Build {
+  /** SHA-256 over source, instantiations, flags, and the compiler's version; hex. */
+  hash: string;
+  ptx: string;
+  /** Machine code for `arch`; base64. */
+  cubin: string;
+  arch: string;
+  resources: readonly EntryResources[];
+  compiler: string;
+  /** Lines of the compiled file to lines of the candidate: `sourceLines[compiledLine]` is the candidate's line (1-based), 0 if none. */
+  sourceLines: readonly number[];
+  milliseconds: number;
+  cached: boolean;
+}
+
+/** A candidate made ready to be judged: frozen source, plan for the task's shapes, compiled code. */
+export interface PreparedCandidate {
+  source: string;
+  /** SHA-256 of the source, hex. Frozen before any seed is drawn. */
+  sourceHash: string;
+  plan: Plan;
+  build: Build;
+}

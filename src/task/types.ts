@@ -1,0 +1,128 @@
+/**
+ * What the task room hands to everyone above it: the graph of a task, its tensors, its signature.
+ * Plain data throughout, so that a task can be hashed, stored and sent to another process.
+ */
+
+/** Element types a task may use; PyTorch's names without `torch.`. */
+export type DType =
+  | 'float64'
+  | 'float32'
+  | 'float16'
+  | 'bfloat16'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint8'
+  | 'bool';
+
+/** Shape (row-major, contiguous unless said otherwise) and element type. A scalar tensor has shape []. */
+export interface TensorSpec {
+  shape: readonly number[];
+  dtype: DType;
+}
+
+/**
+ * A tensor on the host. `values` holds one float64 an element in row-major order, already rounded to `dtype`
+ * (so a float32 tensor holds only float32 values, a bool tensor 0 and 1). Integers beyond 2^53 are not representable
+ * and are refused where they would arise.
+ */
+export interface HostTensor {
+  spec: TensorSpec;
+  values: Float64Array;
+}
+
+/** How the task file itself drew a tensor: a hint to what values are legal (class indices, masks), not what the judge draws. */
+export type Draw =
+  | { kind: 'uniform'; low: number; high: number }
+  | { kind: 'normal'; mean: number; std: number }
+  | { kind: 'integer'; low: number; high: number }
+  | { kind: 'constant'; value: number }
+  | { kind: 'values'; values: number[] };
+
+/** An attribute of a node: JSON, with infinities and NaN spelled 'inf', '-inf', 'nan'. */
+export type Attribute = number | string | boolean | null | readonly Attribute[];
+
+/** A value in the graph: an input, a parameter, a constant, or a node's output. Ids are dense and unique in the graph. */
+export interface GraphValue {
+  id: number;
+  spec: TensorSpec;
+}
+
+export interface GraphInput extends GraphValue {
+  /** The parameter's name in `forward`. */
+  name: string;
+  draw: Draw;
+}
+
+/** A parameter or a buffer of the model, in registration order. */
+export interface GraphParameter extends GraphValue {
+  /** Dotted name as PyTorch gives it, e.g. `linear.weight`. */
+  name: string;
+  kind: 'parameter' | 'buffer';
+  draw: Draw;
+}
+
+/** A tensor made inside `forward` or `__init__` that is neither input nor parameter. */
+export interface GraphConstant extends GraphValue {
+  draw: Draw;
+}
+
+/** One operator applied. `op` is a canonical name from the operator table (src/task/operators). */
+export interface GraphNode {
+  op: string;
+  /** Ids of the tensor operands, in the operator's documented order. */
+  inputs: readonly number[];
+  attributes: Readonly<Record<string, Attribute>>;
+  outputs: readonly GraphValue[];
+  /** Line of the task file that made this node, for messages. */
+  line: number;
+}
+
+/** A task as operators in execution order. */
+export interface Graph {
+  inputs: readonly GraphInput[];
+  parameters: readonly GraphParameter[];
+  constants: readonly GraphConstant[];
+  nodes: readonly GraphNode[];
+  /** Ids of the returned tensors. */
+  outputs: readonly number[];
+}
+
+/** A scalar argument of `__init__`, passed to a candidate by name. */
+export interface InitScalar {
+  name: string;
+  value: number | boolean | string | readonly number[] | null;
+}
+
+/** An argument of a candidate's `forward`, in order: inputs, then parameters and buffers; scalars follow by name. */
+export interface SignatureTensor {
+  name: string;
+  role: 'input' | 'parameter' | 'buffer';
+  spec: TensorSpec;
+}
+
+/** What a candidate is called with and what it must return. `assay task inspect` prints it. */
+export interface Signature {
+  tensors: readonly SignatureTensor[];
+  scalars: readonly InitScalar[];
+  outputs: readonly TensorSpec[];
+}
+
+/** What arithmetic a candidate may use inside; inputs and outputs keep the task's dtypes. */
+export type PrecisionPolicy = 'fp32' | 'tf32' | 'fp16' | 'bf16';
+
+/** A traced task. */
+export interface Task {
+  /** File name without directory and extension. */
+  name: string;
+  /** The file's text as read. */
+  source: string;
+  /** SHA-256 of the source and of the scale, hex. */
+  hash: string;
+  graph: Graph;
+  signature: Signature;
+  precision: PrecisionPolicy;
+  /** Constants of the file that `--scale` changed: name, from, to. Empty at the file's own shapes. */
+  scaled: readonly { name: string; from: number; to: number }[];
+}
