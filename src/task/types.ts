@@ -32,13 +32,24 @@ export interface HostTensor {
   values: Float64Array;
 }
 
-/** How the task file itself drew a tensor: a hint to what values are legal (class indices, masks), not what the judge draws. */
+/** A number that survives JSON: infinities and NaN are spelled out. */
+export type JsonNumber = number | 'inf' | '-inf' | 'nan';
+
+/**
+ * How the task file itself drew a tensor: a hint to what values are legal (class indices, masks), not what the judge draws.
+ * `integer` is uniform on low .. high-1; `range` is start + step*i in row-major order; `permutation` is one of 0 .. n-1;
+ * `computed` is a small graph over other draws (`torch.tril(torch.rand(n, n))`, `torch.randn(n, c).softmax(-1)`): no inputs or parameters,
+ * its constants are the draws, its one output the tensor.
+ */
 export type Draw =
   | { kind: 'uniform'; low: number; high: number }
   | { kind: 'normal'; mean: number; std: number }
   | { kind: 'integer'; low: number; high: number }
-  | { kind: 'constant'; value: number }
-  | { kind: 'values'; values: number[] };
+  | { kind: 'constant'; value: JsonNumber }
+  | { kind: 'values'; values: JsonNumber[] }
+  | { kind: 'range'; start: number; step: number }
+  | { kind: 'permutation' }
+  | { kind: 'computed'; graph: Graph };
 
 /** An attribute of a node: JSON, with infinities and NaN spelled 'inf', '-inf', 'nan'. */
 export type Attribute = number | string | boolean | null | readonly Attribute[];
@@ -68,7 +79,7 @@ export interface GraphConstant extends GraphValue {
   draw: Draw;
 }
 
-/** One operator applied. `op` is a canonical name from the operator table (src/task/operators). */
+/** One operator applied. `op` is a canonical name of the operator table: operators.md, operators/. */
 export interface GraphNode {
   op: string;
   /** Ids of the tensor operands, in the operator's documented order. */
