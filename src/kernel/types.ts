@@ -71,7 +71,7 @@ export interface EntryResources {
   maxThreads?: number;
 }
 
-/** Device code, compiled. */
+/** Device code, compiled. Its line numbers (`-lineinfo`, messages) are the candidate's own: host code was blanked, not cut. */
 export interface Build {
   /** SHA-256 over source, instantiations, flags, and the compiler's version; hex. */
   hash: string;
@@ -81,8 +81,6 @@ export interface Build {
   arch: string;
   resources: readonly EntryResources[];
   compiler: string;
-  /** Lines of the compiled file to lines of the candidate: `sourceLines[compiledLine]` is the candidate's line (1-based), 0 if none. */
-  sourceLines: readonly number[];
   milliseconds: number;
   cached: boolean;
 }

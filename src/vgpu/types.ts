@@ -88,7 +88,13 @@ export interface LaunchProfile {
   warpInstructions: number;
   /** Warp instructions by class: `fp32`, `fp64`, `fp16`, `int`, `special`, `load`, `store`, `atomic`, `branch`, `barrier`, `shuffle`, `tensor`, `other`. */
   byClass: Readonly<Record<string, number>>;
-  global: { loadRequests: number; loadSectors: number; storeRequests: number; storeSectors: number; uniqueBytes: number };
+  global: {
+    loadRequests: number;
+    loadSectors: number;
+    storeRequests: number;
+    storeSectors: number;
+    uniqueBytes: number;
+  };
   shared: { accesses: number; bankConflictCycles: number };
   atomics: number;
   divergentBranches: number;
