@@ -1,0 +1,13 @@
+/** What executes a plan. A candidate runs in a child process that can crash, hang, or be killed, and comes back. */
+export { poisonWord } from './poison.ts';
+export type {
+  Call,
+  CallResult,
+  Device,
+  MeasuredTime,
+  RunLimits,
+  RunRequest,
+  RunResult,
+  SealedOutput,
+} from './types.ts';
+export { createVirtualDevice, type VirtualDeviceOptions } from './virtual/virtual-device.ts';

@@ -1,0 +1,277 @@
+/**
+ * Executes a plan on a virtual GPU in this process. The device's child process calls it; nothing else should,
+ * because a kernel that never ends can only be stopped by killing the process it runs in.
+ */
+import type { LaunchArgument, Plan, PlanStep, PlanTensor } from '../../kernel/index.ts';
+import { decode, elementBytes, encode, type TensorSpec } from '../../task/index.ts';
+import {
+  type DevicePointer,
+  type Finding,
+  gpuTarget,
+  type LaunchProfile,
+  type LoadedModule,
+  type ModelledLaunch,
+  modelTime,
+  PtxError,
+  VirtualGpu,
+} from '../../vgpu/index.ts';
+import { poisonWord } from '../poison.ts';
+import type { Call, CallResult, RunRequest, RunResult, SealedOutput } from '../types.ts';
+import { copyProfile, fillProfile } from './copy-profile.ts';
+import { sampleBlocks } from './sample.ts';
+import { elementCount, forEachElement, isContiguous } from './strided.ts';
+
+type Launch = Extract<PlanStep, { kind: 'launch' }>;
+
+/** A run ended early; carries the result to give. */
+class Ended extends Error {
+  constructor(readonly result: RunResult) {
+    super('the run has ended');
+  }
+}
+
+/** Runs every call of the request, then profiles if asked. Never throws for what the candidate does. */
+export function runPlan(request: RunRequest): RunResult {
+  try {
+    return new PlanRun(request).run();
+  } catch (error) {
+    if (error instanceof Ended) return error.result;
+    if (error instanceof PtxError) return { status: 'unsupported', message: error.message };
+    throw error;
+  }
+}
+
+class PlanRun {
+  readonly #request: RunRequest;
+  readonly #plan: Plan;
+  readonly #gpu = new VirtualGpu();
+  readonly #module: LoadedModule;
+  readonly #findings: Finding[] = [];
+  /** Thread-instructions of each step in the last call; what the profiler sizes its sample by. */
+  readonly #instructions: number[] = [];
+  #pointers: DevicePointer[] = [];
+  #printed = '';
+  #callsCompleted = 0;
+
+  constructor(request: RunRequest) {
+    this.#request = request;
+    this.#plan = request.plan;
+    this.#module = this.#gpu.load(request.build.ptx, { name: 'candidate' });
+  }
+
+  run(): RunResult {
+    this.#checkMemory();
+    const calls: CallResult[] = [];
+    for (const call of this.#request.calls) {
+      calls.push(this.#call(call));
+      this.#callsCompleted++;
+    }
+    const first = this.#request.calls[0];
+    const profiled = this.#request.profile && first ? this.#profile(first, this.#request.profile.gpu) : {};
+    return { status: 'completed', calls, findings: this.#findings, printed: this.#printed, ...profiled };
+  }
+
+  #checkMemory(): void {
+    const bytes = this.#plan.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
+    const limit = this.#request.limits.memoryBytes;
+    if (bytes <= limit) return;
+    const message = `The plan needs ${megabytes(bytes)} of device memory; the limit is ${megabytes(limit)}.`;
+    throw new Ended({ status: 'exceeded', limit: 'memory', message });
+  }
+
+  /** Buffers filled as the call says: arguments with its inputs, workspaces with poison. */
+  #prepare(call: Call): void {
+    if (call.resetGlobals) this.#gpu.resetGlobals(this.#module);
+    if (call.freshMemory || this.#pointers.length === 0) {
+      const old = this.#pointers;
+      this.#pointers = this.#plan.buffers.map(({ bytes, name }) => this.#gpu.allocate(bytes, { name }));
+      for (const pointer of old) this.#gpu.free(pointer);
+    }
+    for (const buffer of this.#plan.buffers) {
+      const pointer = this.#pointers[buffer.id]!;
+      if (buffer.kind === 'argument') this.#gpu.write(pointer, this.#input(call, buffer.argument!));
+      else this.#gpu.poison(pointer, buffer.bytes, poisonWord(call.poisonSeed + buffer.id));
+    }
+  }
+
+  #input(call: Call, argument: number): Uint8Array {
+    const bytes = call.inputs[argument];
+    if (!bytes) throw new Error(`the call has no bytes for argument ${argument}`);
+    return bytes;
+  }
+
+  #call(call: Call): CallResult {
+    const started = performance.now();
+    this.#prepare(call);
+    let instructions = 0;
+    for (const [index, step] of this.#plan.steps.entries()) {
+      if (step.kind !== 'launch') {
+        this.#transfer(step);
+        continue;
+      }
+      const spent = this.#launch(step, this.#request.limits.instructions - instructions);
+      this.#instructions[index] = spent;
+      instructions += spent;
+    }
+    const outputs = this.#plan.outputs.map((tensor) => this.#seal(tensor));
+    const changedInputs = this.#changedInputs(call);
+    return { outputs, changedInputs, threadInstructions: instructions, milliseconds: performance.now() - started };
+  }
+
+  #launchConfig(step: Launch) {
+    return {
+      grid: step.grid,
+      block: step.block,
+      dynamicSharedBytes: step.dynamicSharedBytes,
+      arguments: step.arguments.map((argument) => this.#encode(argument)),
+      allocations: step.arguments.flatMap((argument) =>
+        argument.kind === 'pointer' ? [this.#pointers[argument.buffer]!] : [],
+      ),
+    };
+  }
+
+  #launch(step: Launch, budget: number): number {
+    const report = this.#gpu.launch(this.#module, step.entry, {
+      ...this.#launchConfig(step),
+      executor: this.#request.executor ?? 'auto',
+      instructionBudget: budget,
+    });
+    this.#findings.push(...report.findings.map((finding) => ({ ...finding, kernel: step.kernel })));
+    this.#print(report.printed);
+    if (report.completed) return report.threadInstructions;
+    const last = this.#findings.at(-1);
+    if (last?.kind === 'budget-exceeded') {
+      const message = `${step.kernel} (launched on line ${step.line}) was stopped after ${budget.toLocaleString('en')} thread-instructions: it may never end.`;
+      throw new Ended({ status: 'exceeded', limit: 'instructions', message });
+    }
+    const message = last?.message ?? `${step.kernel} (launched on line ${step.line}) did not complete.`;
+    const [findings, printed, callsCompleted] = [this.#findings, this.#printed, this.#callsCompleted];
+    throw new Ended({ status: 'faulted', findings, message, printed, callsCompleted });
+  }
+
+  #print(text: string): void {
+    this.#printed += text;
+    const limit = this.#request.limits.printBytes;
+    if (this.#printed.length <= limit) return;
+    throw new Ended({ status: 'exceeded', limit: 'output', message: `The kernels printed more than ${limit} bytes.` });
+  }
+
+  #encode(argument: LaunchArgument): Uint8Array {
+    if (argument.kind === 'bytes') return Uint8Array.from(Buffer.from(argument.hex, 'hex'));
+    const bytes = new Uint8Array(8);
+    const address = this.#pointers[argument.buffer]! + BigInt(argument.byteOffset);
+    new DataView(bytes.buffer).setBigUint64(0, address, true);
+    return bytes;
+  }
+
+  /** The host function's own fills and copies: PyTorch's work, done here by plain code. */
+  #transfer(step: Exclude<PlanStep, Launch>): void {
+    if (step.kind === 'fill') {
+      const size = elementBytes[step.tensor.dtype];
+      const elements = Buffer.alloc(elementCount(step.tensor) * size, Buffer.from(step.bytes, 'hex').subarray(0, size));
+      this.#scatter(step.tensor, elements);
+      return;
+    }
+    const { bytes, written } = this.#seal(step.from);
+    const [from, to] = [step.from, step.to].map(({ shape, dtype }) => ({ shape, dtype })) as [TensorSpec, TensorSpec];
+    const elements = from.dtype === to.dtype ? bytes : encode({ spec: to, values: decode(bytes, from).values });
+    this.#scatter(step.to, elements, written);
+  }
+
+  #view(tensor: PlanTensor): { pointer: DevicePointer; size: number; bytes: Uint8Array } {
+    const size = elementBytes[tensor.dtype];
+    const pointer = this.#pointers[tensor.buffer]!;
+    return { pointer, size, bytes: this.#gpu.read(pointer, this.#plan.buffers[tensor.buffer]!.bytes) };
+  }
+
+  /** Writes contiguous `elements` into the view; where `present` is given, only those marked in it. */
+  #scatter(tensor: PlanTensor, elements: Uint8Array, present?: Uint8Array): void {
+    const size = elementBytes[tensor.dtype];
+    const pointer = this.#pointers[tensor.buffer]!;
+    if (isContiguous(tensor) && !present?.includes(0)) {
+      this.#gpu.write(pointer + BigInt(tensor.offset * size), elements);
+      return;
+    }
+    forEachElement(tensor, (offset, index) => {
+      if (present?.[index] === 0) return;
+      this.#gpu.write(pointer + BigInt(offset * size), elements.subarray(index * size, (index + 1) * size));
+    });
+  }
+
+  #seal(tensor: PlanTensor): Required<SealedOutput> {
+    const { pointer, bytes, size } = this.#view(tensor);
+    const writtenBytes = this.#gpu.written(pointer, bytes.length);
+    const written = new Uint8Array(elementCount(tensor));
+    forEachElement(tensor, (offset, index) => {
+      let all = 1;
+      for (let byte = offset * size; byte < (offset + 1) * size; byte++) all &= writtenBytes[byte]!;
+      written[index] = all;
+    });
+    return { bytes: gather(bytes, tensor, size), written };
+  }
+
+  #changedInputs(call: Call): { argument: number; firstByte: number }[] {
+    return this.#plan.buffers.flatMap(({ id, kind, argument, bytes }) => {
+      if (kind !== 'argument') return [];
+      const before = this.#input(call, argument!);
+      const now = this.#gpu.read(this.#pointers[id]!, bytes);
+      if (Buffer.compare(before, now) === 0) return [];
+      return [{ argument: argument!, firstByte: before.findIndex((byte, index) => byte !== now[index]) }];
+    });
+  }
+
+  /** Runs the first call once more; before each launch, sampled blocks of it in the interpreter, counting. */
+  #profile(call: Call, gpu: string): { profile: LaunchProfile[]; modelled?: ReturnType<typeof modelTime> } {
+    const target = gpuTarget(gpu);
+    const launches: ModelledLaunch[] = [];
+    this.#prepare({ ...call, resetGlobals: true });
+    for (const [index, step] of this.#plan.steps.entries()) {
+      if (step.kind !== 'launch') {
+        const profile = step.kind === 'fill' ? fillProfile(step.tensor) : copyProfile(step.from, step.to);
+        launches.push({ profile, demand: { threads: 256, registers: 32, sharedBytes: 0 }, spillBytes: 0 });
+        this.#transfer(step);
+        continue;
+      }
+      launches.push(this.#profileLaunch(step, this.#instructions[index]!));
+    }
+    return { profile: launches.map(({ profile }) => profile), modelled: modelTime(launches, target) };
+  }
+
+  #profileLaunch(step: Launch, instructions: number): ModelledLaunch {
+    const total = step.grid[0] * step.grid[1] * step.grid[2];
+    const blocks = sampleBlocks(total, instructions / total);
+    const config = this.#launchConfig(step);
+    const report = this.#gpu.launch(this.#module, step.entry, {
+      ...config,
+      executor: 'interpreter',
+      profile: true,
+      blocks,
+    });
+    if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
+    if (blocks) this.#gpu.launch(this.#module, step.entry, { ...config, executor: this.#request.executor ?? 'auto' });
+    const resources = this.#request.build.resources.find(({ entry }) => entry === step.entry);
+    return {
+      profile: { ...report.profile, kernel: step.kernel },
+      demand: {
+        threads: step.block[0] * step.block[1] * step.block[2],
+        registers: resources?.registers ?? 32,
+        sharedBytes: (resources?.staticSharedBytes ?? 0) + step.dynamicSharedBytes,
+      },
+      spillBytes: (resources?.spillLoadBytes ?? 0) + (resources?.spillStoreBytes ?? 0),
+    };
+  }
+}
+
+function gather(bytes: Uint8Array, tensor: PlanTensor, size: number): Uint8Array {
+  const count = elementCount(tensor);
+  if (isContiguous(tensor)) return bytes.slice(tensor.offset * size, (tensor.offset + count) * size);
+  const out = new Uint8Array(count * size);
+  forEachElement(tensor, (offset, index) => {
+    out.set(bytes.subarray(offset * size, (offset + 1) * size), index * size);
+  });
+  return out;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toLocaleString('en', { maximumFractionDigits: 1 })} MB`;
+}
