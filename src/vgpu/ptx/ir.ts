@@ -113,6 +113,8 @@ export interface Relocation {
   readonly addend: number;
   /** `generic(symbol)`: the generic address rather than that of the symbol's own space. */
   readonly generic: boolean;
+  /** The address is shifted right by this many bits first (`0xFF00(symbol)` stores its second byte). */
+  readonly shift: number;
 }
 
 /** A variable of the module or of one function, or a parameter. */
@@ -127,10 +129,13 @@ export interface Variable {
   /** Initial bytes, `bytes` long; absent: zeros for global and const, undefined content for shared and local. */
   readonly initial?: Uint8Array;
   readonly relocations: readonly Relocation[];
+  /** `kernel-parameter`: lives in the launch's parameter buffer. `frame`: one copy for each call of the function. */
+  readonly owner: 'module' | 'kernel-parameter' | 'frame';
   /**
-   * Offset in the owner's area of that space: in {@link PtxFunction.localBytes} for local, in the parameter area for
-   * entry parameters, in {@link PtxFunction.paramBytes} for `.param` variables of a `.func` or of a call site.
-   * For shared, global and const variables the loader places them; here it is -1.
+   * Offset in the owner's area of that space: for local in {@link PtxFunction.localBytes}; for kernel parameters in the
+   * launch's parameter buffer ({@link PtxFunction.paramBytes}); for other `.param` variables (call sites, and the
+   * parameters and returns of a `.func`) in {@link PtxFunction.frameParamBytes}. Shared, global and const variables are
+   * placed by the loader; here it is -1.
    */
   readonly offset: number;
   readonly ptxLine: number;
@@ -159,11 +164,9 @@ export type SpecialRegister =
   | 'globaltimer_hi'
   | 'total_smem_size'
   | 'dynamic_smem_size'
-  | 'aggr_smem_size'
   | 'cluster_ctarank'
   | 'cluster_nctarank'
   | 'is_explicit_cluster'
-  | 'envreg'
   | 'WARP_SZ';
 
 /** Byte or half-word selector of a source (`%r1.b0`, `%r1.h1`), used by the video instructions. */
@@ -427,8 +430,10 @@ export interface PtxFunction {
   readonly performance: Performance;
   /** Bytes of all `.local` variables with their alignment. */
   readonly localBytes: number;
-  /** Entry: bytes of the kernel parameters. `.func`: bytes of its own and its call sites' `.param` variables. */
+  /** Bytes of the kernel parameters (entries; 0 for a `.func`). */
   readonly paramBytes: number;
+  /** Bytes of call sites' `.param` variables and, in a `.func`, of its own parameters and returns. */
+  readonly frameParamBytes: number;
   readonly ptxLine: number;
 }
 
