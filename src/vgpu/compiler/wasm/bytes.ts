@@ -39,6 +39,12 @@ export class ByteBuffer {
     this.byte(rest);
   }
 
+  /** Overwrites five bytes with an unsigned LEB128 padded to that length. */
+  patchU32(at: number, value: number): void {
+    for (let index = 0; index < 5; index++)
+      this.data[at + index] = ((value >>> (7 * index)) & 0x7f) | (index < 4 ? 0x80 : 0);
+  }
+
   /** Signed LEB128 of a 32-bit value. */
   s32(value: number): void {
     let rest = value | 0;

@@ -15,9 +15,9 @@ export interface Label {
   readonly depth: number;
 }
 
-/** A function's index in its module with its signature. */
+/** A function of the module, its own or imported. Its index is settled when the module is finished. */
 export interface FunctionRef {
-  readonly index: number;
+  index: number;
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
 }
@@ -25,11 +25,13 @@ export interface FunctionRef {
 /** The body of one function. Instructions are appended; `end` closes block, loop, if, and is implied at the very end. */
 export class FunctionBuilder implements FunctionRef {
   readonly code = new ByteBuffer(256);
+  /** Where calls name a function whose index is not known yet. */
+  private readonly calls: { at: number; target: FunctionRef }[] = [];
   private readonly localTypes: ValueType[] = [];
   private depth = 0;
+  index = -1;
 
   constructor(
-    readonly index: number,
     readonly typeIndex: number,
     readonly params: readonly ValueType[],
     readonly results: readonly ValueType[],
@@ -164,7 +166,8 @@ export class FunctionBuilder implements FunctionRef {
 
   call(target: FunctionRef): this {
     this.code.byte(0x10);
-    this.code.u32(target.index);
+    this.calls.push({ at: this.code.length, target });
+    this.code.append([0x80, 0x80, 0x80, 0x80, 0x00]);
     return this;
   }
 
@@ -228,6 +231,7 @@ export class FunctionBuilder implements FunctionRef {
 
   /** Appends this function's entry of the code section. */
   encode(out: ByteBuffer): void {
+    for (const { at, target } of this.calls) this.code.patchU32(at, target.index);
     if (this.depth !== 0) throw new Error(`Unbalanced control structure in function '${this.name}'.`);
     const head = new ByteBuffer(16);
     const runs: [count: number, type: ValueType][] = [];
@@ -256,15 +260,15 @@ interface MemoryImport {
   shared: boolean;
 }
 
-/** A module under construction. Imports must be declared before the first function of its own. */
+/** A module under construction. */
 export class ModuleBuilder {
   private readonly types: string[] = [];
   private readonly typeBytes: Uint8Array[] = [];
-  private readonly imports: { module: string; name: string; typeIndex: number }[] = [];
+  private readonly imports: { module: string; name: string; typeIndex: number; ref: FunctionRef }[] = [];
   private memoryImport: MemoryImport | undefined;
   private readonly functions: FunctionBuilder[] = [];
   private readonly globals: { type: ValueType; initial: bigint }[] = [];
-  private readonly exports: { name: string; kind: number; index: number }[] = [];
+  private readonly exports: { name: string; kind: number; item: { index: number } }[] = [];
   private elements: FunctionRef[] = [];
 
   /** Index of a function type, made when new. */
@@ -289,9 +293,9 @@ export class ModuleBuilder {
     params: readonly ValueType[],
     results: readonly ValueType[],
   ): FunctionRef {
-    if (this.functions.length > 0) throw new Error('Imports must be declared before functions.');
-    this.imports.push({ module, name, typeIndex: this.type(params, results) });
-    return { index: this.imports.length - 1, params, results };
+    const ref: FunctionRef = { index: this.imports.length, params, results };
+    this.imports.push({ module, name, typeIndex: this.type(params, results), ref });
+    return ref;
   }
 
   importMemory(memory: MemoryImport): void {
@@ -305,18 +309,17 @@ export class ModuleBuilder {
   }
 
   function(name: string, params: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
-    const index = this.imports.length + this.functions.length;
-    const builder = new FunctionBuilder(index, this.type(params, results), params, results, name);
+    const builder = new FunctionBuilder(this.type(params, results), params, results, name);
     this.functions.push(builder);
     return builder;
   }
 
   exportFunction(name: string, target: FunctionRef): void {
-    this.exports.push({ name, kind: 0, index: target.index });
+    this.exports.push({ name, kind: 0, item: target });
   }
 
   exportGlobal(name: string, index: number): void {
-    this.exports.push({ name, kind: 3, index });
+    this.exports.push({ name, kind: 3, item: { index } });
   }
 
   /** Fills table 0 (for call_indirect), from index 0. */
@@ -325,6 +328,9 @@ export class ModuleBuilder {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
+    this.functions.forEach((item, position) => {
+      item.index = this.imports.length + position;
+    });
     const out = new ByteBuffer(4096);
     out.append([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
     const section = (id: number, fill: (body: ByteBuffer) => void): void => {
@@ -378,7 +384,7 @@ export class ModuleBuilder {
       for (const item of this.exports) {
         body.name(item.name);
         body.byte(item.kind);
-        body.u32(item.index);
+        body.u32(item.item.index);
       }
     });
     if (this.elements.length > 0)

@@ -71,6 +71,6 @@ export function hasFusedMultiplyAdd(): boolean {
   fused =
     fma(step, step, -1) === 2 ** -21 + 2 ** -44 &&
     fma(1 + 2 ** -12, 1 + 2 ** -12, 2 ** -80) === 1 + 2 ** -11 + 2 ** -23 &&
-    fma(2 ** -100, 2 ** -40, 2 ** -149) === 2 ** -149;
+    fma(2 ** -100, 2 ** -40, 2 ** -149) === 2 ** -140 + 2 ** -149;
   return fused;
 }
