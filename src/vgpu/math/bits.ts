@@ -26,7 +26,7 @@ export function f32FromBits(bits: number): number {
 
 /** The bits of an f32 as int32; every NaN gives 0x7fffffff. WASM: `i32.reinterpret_f32` behind an `x != x` select. */
 export function f32ToBits(value: number): number {
-  if (value !== value) return F32_NAN_BITS;
+  if (Number.isNaN(value)) return F32_NAN_BITS;
   float32[0] = value;
   return int32[0]!;
 }
@@ -39,7 +39,7 @@ export function f64FromBits(bits: bigint): number {
 
 /** The bits of an f64 as an unsigned 64-bit bigint; every NaN gives {@link F64_NAN_BITS}. */
 export function f64ToBits(value: number): bigint {
-  if (value !== value) return F64_NAN_BITS;
+  if (Number.isNaN(value)) return F64_NAN_BITS;
   float64[0] = value;
   return uint64[0]!;
 }

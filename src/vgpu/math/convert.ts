@@ -51,7 +51,7 @@ export function floatToInteger(
   fromF64 = false,
 ): number {
   const { min, max, bits, signed } = INTEGER_TYPES[type];
-  if (x !== x) return fromF64 ? (signed ? min : 2 ** (bits - 1)) : 0;
+  if (Number.isNaN(x)) return fromF64 ? (signed ? min : 2 ** (bits - 1)) : 0;
   const r = roundToIntegral(x, mode);
   // Adding zero turns -0 into +0.
   return r < min ? min : r > max ? max : r + 0;
@@ -64,7 +64,7 @@ export function floatToInteger(
  */
 export function floatToInteger64(x: number, type: 'u64' | 's64', mode: IntegerRounding = 'rzi'): bigint {
   const { min, max } = RANGE_64[type];
-  if (x !== x) return type === 's64' ? min : 0x8000000000000000n;
+  if (Number.isNaN(x)) return type === 's64' ? min : 0x8000000000000000n;
   const r = roundToIntegral(x, mode);
   if (r >= INTEGER_TYPES[type].max) return max;
   if (r <= INTEGER_TYPES[type].min) return min;

@@ -101,7 +101,8 @@ function biasedExponent(x: number): number {
  */
 export function fma64(a: number, b: number, c: number, mode: Rounding = 'rn'): number {
   const p = a * b;
-  if (p !== p || Math.abs(a) === INFINITY || Math.abs(b) === INFINITY || !(Math.abs(c) < INFINITY)) return p + c;
+  if (Number.isNaN(p) || Math.abs(a) === INFINITY || Math.abs(b) === INFINITY || !(Math.abs(c) < INFINITY))
+    return p + c;
   if (mode === 'rn') {
     const ea = biasedExponent(a);
     const eb = biasedExponent(b);
@@ -138,7 +139,7 @@ function direct(r: number, sign: () => number, mode: Rounding): number {
 }
 
 function finite(x: number): boolean {
-  return x - x === 0;
+  return Number.isFinite(x);
 }
 
 /** a + b. WASM, rn: `f64.add`. Others: `f64.add`, TwoSum error, step by the sign of the error. */

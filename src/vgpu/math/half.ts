@@ -36,7 +36,7 @@ export function exponentOf(x: number): number {
 
 /** Any f64 to the bits of `format`, rounded once. Plain and slow; the hot nearest-even paths below are tested against it. */
 function encode(x: number, format: Format, mode: Rounding): number {
-  if (x !== x) return F16_NAN_BITS;
+  if (Number.isNaN(x)) return F16_NAN_BITS;
   const sign = isNegative(x) ? 0x8000 : 0;
   const magnitude = Math.abs(x);
   if (magnitude === 0) return sign;
@@ -102,7 +102,7 @@ export function bf16ToNumber(bits: number): number {
  * WASM: `(u + 0x7fff + ((u >> 16) & 1)) >>> 16`, or 0x7fff when x != x.
  */
 export function f32ToBf16(x: number): number {
-  if (x !== x) return F16_NAN_BITS;
+  if (Number.isNaN(x)) return F16_NAN_BITS;
   float32[0] = x;
   const u = int32[0]!;
   return ((u + 0x7fff + ((u >>> 16) & 1)) >>> 16) & 0xffff;
@@ -127,8 +127,8 @@ export interface HalfModifiers {
 }
 
 /** `.relu` on a half pattern: negative to +0, NaN stays. -0 becomes +0 as well. */
-export function reluHalf(bits: number, isNaN: boolean): number {
-  return isNaN ? F16_NAN_BITS : (bits & 0x8000) !== 0 ? 0 : bits;
+export function reluHalf(bits: number, nan: boolean): number {
+  return nan ? F16_NAN_BITS : (bits & 0x8000) !== 0 ? 0 : bits;
 }
 
 /** `.satfinite`: infinity patterns become the greatest finite pattern. */
@@ -142,7 +142,7 @@ export function toF16(modifiers: HalfModifiers = {}): (x: number) => number {
   return (x) => {
     let bits = encode(sat ? (x > 0 ? Math.min(x, 1) : 0) : x, F16, rounding);
     if (satfinite) bits = finiteHalf(bits, 0x7c00);
-    return relu ? reluHalf(bits, x !== x) : bits;
+    return relu ? reluHalf(bits, Number.isNaN(x)) : bits;
   };
 }
 
@@ -152,7 +152,7 @@ export function toBf16(modifiers: HalfModifiers = {}): (x: number) => number {
   return (x) => {
     let bits = encode(sat ? (x > 0 ? Math.min(x, 1) : 0) : x, BF16, rounding);
     if (satfinite) bits = finiteHalf(bits, 0x7f80);
-    return relu ? reluHalf(bits, x !== x) : bits;
+    return relu ? reluHalf(bits, Number.isNaN(x)) : bits;
   };
 }
 

@@ -42,7 +42,7 @@ function encoder(type: HalfType, modifiers: HalfArithmeticModifiers): (x: number
   return (x) => {
     let bits = encode(sat ? saturate(x) : x);
     if (ftz && (bits & field) === 0) bits &= 0x8000;
-    if (relu && x === x && (bits & 0x8000) !== 0) bits = 0;
+    if (relu && !Number.isNaN(x) && (bits & 0x8000) !== 0) bits = 0;
     return bits;
   };
 }
@@ -51,7 +51,7 @@ function encoder(type: HalfType, modifiers: HalfArithmeticModifiers): (x: number
 function oddFma(a: number, b: number, c: number): number {
   const p = a * b;
   const s = p + c;
-  return s - s === 0 ? roundToOdd(s, twoSumError(p, c, s)) : s;
+  return Number.isFinite(s) ? roundToOdd(s, twoSumError(p, c, s)) : s;
 }
 
 /** The function (bits, bits) -> bits of a two-operand half instruction. */

@@ -29,7 +29,7 @@ export const FP8_NAN_BITS = 0x7f;
  * becomes that value with its sign; NaN gives 0x7f. `.relu` turns negatives into +0.
  */
 export function numberToFp8(x: number, type: Fp8Type, relu = false): number {
-  if (x !== x) return FP8_NAN_BITS;
+  if (Number.isNaN(x)) return FP8_NAN_BITS;
   const format = FP8[type];
   const negative = isNegative(x);
   if (relu && negative) return 0;
@@ -77,7 +77,7 @@ export function f32ToTf32(
   rounding: 'rna' | 'rn' | 'rz' = 'rna',
   modifiers: { satfinite?: boolean; relu?: boolean } = {},
 ): number {
-  if (x !== x) return f32FromBits(F32_NAN_BITS);
+  if (Number.isNaN(x)) return f32FromBits(F32_NAN_BITS);
   if (modifiers.relu && isNegative(x)) return 0;
   const bits = f32ToBits(x);
   const increment = rounding === 'rna' ? 0x1000 : rounding === 'rz' ? 0 : 0xfff + ((bits >>> 13) & 1);

@@ -24,7 +24,7 @@ const stepInt = new Int32Array(stepFloat.buffer);
 
 /** The least f32 above `x` (an f32). -0 and +0 give 2^-149; +infinity and NaN stay. */
 export function nextUp32(x: number): number {
-  if (x !== x || x === Number.POSITIVE_INFINITY) return x;
+  if (Number.isNaN(x) || x === Number.POSITIVE_INFINITY) return x;
   if (x === 0) return 2 ** -149;
   stepFloat[0] = x;
   stepInt[0] = x > 0 ? stepInt[0]! + 1 : stepInt[0]! - 1;
@@ -38,7 +38,7 @@ export function nextDown32(x: number): number {
 
 /** The least f64 above `x`. -0 and +0 give 2^-1074; +infinity and NaN stay. */
 export function nextUp64(x: number): number {
-  if (x !== x || x === Number.POSITIVE_INFINITY) return x;
+  if (Number.isNaN(x) || x === Number.POSITIVE_INFINITY) return x;
   if (x === 0) return Number.MIN_VALUE;
   const low = f64LowWord(x);
   const high = f64HighWord(x);
@@ -57,7 +57,7 @@ export function nextDown64(x: number): number {
  */
 export function roundToF32(x: number, mode: Rounding): number {
   const r = Math.fround(x);
-  if (mode === 'rn' || r === x || r !== r) return r;
+  if (mode === 'rn' || r === x || Number.isNaN(r)) return r;
   if (mode === 'rm' || (mode === 'rz' && x > 0)) return r > x ? nextDown32(r) : r;
   return r < x ? nextUp32(r) : r;
 }
@@ -106,7 +106,7 @@ export function twoProductError(a: number, b: number, p: number): number {
  * moves one step towards the error. Infinity and exact values pass. An overflowed `s` must be handled by the caller.
  */
 export function roundToOdd(s: number, error: number): number {
-  if (error === 0 || error !== error) return s;
+  if (error === 0 || Number.isNaN(error)) return s;
   const low = f64LowWord(s);
   if ((low & 1) !== 0) return s;
   // Even to odd: away from zero only sets the last bit; towards zero borrows.
