@@ -1,0 +1,142 @@
+/**
+ * What a judgement is made of: the calls that were made, what each check said, and the verdict.
+ * Plain data throughout (apart from the request), so that all of it can go into the evidence.
+ */
+import type { Device, MeasuredTime, RunLimits } from '../device/index.ts';
+import type { EventStream } from '../events/index.ts';
+import type { PreparedCandidate } from '../kernel/index.ts';
+import type { HostTensor, Task } from '../task/index.ts';
+import type { Finding, ModelledTime } from '../vgpu/index.ts';
+import type { Admission } from './admission.ts';
+import type { Oracle } from './oracle.ts';
+import type { RegionPicture } from './region.ts';
+import type { Commitment } from './seeds.ts';
+import type { WorstElement } from './tolerance.ts';
+
+/** JSON, for the details of a proof. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * How much of the candidate has been seen when a check is asked.
+ * `plan`: nothing has run. `first-call`: one call in fresh memory. `sequence`: many calls on changing inputs, one after another.
+ */
+export type Stage = 'plan' | 'first-call' | 'sequence';
+
+/** Why a candidate is wrong, in a form that a kernel author can act on. */
+export interface Proof {
+  /** One or two sentences: what is wrong, where, and what to do where that can be known. */
+  reason: string;
+  details: { readonly [key: string]: Json };
+  /** Findings of the device that are the proof. */
+  findings?: readonly Finding[];
+  /** Which elements of an output are at fault, as a picture of it. */
+  picture?: RegionPicture;
+}
+
+/** What a check answers. A check that cannot be asked here says why; that is not a pass. */
+export type CheckAnswer =
+  | { status: 'passed'; remark?: string }
+  | { status: 'rejected'; proof: Proof }
+  | { status: 'not-asked'; reason: string }
+  | { status: 'unjudgeable'; reason: string };
+
+/** A check's answer as it stands in the verdict. */
+export interface CheckResult {
+  check: string;
+  stage: Stage;
+  answer: CheckAnswer;
+  milliseconds: number;
+}
+
+/** How one call of the candidate differs from the call before it. */
+export interface CallPlan {
+  /** `same`: the inputs of the call named by `inputsOf`. */
+  family: string;
+  /** Index of the call whose inputs this one uses: its own index for newly drawn inputs. */
+  inputsOf: number;
+  inputSeed: number;
+  poisonSeed: number;
+  resetGlobals: boolean;
+  freshMemory: boolean;
+  /** What the call is for, in a few words. */
+  purpose: string;
+}
+
+/** How close one output of one call came to its bound. */
+export interface OutputAccuracy {
+  call: number;
+  family: string;
+  output: number;
+  elements: number;
+  wrong: number;
+  worst?: WorstElement;
+  /** Root mean square of error over bound, and its limit. */
+  rms: number;
+  rmsLimit: number;
+  /** Elements by error over bound: exact, then up to 2^-8, 2^-7, ... 1, then over 1. */
+  histogram: readonly number[];
+}
+
+/** Wall-clock of one stage of the judgement, milliseconds. */
+export interface StageTiming {
+  stage: string;
+  milliseconds: number;
+}
+
+export type Outcome = 'rejected' | 'correct' | 'unjudgeable';
+
+/** What the judge says of a candidate, with its reasons. `faster` needs measured time and is said elsewhere. */
+export interface Verdict {
+  outcome: Outcome;
+  /** Id of the check that decided, when rejected or unjudgeable. */
+  check?: string;
+  /** One sentence (two where there is advice). */
+  reason: string;
+  proof?: Proof;
+  sourceHash: string;
+  checks: readonly CheckResult[];
+  findings: readonly Finding[];
+  accuracy: readonly OutputAccuracy[];
+  calls: readonly CallPlan[];
+  commitment?: Commitment;
+  candidate?: PreparedCandidate;
+  /** What the kernels' printf printed, cut to the device's limit. */
+  printed: string;
+  /** From the performance model of the virtual device. Never the ground of a claim. */
+  modelled?: ModelledTime;
+  measured?: MeasuredTime;
+  admission?: Admission;
+  timings: readonly StageTiming[];
+}
+
+export interface JudgeRequest {
+  task: Task;
+  candidateSource: string;
+  device: Device;
+  /** Id of the target GPU in the table of targets, e.g. `h100-sxm`: what the modelled time is for. */
+  gpu: string;
+  limits: RunLimits;
+  /** Where compiled device code is kept between judgements. */
+  cacheDir: string;
+  events?: EventStream;
+  /** Name of the candidate in events; its source hash when absent. */
+  candidate?: string;
+  signal?: AbortSignal;
+  /** Seeds drawn after several candidates were frozen together; must contain this candidate's hash. Absent: drawn here. */
+  commitment?: Commitment;
+  /** The task's oracle, shared between judgements of one task so that references are computed once a commitment. */
+  oracle?: Oracle;
+}
+
+/** One call as it was made, with what came back. */
+export interface JudgedCall {
+  index: number;
+  plan: CallPlan;
+  inputs: readonly HostTensor[];
+  /** Outputs decoded from the sealed bytes. */
+  outputs: readonly HostTensor[];
+  bytes: readonly Uint8Array[];
+  written: readonly (Uint8Array | undefined)[];
+  changedInputs: readonly { argument: number; firstByte: number }[];
+  threadInstructions: number;
+}
