@@ -1,0 +1,45 @@
+/**
+ * The seam between the virtual GPU and what runs kernels: an executor turns a kernel of a loaded module into an
+ * {@link Executable}; the GPU prepares memory and parameters and hands it a {@link LaunchContext}.
+ */
+import type { FindingSink } from './findings.ts';
+import type { LoadedModule } from './loader.ts';
+import type { DeviceMemory } from './memory.ts';
+import type { PtxFunction } from './ptx/ir.ts';
+import type { Dim3, LaunchProfile, LaunchReport } from './types.ts';
+
+export interface LaunchContext {
+  readonly memory: DeviceMemory;
+  readonly module: LoadedModule;
+  readonly kernel: PtxFunction;
+  readonly grid: Dim3;
+  readonly block: Dim3;
+  readonly dynamicSharedBytes: number;
+  /** Offset in the WebAssembly memory of the parameter buffer, `kernel.paramBytes` long, filled and initialised. */
+  readonly paramBase: number;
+  /** Linear indices of the blocks to run, in the order to start them. */
+  readonly blocks: readonly number[];
+  readonly checked: boolean;
+  readonly races: boolean;
+  readonly profile: boolean;
+  readonly stopAtFault: boolean;
+  readonly instructionBudget: number;
+  readonly schedule: number;
+  readonly findings: FindingSink;
+  /** Takes what the kernel's printf prints. */
+  print(text: string): void;
+}
+
+export interface RunResult {
+  readonly completed: boolean;
+  readonly threadInstructions: number;
+  readonly profile?: LaunchProfile;
+}
+
+export interface Executable {
+  readonly executor: LaunchReport['executor'];
+  run(context: LaunchContext): RunResult;
+}
+
+/** Makes the executable of one kernel; throws when this executor cannot run it (`auto` then takes the next). */
+export type Executor = (module: LoadedModule, kernel: PtxFunction) => Executable;

@@ -1,0 +1,152 @@
+/** A module made resident: its global and constant variables placed and initialised, shared memory laid out per kernel. */
+import type { Allocation, DeviceMemory } from './memory.ts';
+import { FUNCTION_TAG, LOCAL_TAG, SHARED_TAG } from './memory-layout.ts';
+import { type Operand, PtxError, type PtxFunction, type PtxModule, type Variable } from './ptx/ir.ts';
+
+/** Shared memory of one kernel: offsets in the block's shared area. Dynamic arrays (`x[]`) all start at `dynamicOffset`. */
+export interface SharedLayout {
+  readonly offsets: ReadonlyMap<Variable, number>;
+  readonly staticBytes: number;
+  /** Where dynamic shared memory starts. */
+  readonly dynamicOffset: number;
+}
+
+export class LoadedModule {
+  readonly ptx: PtxModule;
+  /** Global and const variables. */
+  readonly allocations: ReadonlyMap<Variable, Allocation>;
+  /** Functions by index, for addresses of functions. */
+  readonly functionTable: readonly string[];
+  readonly #layouts = new Map<PtxFunction, SharedLayout>();
+
+  constructor(ptx: PtxModule, memory: DeviceMemory) {
+    this.ptx = ptx;
+    this.functionTable = [...ptx.functions.keys(), ...ptx.externals];
+    const allocations = new Map<Variable, Allocation>();
+    const scoped = [...ptx.functions.values()].flatMap((fn) => fn.variables);
+    for (const variable of [...ptx.variables, ...scoped]) {
+      if (variable.space !== 'global' && variable.space !== 'const') continue;
+      if (variable.linkage === 'extern') {
+        throw new PtxError('an extern variable has no definition here', variable.ptxLine, variable.name);
+      }
+      allocations.set(
+        variable,
+        memory.allocate(variable.bytes, { name: `${variable.name}`, readOnly: variable.space === 'const' }),
+      );
+    }
+    this.allocations = allocations;
+    this.resetGlobals(memory);
+  }
+
+  /** Puts every global and constant variable back to its initial content (zeros where none is given). */
+  resetGlobals(memory: DeviceMemory): void {
+    for (const [variable, { base, bytes }] of this.allocations) {
+      if (variable.initial === undefined) memory.u8.fill(0, base, base + bytes);
+      else memory.u8.set(variable.initial, base);
+      for (const { offset, bytes: size, symbol, addend, shift } of variable.relocations) {
+        const value = (this.#symbolAddress(symbol, variable) + BigInt(addend)) >> BigInt(shift);
+        for (let i = 0; i < size; i++) memory.u8[base + offset + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+      }
+      memory.markInitialised(base, bytes, true);
+    }
+  }
+
+  #symbolAddress(symbol: string, from: Variable): bigint {
+    for (const [variable, allocation] of this.allocations) if (variable.name === symbol) return allocation.address;
+    const index = this.functionTable.indexOf(symbol);
+    if (index >= 0) return functionAddress(index);
+    throw new PtxError(
+      `the initialiser names ${symbol}, which is not a global variable or function`,
+      from.ptxLine,
+      from.name,
+    );
+  }
+
+  global(name: string): { variable: Variable; allocation: Allocation } | undefined {
+    for (const [variable, allocation] of this.allocations) if (variable.name === name) return { variable, allocation };
+    return undefined;
+  }
+
+  /**
+   * The value of a variable's address in its own space: what `mov` gives. Local variables are relative to the frame of
+   * their function, parameters to their buffer.
+   */
+  addressOf(kernel: PtxFunction, variable: Variable): bigint {
+    switch (variable.space) {
+      case 'global':
+      case 'const':
+        return this.allocations.get(variable)!.address;
+      case 'shared':
+        return BigInt(this.sharedLayout(kernel).offsets.get(variable) ?? 0);
+      default:
+        return BigInt(variable.offset);
+    }
+  }
+
+  /** The shared memory of a kernel: the variables that it, or a function it may call, names or declares. */
+  sharedLayout(kernel: PtxFunction): SharedLayout {
+    const known = this.#layouts.get(kernel);
+    if (known !== undefined) return known;
+    const used = new Set<Variable>();
+    for (const fn of reachable(this.ptx, kernel)) {
+      for (const variable of fn.variables) if (variable.space === 'shared') used.add(variable);
+      for (const instruction of fn.instructions) {
+        for (const operand of [...instruction.dst, ...instruction.src]) visitVariables(operand, used);
+      }
+    }
+    const offsets = new Map<Variable, number>();
+    let at = 0;
+    let dynamicAlign = 16;
+    const fixed = [...used].filter((variable) => variable.bytes > 0);
+    for (const variable of fixed) {
+      at = Math.ceil(at / variable.align) * variable.align;
+      offsets.set(variable, at);
+      at += variable.bytes;
+    }
+    for (const variable of used) if (variable.bytes === 0) dynamicAlign = Math.max(dynamicAlign, variable.align);
+    const dynamicOffset = Math.ceil(at / dynamicAlign) * dynamicAlign;
+    for (const variable of used) if (variable.bytes === 0) offsets.set(variable, dynamicOffset);
+    const layout = { offsets, staticBytes: at, dynamicOffset };
+    this.#layouts.set(kernel, layout);
+    return layout;
+  }
+}
+
+function visitVariables(operand: Operand, shared: Set<Variable>): void {
+  if (operand.kind === 'vector') for (const element of operand.elements) visitVariables(element, shared);
+  const variable =
+    operand.kind === 'symbol'
+      ? operand.variable
+      : operand.kind === 'address' && operand.base.kind === 'variable'
+        ? operand.base.variable
+        : undefined;
+  if (variable?.space === 'shared') shared.add(variable);
+}
+
+/** The functions with a body that a kernel may run: by direct call, and all whose address is taken when it calls indirectly. */
+export function reachable(module: PtxModule, kernel: PtxFunction): readonly PtxFunction[] {
+  const found = new Set<PtxFunction>([kernel]);
+  const visit = (name: string): void => {
+    const fn = module.functions.get(name);
+    if (fn !== undefined) found.add(fn);
+  };
+  for (const fn of found) {
+    for (const instruction of fn.instructions) {
+      for (const operand of instruction.src) if (operand.kind === 'function') visit(operand.name);
+      if (instruction.kind !== 'control' || instruction.call === undefined) continue;
+      const { target } = instruction.call;
+      if (typeof target === 'string') visit(target);
+      else for (const [name, candidate] of module.functions) if (!candidate.entry) visit(name);
+    }
+  }
+  return [...found];
+}
+
+export function functionAddress(index: number): bigint {
+  return (BigInt(FUNCTION_TAG) << 32n) | BigInt(index * 16);
+}
+
+/** The tag that `cvta` adds for a space; undefined where addresses are generic already. */
+export function windowTag(space: string): number | undefined {
+  return space === 'shared' ? SHARED_TAG : space === 'local' ? LOCAL_TAG : undefined;
+}
