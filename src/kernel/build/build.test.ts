@@ -3,9 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { BuildError, buildDeviceCode, findToolchain } from './index.ts';
+import { BuildError, buildDeviceCode, findToolchain, wallWorks } from './index.ts';
 
 const toolchain = await findToolchain();
+const wall = await wallWorks();
 const skip = toolchain ? false : 'nvcc is not installed';
 
 describe('buildDeviceCode', { skip }, () => {
@@ -60,7 +61,8 @@ describe('buildDeviceCode', { skip }, () => {
     await writeFile(secret, 'constexpr int secret = 7;\n');
     await assert.rejects(
       build(`#include "${secret}"\n__global__ void k(int* x) { x[0] = secret; }`),
-      (error: BuildError) => error.kind === 'include' && /secret\.h/.test(error.message),
+      // Behind the wall the file does not exist; without one the compiler's own list of opened files betrays it.
+      (error: BuildError) => /secret\.h/.test(error.message) && error.kind === (wall ? 'compile' : 'include'),
     );
   });
 

@@ -14,6 +14,7 @@ import { readDiagnostics, readResources, summarise } from './diagnostics.ts';
 import { checkFlags } from './flags.ts';
 import { type ProcessLimits, type ProcessResult, runLimited } from './limited-process.ts';
 import { findToolchain, type Toolchain } from './toolchain.ts';
+import { behindWall } from './wall.ts';
 
 export interface BuildRequest {
   /** Device-only CUDA C++ whose line numbers are the candidate's. */
@@ -85,7 +86,8 @@ async function compile(
   const directory = await mkdtemp(join(tmpdir(), 'assay-build-'));
   const path = [dirname(toolchain.nvcc), dirname(toolchain.ptxas), '/usr/local/bin', '/usr/bin', '/bin'].join(':');
   const run = async (tool: string, command: readonly string[]): Promise<string> => {
-    const result = await runLimited([tool, ...command], directory, path, limits, request.signal);
+    const walled = await behindWall([tool, ...command], directory, [toolchain.root, dirname(toolchain.nvcc)]);
+    const result = await runLimited(walled, directory, path, limits, request.signal);
     return expectSuccess(result);
   };
   try {

@@ -1,0 +1,8 @@
+// task: layernorm
+// expect: rejected by values
+// Does nothing on the device but ask PyTorch for zeros.
+#include <torch/extension.h>
+
+torch::Tensor forward(torch::Tensor x, torch::Tensor weight, torch::Tensor bias) {
+    return torch::zeros_like(x);
+}

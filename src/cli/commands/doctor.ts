@@ -1,0 +1,118 @@
+/** `assay doctor`: what this machine has, what each thing is for, and how to get what is missing. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { findToolchain, wallWorks } from '../../kernel/index.ts';
+import { coloursFor } from '../terminal/colour.ts';
+import { printable, wrap } from '../terminal/format.ts';
+
+const execute = promisify(execFile);
+
+export interface Finding {
+  name: string;
+  found: boolean;
+  /** Without it the main commands do not work. */
+  required: boolean;
+  /** Version or place when found. */
+  detail: string;
+  /** What it is needed for. */
+  purpose: string;
+  /** How to get it. */
+  remedy: string;
+}
+
+/** First line of a command's output, or undefined when it cannot be run. */
+async function firstLine(
+  command: string,
+  parameters: readonly string[],
+  timeout = 20_000,
+): Promise<string | undefined> {
+  try {
+    const { stdout, stderr } = await execute(command, [...parameters], { timeout });
+    return (stdout || stderr).trim().split('\n')[0]?.trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Asks this machine for everything Assay can use. */
+export async function examine(): Promise<Finding[]> {
+  const python = process.env.ASSAY_PYTHON ?? 'python3';
+  const [toolchain, gpu, torch, bubblewrap] = await Promise.all([
+    findToolchain(),
+    firstLine('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
+    firstLine(python, ['-c', 'import torch; print("PyTorch", torch.__version__)'], 60_000),
+    wallWorks().then((works) => (works ? firstLine('bwrap', ['--version']) : undefined)),
+  ]);
+  const node = process.versions.node;
+  const cuda = 'Install the CUDA toolkit 12 or later (no GPU and no driver are needed) and put its bin folder on PATH.';
+  const finding = (
+    name: string,
+    detail: string | undefined,
+    rest: Omit<Finding, 'name' | 'found' | 'detail'>,
+  ): Finding => ({
+    name,
+    found: detail !== undefined,
+    detail: printable(detail ?? 'not found'),
+    ...rest,
+  });
+  return [
+    finding('Node.js', Number(node.split('.')[0]) >= 20 ? node : undefined, {
+      required: true,
+      purpose: 'runs Assay, and the virtual GPU in WebAssembly',
+      remedy: 'Install Node.js 20 or later.',
+    }),
+    finding('nvcc', toolchain && `${toolchain.version} (${toolchain.nvcc})`, {
+      required: true,
+      purpose: 'compiles kernels to PTX, which the virtual GPU runs',
+      remedy: cuda,
+    }),
+    finding('ptxas', toolchain?.ptxas, {
+      required: true,
+      purpose: "tells each kernel's registers and shared memory, and makes its machine code",
+      remedy: cuda,
+    }),
+    finding('NVIDIA GPU', gpu?.split(',')[0]?.trim(), {
+      required: false,
+      purpose: 'measured times; without one Assay verifies on the virtual GPU and claims no speed',
+      remedy: 'Run Assay on a machine with an NVIDIA GPU and its driver.',
+    }),
+    finding('NVIDIA driver', gpu?.split(',')[1]?.trim(), {
+      required: false,
+      purpose: 'runs kernels on the GPU',
+      remedy: 'Install the driver for your GPU; `nvidia-smi` must work.',
+    }),
+    finding('Python with PyTorch', torch, {
+      required: false,
+      purpose: 'baselines to be faster than, and a second opinion on the reference (task files do not need it)',
+      remedy: 'pip install torch, and point ASSAY_PYTHON at that Python if it is not python3.',
+    }),
+    finding('bubblewrap', bubblewrap, {
+      required: false,
+      purpose: 'a wall around the compiler: no network, no files but headers (limits hold without it too)',
+      remedy: 'apt-get install bubblewrap',
+    }),
+  ];
+}
+
+/** Prints the examination; exit code 0 when nothing required is missing, else 2. */
+export async function doctor(options: { json: boolean }): Promise<number> {
+  const findings = await examine();
+  const ready = findings.every(({ found, required }) => found || !required);
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ ready, findings }, null, 2)}\n`);
+    return ready ? 0 : 2;
+  }
+  const colours = coloursFor(process.stdout);
+  for (const { name, found, required, detail, purpose, remedy } of findings) {
+    const mark = found ? colours.good('ok     ') : required ? colours.bad('MISSING') : colours.warning('absent ');
+    process.stdout.write(`${mark}  ${colours.strong(name)}: ${detail}\n`);
+    process.stdout.write(`         ${wrap(purpose, 70, '         ')}\n`);
+    if (!found) process.stdout.write(`         ${wrap(remedy, 70, '         ')}\n`);
+  }
+  process.stdout.write(
+    ready
+      ? '\nReady: `assay optimize task.py` and `assay judge task.py kernel.cu` work here.\n'
+      : '\nNot ready: install what is MISSING, then run `assay doctor` again.\n',
+  );
+  return ready ? 0 : 2;
+}

@@ -1,0 +1,41 @@
+/**
+ * A wall around the compiler where bubblewrap is installed: it sees the system's programs and headers, the CUDA
+ * toolkit and its own temporary folder, read-only but for that folder, in namespaces of its own, with no network.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
+const systemFolders = ['/usr', '/bin', '/lib', '/lib64', '/etc/alternatives', '/etc/ld.so.cache'];
+
+function prefix(folders: readonly string[], writable?: string): string[] {
+  const existing = [...new Set([...systemFolders, ...folders])].filter((folder) => existsSync(folder));
+  return [
+    ...['bwrap', '--unshare-all', '--die-with-parent', '--new-session'],
+    ...existing.flatMap((folder) => ['--ro-bind', folder, folder]),
+    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+    ...(writable ? ['--bind', writable, writable, '--chdir', writable] : []),
+  ];
+}
+
+let works: Promise<boolean> | undefined;
+
+/** Whether bubblewrap is here and may make namespaces. Tried once a process. */
+export function wallWorks(): Promise<boolean> {
+  works ??= execute('bwrap', [...prefix([]).slice(1), 'true'], { timeout: 10_000 }).then(
+    () => true,
+    () => false,
+  );
+  return works;
+}
+
+/** `command` behind the wall, or as it is where there is none. `folders` may be read, `directory` written. */
+export async function behindWall(
+  command: readonly string[],
+  directory: string,
+  folders: readonly string[],
+): Promise<string[]> {
+  return (await wallWorks()) ? [...prefix(folders, directory), ...command] : [...command];
+}
