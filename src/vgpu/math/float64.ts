@@ -101,8 +101,9 @@ function biasedExponent(x: number): number {
  */
 export function fma64(a: number, b: number, c: number, mode: Rounding = 'rn'): number {
   const p = a * b;
-  if (Number.isNaN(p) || Math.abs(a) === INFINITY || Math.abs(b) === INFINITY || !(Math.abs(c) < INFINITY))
-    return p + c;
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return p + c;
+  // The product of finite operands may overflow here and still be finite: an infinite c decides alone.
+  if (!Number.isFinite(c)) return c;
   if (mode === 'rn') {
     const ea = biasedExponent(a);
     const eb = biasedExponent(b);
