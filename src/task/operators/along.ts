@@ -1,0 +1,261 @@
+/**
+ * Operators along one dimension that keep its size (or sort it): softmax and its logarithm, scans, sort, topk.
+ */
+import type { Arithmetic } from './arithmetic.ts';
+import type { Attributes, Operator, OperatorKind } from './operator.ts';
+import { expectFloating, expectOperands } from './operator.ts';
+import { maximumOf } from './reduce.ts';
+import { around } from './stride.ts';
+import { elementCount } from './tensor.ts';
+
+/** Maps a row in place; `spare` is scratch of the same length. */
+type RowMap = (row: Float64Array, spare: Float64Array, a: Arithmetic) => void;
+
+/** Runs a row map over every line of a tensor along `dim`. */
+export function mapLines(
+  values: Float64Array,
+  shape: readonly number[],
+  dim: number,
+  a: Arithmetic,
+  map: RowMap,
+): Float64Array {
+  const { outer, size, inner } = around(shape, dim);
+  const out = new Float64Array(values.length);
+  const row = new Float64Array(size);
+  const spare = new Float64Array(size);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      const base = o * size * inner + i;
+      for (let k = 0, at = base; k < size; k++, at += inner) row[k] = values[at]!;
+      map(row, spare, a);
+      for (let k = 0, at = base; k < size; k++, at += inner) out[at] = row[k]!;
+    }
+  }
+  return out;
+}
+
+/** exp(x - max) / sum, in place. */
+export function softmaxRow(row: Float64Array, spare: Float64Array, a: Arithmetic): void {
+  const n = row.length;
+  const top = maximumOf(row, n);
+  for (let i = 0; i < n; i++) {
+    const e = a.exp(a.round(row[i]! - top));
+    row[i] = e;
+    spare[i] = e;
+  }
+  const sum = a.sum(spare, n);
+  for (let i = 0; i < n; i++) row[i] = a.divide(row[i]!, sum);
+}
+
+/** x - logsumexp(x), in place. */
+export function logSoftmaxRow(row: Float64Array, spare: Float64Array, a: Arithmetic): void {
+  const n = row.length;
+  const top = maximumOf(row, n);
+  // The two subtractions stay apart, as kernels have them: x - max is small and exact more often than max + log(sum).
+  for (let i = 0; i < n; i++) {
+    row[i] = a.round(row[i]! - top);
+    spare[i] = a.exp(row[i]!);
+  }
+  const log = a.log(a.sum(spare, n));
+  for (let i = 0; i < n; i++) row[i] = a.round(row[i]! - log);
+}
+
+/**
+ * A running fold. `sequential` is one pass; every other order is what a parallel scan does: blocks of `lanes` are scanned by
+ * themselves and the total of all blocks before is combined in last.
+ */
+function scan(step: (total: number, x: number, a: Arithmetic) => number): RowMap {
+  return (row, _spare, a) => {
+    const n = row.length;
+    const block = a.order === 'sequential' || a.order === 'compensated' ? n : a.lanes;
+    let carry = Number.NaN;
+    for (let start = 0; start < n; start += block) {
+      const end = Math.min(n, start + block);
+      for (let i = start + 1; i < end; i++) row[i] = step(row[i - 1]!, row[i]!, a);
+      if (start > 0) for (let i = start; i < end; i++) row[i] = step(carry, row[i]!, a);
+      carry = row[end - 1]!;
+    }
+  };
+}
+
+/** The float64 running sum keeps a correction, so that a scan of millions stays a reference. */
+const cumulativeSum: RowMap = (row, spare, a) => {
+  if (a.order !== 'compensated') return scanSum(row, spare, a);
+  let sum = 0;
+  let lost = 0;
+  for (let i = 0; i < row.length; i++) {
+    const x = row[i]!;
+    const next = sum + x;
+    lost += Math.abs(sum) >= Math.abs(x) ? sum - next + x : x - next + sum;
+    sum = next;
+    row[i] = Number.isFinite(sum) ? sum + lost : sum;
+  }
+};
+const scanSum = scan((total, x, a) => a.round(total + x));
+
+function logAddExp(x: number, y: number, a: Arithmetic): number {
+  const top = Math.max(x, y);
+  if (Math.abs(top) === Infinity || Number.isNaN(top)) return top;
+  return a.round(top + a.log1p(a.exp(-Math.abs(a.round(x - y)))));
+}
+
+function alongOperator(
+  name: string,
+  kind: OperatorKind,
+  map: RowMap,
+  floating: boolean,
+  special: number,
+  operations: number,
+): Operator {
+  return {
+    name,
+    kind,
+    infer(inputs, attributes) {
+      expectOperands(inputs, 1);
+      if (floating) expectFloating(inputs[0]!);
+      lineDimension(attributes, inputs[0]!.shape.length);
+      return [inputs[0]!];
+    },
+    evaluate([x], attributes, arithmetic) {
+      const { shape } = x!.spec;
+      return [mapLines(x!.values, shape, lineDimension(attributes, shape.length), arithmetic, map)];
+    },
+    operations(inputs) {
+      const n = elementCount(inputs[0]!.shape);
+      return { arithmetic: n * operations, special: n * special, contraction: 0 };
+    },
+    // Softmax needs all of a line for any element of it; a scan needs at least the element itself.
+    reads: (inputs, attributes, _outputs, [demand]) => {
+      const count = elementCount(inputs[0]!.shape);
+      if (kind !== 'softmax' || demand === 0) return [Math.min(count, demand!)];
+      const { size } = around(inputs[0]!.shape, lineDimension(attributes, inputs[0]!.shape.length));
+      return [Math.min(count, Math.ceil(demand! / size) * size)];
+    },
+  };
+}
+
+/** The dimension, where a zero-dimensional tensor counts as a line of one. */
+function lineDimension(attributes: Attributes, rank: number): number {
+  return rank === 0 ? attributes.dimension('dim', 1) : attributes.dimension('dim', rank);
+}
+
+/** Order of sort and topk: NaN is the greatest, equals keep their order. Returns the permutation. */
+function sortedOrder(row: Float64Array, descending: boolean): Uint32Array {
+  const order = Uint32Array.from(row, (_, i) => i);
+  const before = (i: number, j: number): number => {
+    const x = row[i]!;
+    const y = row[j]!;
+    const difference = Number.isNaN(x) ? (Number.isNaN(y) ? 0 : 1) : Number.isNaN(y) ? -1 : x < y ? -1 : x > y ? 1 : 0;
+    return difference === 0 ? i - j : descending ? -difference : difference;
+  };
+  return order.sort(before);
+}
+
+/** Sorts every line and keeps the first `keep` of each; gives values and indices. */
+function sortLines(
+  values: Float64Array,
+  shape: readonly number[],
+  dim: number,
+  keep: number,
+  descending: boolean,
+): Float64Array[] {
+  const { outer, size, inner } = around(shape, dim);
+  const sorted = new Float64Array(outer * keep * inner);
+  const indices = new Float64Array(outer * keep * inner);
+  const row = new Float64Array(size);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      for (let k = 0; k < size; k++) row[k] = values[(o * size + k) * inner + i]!;
+      const order = sortedOrder(row, descending);
+      for (let k = 0; k < keep; k++) {
+        sorted[(o * keep + k) * inner + i] = row[order[k]!]!;
+        indices[(o * keep + k) * inner + i] = order[k]!;
+      }
+    }
+  }
+  return [sorted, indices];
+}
+
+const sort: Operator = {
+  name: 'sort',
+  kind: 'scan',
+  infer(inputs, attributes) {
+    expectOperands(inputs, 1);
+    lineDimension(attributes, inputs[0]!.shape.length);
+    attributes.boolean('descending');
+    attributes.boolean('stable');
+    return [inputs[0]!, { shape: inputs[0]!.shape, dtype: 'int64' }];
+  },
+  evaluate([x], attributes) {
+    const { shape } = x!.spec;
+    const dim = lineDimension(attributes, shape.length);
+    return sortLines(x!.values, shape, dim, around(shape, dim).size, attributes.boolean('descending'));
+  },
+  operations: (inputs) => ({ arithmetic: elementCount(inputs[0]!.shape), special: 0, contraction: 0 }),
+  reads: (inputs, _attributes, _outputs, demand) => [demand.some((d) => d > 0) ? elementCount(inputs[0]!.shape) : 0],
+};
+
+const topk: Operator = {
+  name: 'topk',
+  kind: 'scan',
+  infer(inputs, attributes) {
+    expectOperands(inputs, 1);
+    const { shape } = inputs[0]!;
+    const dim = lineDimension(attributes, shape.length);
+    const k = attributes.integer('k');
+    if (k > around(shape, dim).size) throw new Error(`It asks for ${k} of ${around(shape, dim).size} elements.`);
+    attributes.boolean('largest');
+    attributes.boolean('sorted');
+    const kept = shape.map((size, d) => (d === dim ? k : size));
+    return [
+      { shape: kept, dtype: inputs[0]!.dtype },
+      { shape: kept, dtype: 'int64' },
+    ];
+  },
+  evaluate([x], attributes) {
+    const { shape } = x!.spec;
+    return sortLines(
+      x!.values,
+      shape,
+      lineDimension(attributes, shape.length),
+      attributes.integer('k'),
+      attributes.boolean('largest'),
+    );
+  },
+  operations: (inputs) => ({ arithmetic: elementCount(inputs[0]!.shape), special: 0, contraction: 0 }),
+  reads: (inputs, _attributes, _outputs, demand) => [demand.some((d) => d > 0) ? elementCount(inputs[0]!.shape) : 0],
+};
+
+/** softmax, log_softmax, the scans, sort, topk. */
+export const alongOperators: readonly Operator[] = [
+  alongOperator('softmax', 'softmax', softmaxRow, true, 1, 4),
+  alongOperator('log_softmax', 'softmax', logSoftmaxRow, true, 1, 4),
+  alongOperator('cumsum', 'scan', cumulativeSum, false, 0, 1),
+  alongOperator(
+    'cumprod',
+    'scan',
+    scan((total, x, a) => a.round(total * x)),
+    false,
+    0,
+    1,
+  ),
+  alongOperator(
+    'cummax',
+    'scan',
+    scan((total, x) => Math.max(total, x)),
+    false,
+    0,
+    1,
+  ),
+  alongOperator(
+    'cummin',
+    'scan',
+    scan((total, x) => Math.min(total, x)),
+    false,
+    0,
+    1,
+  ),
+  alongOperator('logcumsumexp', 'scan', scan(logAddExp), true, 2, 2),
+  sort,
+  topk,
+];

@@ -1,0 +1,108 @@
+/** Every operator against real PyTorch, in float64 (the reference) and float32 (the honest arithmetic); and a few exact values always. */
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import type { DType, HostTensor } from '../types.ts';
+import type { ArithmeticChoice } from './arithmetic.ts';
+import { float64 } from './arithmetic.ts';
+import { contractionCases, Draws, layoutCases, pointwiseCases, reductionCases } from './cases.ts';
+import { evaluateNode } from './evaluate.ts';
+import type { OperatorCase, OracleAnswer } from './oracle.ts';
+import { askTorch, whyNoTorch } from './oracle.ts';
+import { operators } from './table.ts';
+import { isFloating, roundArray, sameSpec, specText } from './tensor.ts';
+
+const evaluate = (c: OperatorCase, choice: ArithmeticChoice): HostTensor[] =>
+  evaluateNode({ ...c, inputs: [], outputs: [], line: 1 }, c.inputs, choice).map((t) => ({
+    spec: t.spec,
+    values: roundArray(t.values.slice(), t.spec.dtype),
+  }));
+
+/** Greatest relative error of `got` against `want`, where values below a tenth of the median count as that; throws where one is NaN or infinite alone. */
+function worstError(got: HostTensor, want: HostTensor): number {
+  const sizes = want.values.filter(Number.isFinite).map(Math.abs).sort();
+  const least = 0.1 * (sizes[sizes.length >> 1] ?? 0);
+  let worst = 0;
+  for (let i = 0; i < want.values.length; i++) {
+    const x = got.values[i]!;
+    const y = want.values[i]!;
+    if (x === y || (Number.isNaN(x) && Number.isNaN(y))) continue;
+    if (!Number.isFinite(x) || !Number.isFinite(y)) throw new Error(`element ${i} is ${x}, PyTorch says ${y}`);
+    worst = Math.max(worst, Math.abs(x - y) / Math.max(Math.abs(y), least));
+  }
+  return worst;
+}
+
+/** What is wrong with one case in one arithmetic; undefined if nothing is. */
+function faultOf(
+  c: OperatorCase,
+  answer: OracleAnswer,
+  choice: ArithmeticChoice,
+  tolerance: number,
+): string | undefined {
+  try {
+    if ('error' in answer) throw new Error(`PyTorch refuses: ${answer.error}`);
+    const got = evaluate(c, choice);
+    assert.equal(got.length, answer.outputs.length);
+    got.forEach((t, o) => {
+      const want = answer.outputs[o]!;
+      if (!sameSpec(t.spec, want.spec)) throw new Error(`gives ${specText(t.spec)}, PyTorch ${specText(want.spec)}`);
+      const error = worstError(t, want);
+      if (error > (isFloating(want.spec.dtype) ? tolerance : 0))
+        throw new Error(`relative error ${error.toExponential(1)}`);
+    });
+    return undefined;
+  } catch (error) {
+    const label = `${c.op} ${JSON.stringify(c.attributes)} of ${c.inputs.map((t) => specText(t.spec)).join(', ')}`;
+    return `${label} in ${JSON.stringify(choice)}: ${(error as Error).message}`;
+  }
+}
+
+const noTorch = whyNoTorch();
+
+const families: readonly [name: string, make: (d: Draws) => OperatorCase[]][] = [
+  ['pointwise operators', pointwiseCases],
+  ['reductions and operators along a dimension', reductionCases],
+  ['normalisations, contractions and losses', contractionCases],
+  ['views and indexing', layoutCases],
+];
+
+const precisions: readonly [dtype: DType, arithmetics: readonly ArithmeticChoice[], tolerance: number][] = [
+  ['float64', [float64], 2e-12],
+  ['float32', [float64, { format: 'float32' }, { format: 'float32', order: 'blocked', fused: false }], 2e-4],
+];
+
+describe('operators against PyTorch', () => {
+  const groups = families.flatMap(([name, make]) =>
+    precisions.map(([dtype, arithmetics, tolerance]) => ({
+      name,
+      dtype,
+      arithmetics,
+      tolerance,
+      cases: make(new Draws(7, dtype)),
+    })),
+  );
+  let answers: OracleAnswer[] = [];
+  before(() => {
+    if (!noTorch) answers = askTorch(groups.flatMap((g) => g.cases));
+  });
+
+  let first = 0;
+  for (const { name, dtype, arithmetics, tolerance, cases } of groups) {
+    const start = first;
+    first += cases.length;
+    it(`${name} agree with PyTorch in ${dtype}: ${cases.length} cases`, { skip: noTorch }, () => {
+      const faults = cases.flatMap((c, i) =>
+        arithmetics.flatMap((choice) => faultOf(c, answers[start + i]!, choice, tolerance) ?? []),
+      );
+      assert.equal(faults.length, 0, `${faults.length} faults:\n${faults.slice(0, 40).join('\n')}`);
+    });
+  }
+
+  it('every operator of the table is tried', () => {
+    const tried = new Set(groups.flatMap((g) => g.cases.map((c) => c.op)));
+    assert.deepEqual(
+      [...operators.keys()].filter((name) => !tried.has(name)),
+      [],
+    );
+  });
+});
