@@ -6,7 +6,7 @@ import type { Device, MeasuredTime, RunLimits } from '../device/index.ts';
 import type { EventStream } from '../events/index.ts';
 import type { PreparedCandidate } from '../kernel/index.ts';
 import type { HostTensor, Task } from '../task/index.ts';
-import type { Finding, ModelledTime } from '../vgpu/index.ts';
+import type { Finding, LaunchProfile, ModelledTime } from '../vgpu/index.ts';
 import type { Admission } from './admission.ts';
 import type { Oracle } from './oracle.ts';
 import type { RegionPicture } from './region.ts';
@@ -50,7 +50,7 @@ export interface CheckResult {
 
 /** How one call of the candidate differs from the call before it. */
 export interface CallPlan {
-  /** `same`: the inputs of the call named by `inputsOf`. */
+  /** How the inputs were drawn: a name of {@link Oracle.families}. */
   family: string;
   /** Index of the call whose inputs this one uses: its own index for newly drawn inputs. */
   inputsOf: number;
@@ -104,6 +104,8 @@ export interface Verdict {
   printed: string;
   /** From the performance model of the virtual device. Never the ground of a claim. */
   modelled?: ModelledTime;
+  /** Of each launch of the first call; empty where the device does not profile. */
+  profile: readonly LaunchProfile[];
   measured?: MeasuredTime;
   admission?: Admission;
   timings: readonly StageTiming[];
@@ -132,7 +134,6 @@ export interface JudgeRequest {
 export interface JudgedCall {
   index: number;
   plan: CallPlan;
-  inputs: readonly HostTensor[];
   /** Outputs decoded from the sealed bytes. */
   outputs: readonly HostTensor[];
   bytes: readonly Uint8Array[];

@@ -1,0 +1,21 @@
+/** The judge: checks, tolerance, seeds, verdicts, evidence, task admission. */
+export { type Admission, admit, type MutantResult } from './admission.ts';
+export { type Check, type CheckContext, checks } from './check.ts';
+export { type Claim, claim } from './claim.ts';
+export { judge, judgePrepared } from './judge.ts';
+export type { Expectation, Oracle } from './oracle.ts';
+export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
+export { createOracle } from './task-oracle.ts';
+export { type Comparison, compareOutput, deriveTolerance, type HonestRun, type OutputTolerance } from './tolerance.ts';
+export type {
+  CallPlan,
+  CheckAnswer,
+  CheckResult,
+  JudgeRequest,
+  Outcome,
+  OutputAccuracy,
+  Proof,
+  Stage,
+  StageTiming,
+  Verdict,
+} from './types.ts';

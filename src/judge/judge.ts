@@ -1,0 +1,211 @@
+/**
+ * The verdict on one candidate: freeze it, draw the seeds, ask the checks stage by stage, stop at the first proof.
+ * This process never executes the candidate: its host function is interpreted by the kernel room, its kernels run on the device.
+ */
+import type { RunResult } from '../device/index.ts';
+import { CandidateError, type PreparedCandidate, prepareCandidate } from '../kernel/index.ts';
+import type { Task } from '../task/index.ts';
+import type { Finding } from '../vgpu/index.ts';
+import { type Admission, admit } from './admission.ts';
+import { planStage, runStage } from './check.ts';
+import type { Oracle } from './oracle.ts';
+import { type Commitment, commit, sourceHash } from './seeds.ts';
+import { createOracle } from './task-oracle.ts';
+import { Trial } from './trial.ts';
+import type { CheckResult, JudgeRequest, OutputAccuracy, Stage, StageTiming, Verdict } from './types.ts';
+
+/** What a judgement has gathered so far; the verdict is made of it however it ends. */
+interface Proceedings {
+  sourceHash: string;
+  checks: CheckResult[];
+  timings: StageTiming[];
+  candidate?: PreparedCandidate;
+  commitment?: Commitment;
+  trial?: Trial;
+  admission?: Admission;
+}
+
+const admissions = new WeakMap<Oracle, Admission>();
+
+/**
+ * Judges a candidate. Every way a candidate can fail is a verdict; it throws only when the request is at fault (a commitment that does
+ * not contain the candidate, an aborted signal) or the judge is.
+ */
+export async function judge(request: JudgeRequest): Promise<Verdict> {
+  const record: Proceedings = { sourceHash: sourceHash(request.candidateSource), checks: [], timings: [] };
+  const random = randomOperator(request.task);
+  if (random !== undefined) return unjudgeable(record, 'reference', random);
+  let candidate: PreparedCandidate;
+  try {
+    candidate = await timed(record, 'prepare', () =>
+      prepareCandidate({
+        source: request.candidateSource,
+        signature: request.task.signature,
+        cacheDir: request.cacheDir,
+        gpu: request.gpu,
+        signal: request.signal,
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof CandidateError)) throw error;
+    return unjudgeable(record, 'prepare', error.message);
+  }
+  return tryCandidate(request, record, candidate);
+}
+
+/** Judges a candidate that has been prepared already: interpreted, compiled, and frozen by its hash. */
+export async function judgePrepared(
+  request: Omit<JudgeRequest, 'candidateSource' | 'cacheDir'>,
+  candidate: PreparedCandidate,
+): Promise<Verdict> {
+  const record: Proceedings = { sourceHash: candidate.sourceHash, checks: [], timings: [] };
+  const random = randomOperator(request.task);
+  if (random !== undefined) return unjudgeable(record, 'reference', random);
+  return tryCandidate(request, record, candidate);
+}
+
+type TrialRequest = Omit<JudgeRequest, 'candidateSource' | 'cacheDir'>;
+
+async function tryCandidate(
+  request: TrialRequest,
+  record: Proceedings,
+  candidate: PreparedCandidate,
+): Promise<Verdict> {
+  // Only now, with the source frozen, is anything drawn that the verdict depends on.
+  const commitment = request.commitment ?? commit([record.sourceHash]);
+  if (!commitment.sourceHashes.includes(record.sourceHash)) {
+    throw new Error('The seeds were drawn before this candidate was frozen; draw new ones for it.');
+  }
+  const { task, device, gpu, limits, signal } = request;
+  const oracle = request.oracle ?? createOracle(task);
+  const trial = new Trial({ task, candidate, oracle, device, gpu, limits, commitment, signal });
+  Object.assign(record, { candidate, commitment, trial });
+
+  const stages: [Stage, () => Promise<RunResult | undefined>][] = [
+    ['plan', async () => undefined],
+    ['first-call', () => trial.runFirst()],
+    ['sequence', () => trial.runSequence()],
+  ];
+  for (const [stage, run] of stages) {
+    signal?.throwIfAborted();
+    const before = trial.calls.length;
+    await timed(record, `${stage}: run`, run);
+    const calls = trial.calls.map((_, index) => index).slice(before);
+    const decided = await timed(record, `${stage}: checks`, () =>
+      runStage(planStage(stage, device.kind), { trial, stage, calls }, (result) => note(request, record, result)),
+    );
+    if (decided !== undefined) return decidedBy(request, record, decided);
+  }
+  record.admission = await timed(record, 'admission', async () => admissionOf(request, oracle, commitment));
+  return correct(request, record);
+}
+
+function note({ events, candidate }: TrialRequest, record: Proceedings, result: CheckResult): void {
+  record.checks.push(result);
+  if (result.answer.status !== 'passed') return;
+  const name = candidate ?? record.sourceHash.slice(0, 12);
+  events?.emit({ type: 'check.passed', candidate: name, check: result.check, ms: result.milliseconds });
+}
+
+/** The oracle's admission, computed at its first use. */
+function admissionOf({ task, events }: TrialRequest, oracle: Oracle, commitment: Commitment): Admission {
+  const known = admissions.get(oracle);
+  if (known) return known;
+  const admission = admit(task, oracle, commitment);
+  admissions.set(oracle, admission);
+  for (const { operator, reason } of admission.dead) events?.emit({ type: 'task.degenerate', operator, reason });
+  return admission;
+}
+
+async function timed<T>(record: Proceedings, stage: string, work: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  try {
+    return await work();
+  } finally {
+    record.timings.push({ stage, milliseconds: performance.now() - start });
+  }
+}
+
+/** A sentence, when the task's result is random and there is no right answer to compare with. */
+function randomOperator({ graph }: Task): string | undefined {
+  const dropout = graph.nodes.find((node) => node.op === 'dropout');
+  if (dropout !== undefined) {
+    return `The task draws random numbers (dropout on line ${dropout.line}), so no result can be compared with it. Call \`.eval()\` in the task, or take dropout out.`;
+  }
+  const drawn = graph.constants.find(({ draw }) => ['uniform', 'normal', 'integer', 'permutation'].includes(draw.kind));
+  return drawn === undefined
+    ? undefined
+    : 'The task draws random numbers inside `forward`, so no result can be compared with it. Make them an input.';
+}
+
+function findingsOf(trial: Trial | undefined): readonly Finding[] {
+  return (trial?.runs ?? []).flatMap((run) =>
+    run.status === 'completed' || run.status === 'faulted' ? run.findings : [],
+  );
+}
+
+/** Accuracy of every call that was compared. */
+function accuracyOf(trial: Trial | undefined): OutputAccuracy[] {
+  return [...(trial?.comparisons() ?? [])].map(({ call, output, comparison }) => ({
+    call,
+    family: trial!.plans[call]!.family,
+    output,
+    elements: comparison.elements,
+    wrong: comparison.wrong,
+    worst: comparison.worst,
+    rms: comparison.rms,
+    rmsLimit: comparison.rmsLimit,
+    histogram: comparison.histogram,
+  }));
+}
+
+/** What every verdict carries, however it came about. */
+function common(record: Proceedings): Omit<Verdict, 'outcome' | 'reason'> {
+  const { trial, candidate, commitment, admission, sourceHash, checks, timings } = record;
+  const completed = trial?.runs.filter((run) => run.status === 'completed') ?? [];
+  return {
+    sourceHash,
+    checks,
+    timings,
+    candidate,
+    commitment,
+    admission,
+    findings: findingsOf(trial),
+    accuracy: accuracyOf(trial),
+    calls: trial?.plans ?? [],
+    printed: (trial?.runs ?? []).map((run) => ('printed' in run ? run.printed : '')).join(''),
+    modelled: completed.find((run) => run.modelled !== undefined)?.modelled,
+    profile: completed.find((run) => run.profile !== undefined)?.profile ?? [],
+    measured: completed.find((run) => run.measured !== undefined)?.measured,
+  };
+}
+
+function unjudgeable(record: Proceedings, check: string, reason: string): Verdict {
+  return { ...common(record), outcome: 'unjudgeable', check, reason };
+}
+
+function decidedBy(request: TrialRequest, record: Proceedings, { check, answer }: CheckResult): Verdict {
+  if (answer.status !== 'rejected') {
+    return unjudgeable(
+      record,
+      check,
+      answer.status === 'unjudgeable' ? answer.reason : 'A check ended without an answer.',
+    );
+  }
+  const { proof } = answer;
+  const candidate = request.candidate ?? record.sourceHash.slice(0, 12);
+  request.events?.emit({ type: 'candidate.rejected', candidate, check, reason: proof.reason });
+  return { ...common(record), outcome: 'rejected', check, reason: proof.reason, proof };
+}
+
+function correct(request: TrialRequest, record: Proceedings): Verdict {
+  const trial = record.trial!;
+  const families = new Set(trial.plans.map((plan) => plan.family)).size;
+  const dead = record.admission!.dead;
+  const caveat =
+    dead.length === 0
+      ? ''
+      : ` But the task cannot see ${dead.map(({ operator }) => `\`${operator}\``).join(', ')}: what a candidate does there was not tested, and no claim may rest on it.`;
+  const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${caveat}`;
+  return { ...common(record), outcome: 'correct', reason };
+}

@@ -1,0 +1,183 @@
+/**
+ * The oracle of a task: draws inputs, evaluates the reference in float64, and derives the tolerance from honest runs.
+ * One oracle serves all judgements of a task; what it computed for a seed is kept while that seed is in use, so that candidates
+ * frozen together (see seeds.ts) share it. Nothing here ever sees a candidate.
+ *
+ * Indices of largest and smallest elements (`argmax`, `argmin`) are judged by value: an index is right if the element there
+ * equals the extreme one, up to what rounding does to that operand. PyTorch promises the first of equals only for
+ * `argmax`, and a kernel that reduces in parallel finds another; both answer the question that was asked.
+ */
+import {
+  type ArithmeticChoice,
+  drawArguments,
+  evaluateGraph,
+  type Graph,
+  type GraphNode,
+  graphOperations,
+  type HostTensor,
+  type InputFamily,
+  inputFamilies,
+  type Mutant,
+  mutants,
+  type Task,
+} from '../task/index.ts';
+import type { Expectation, Oracle } from './oracle.ts';
+import { deriveTolerance, type FloatTolerance } from './tolerance.ts';
+
+/** Multiply-adds over which fewer honest runs are made, so that a large product costs seconds and not minutes. */
+const MANY_OPERATIONS = 4e8;
+
+/**
+ * Arithmetics that an honest kernel of a precision policy may use: every order of summation that kernels use, contractions fused or
+ * not, elementary functions as exact as a library's and as rough as the hardware's fast ones (`__expf`, `rsqrtf`, `__fdividef`).
+ * The first four cover all orders; costly graphs use only those.
+ */
+export function honestArithmetics(task: Task): ArithmeticChoice[] {
+  const format = ({ fp32: 'float32', tf32: 'tf32', fp16: 'float16', bf16: 'bfloat16' } as const)[task.precision];
+  const lowered = format !== 'float32';
+  const all: ArithmeticChoice[] = [
+    { format, order: 'sequential', fused: true, approximate: { seed: 11, ulps: 2 } },
+    { format, order: 'blocked', lanes: 32, fused: false, approximate: { seed: 12, ulps: 8 } },
+    { format, order: 'pairwise', fused: true },
+    {
+      format,
+      order: 'reversed',
+      fused: false,
+      approximate: { seed: 13, ulps: 4 },
+      intermediates: lowered ? 'format' : 'float32',
+    },
+    { format, order: 'blocked', lanes: 256, fused: true, approximate: { seed: 14, ulps: 4 } },
+    {
+      format,
+      order: 'sequential',
+      fused: false,
+      approximate: { seed: 15, ulps: 8 },
+      intermediates: lowered ? 'dtype' : 'float32',
+    },
+    { format, order: 'blocked', lanes: 8, fused: true, approximate: { seed: 16, ulps: 2 } },
+  ];
+  return graphOperations(task.graph).contraction > MANY_OPERATIONS ? all.slice(0, 4) : all;
+}
+
+/** `float32, blocked sums over 32 lanes, not fused, functions within 8 ulp`. */
+export function arithmeticName(choice: ArithmeticChoice): string {
+  const order = choice.order === 'blocked' ? `blocked sums over ${choice.lanes} lanes` : `${choice.order} sums`;
+  const functions = choice.approximate ? `functions within ${choice.approximate.ulps} ulp` : 'functions rounded once';
+  return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}`;
+}
+
+/** Sets of inputs whose expectation is kept. */
+const KEPT = 16;
+
+/** The oracle of a task. */
+export function createOracle(task: Task): Oracle {
+  return new TaskOracle(task);
+}
+
+class TaskOracle implements Oracle {
+  readonly #task: Task;
+  readonly #families: readonly InputFamily[];
+  readonly #arithmetics: readonly ArithmeticChoice[];
+  readonly #drawn = new Map<string, readonly HostTensor[]>();
+  readonly #expected = new Map<readonly HostTensor[], Expectation>();
+  #mutants: readonly Mutant[] | undefined;
+
+  constructor(task: Task) {
+    this.#task = task;
+    this.#families = inputFamilies(task);
+    this.#arithmetics = honestArithmetics(task);
+  }
+
+  get families(): readonly string[] {
+    return this.#families.map((family) => family.name);
+  }
+
+  get arithmetics(): readonly string[] {
+    return this.#arithmetics.map(arithmeticName);
+  }
+
+  get mutants(): readonly Mutant[] {
+    this.#mutants ??= mutants(this.#task.graph);
+    return this.#mutants;
+  }
+
+  draw(family: string, seed: number): readonly HostTensor[] {
+    return remember(this.#drawn, `${family} ${seed}`, () => {
+      const known = this.#families.find(({ name }) => name === family);
+      if (!known) throw new Error(`This task has no input family \`${family}\`; it has ${this.families.join(', ')}.`);
+      return drawArguments(this.#task, known, seed);
+    });
+  }
+
+  evaluate(graph: Graph, inputs: readonly HostTensor[]): readonly HostTensor[] {
+    return evaluateGraph(graph, inputs, { format: 'float64' });
+  }
+
+  expect(inputs: readonly HostTensor[]): Expectation {
+    return remember(this.#expected, inputs, () => this.#expect(inputs));
+  }
+
+  #expect(inputs: readonly HostTensor[]): Expectation {
+    const { graph } = this.#task;
+    const references = this.evaluate(graph, inputs);
+    const runs = this.#arithmetics.map((choice) => ({
+      name: arithmeticName(choice),
+      outputs: evaluateGraph(graph, inputs, choice),
+    }));
+    const outputs = references.map((reference, o) => {
+      const tolerance = deriveTolerance(
+        reference,
+        runs.map(({ name, outputs }) => ({ name, values: outputs[o]!.values })),
+      );
+      const node = graph.nodes.find((one) => one.outputs[0]?.id === graph.outputs[o]);
+      const extreme = tolerance.kind === 'exact' && (node?.op === 'argmax' || node?.op === 'argmin') ? node : undefined;
+      return extreme === undefined ? tolerance : { ...tolerance, accepts: this.#byValue(extreme, inputs, reference) };
+    });
+    return { outputs };
+  }
+
+  /** Accepts every index whose element is as extreme as the expected one, within the tolerance of the operand. */
+  #byValue(
+    node: GraphNode,
+    inputs: readonly HostTensor[],
+    reference: HostTensor,
+  ): (index: number, value: number) => boolean {
+    const graph: Graph = { ...this.#task.graph, outputs: [node.inputs[0]!] };
+    const operand = this.evaluate(graph, inputs)[0]!;
+    const runs = this.#arithmetics.map((choice) => ({
+      name: arithmeticName(choice),
+      values: evaluateGraph(graph, inputs, choice)[0]!.values,
+    }));
+    const tolerance = deriveTolerance(operand, runs);
+    const bound =
+      tolerance.kind === 'float' && isComputed(graph, node.inputs[0]!)
+        ? (tolerance as FloatTolerance).bound
+        : undefined;
+    const { shape } = operand.spec;
+    const dim = node.attributes.dim as number;
+    const size = shape[dim]!;
+    const inner = shape.slice(dim + 1).reduce((n, s) => n * s, 1);
+    return (index, value) => {
+      if (!Number.isInteger(value) || value < 0 || value >= size) return false;
+      const base = Math.floor(index / inner) * size * inner + (index % inner);
+      const [i, j] = [base + value * inner, base + reference.values[index]! * inner];
+      const slack = bound === undefined ? 0 : bound[i]! + bound[j]!;
+      return Math.abs(operand.values[i]! - operand.values[j]!) <= slack;
+    };
+  }
+}
+
+/** Whether a value is made by a node: inputs are exact, computed values carry rounding. */
+function isComputed(graph: Graph, id: number): boolean {
+  return graph.nodes.some((node) => node.outputs.some((output) => output.id === id));
+}
+
+/** A map that forgets its oldest entry beyond {@link KEPT}. */
+function remember<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const value = make();
+  map.set(key, value);
+  if (map.size > KEPT) map.delete(map.keys().next().value as K);
+  return value;
+}

@@ -1,0 +1,218 @@
+/**
+ * A candidate on trial: the calls it is given, and what comes back. The judge's process never executes a candidate; everything
+ * runs through the {@link Device}, and outputs are sealed there before an expected value exists here.
+ *
+ * Two runs: the first call alone (most wrong candidates end here), then a sequence in which nothing is reset and the inputs change,
+ * in the same buffers and in others. A check may ask for one more call, alone and in a fresh state, to tell two explanations apart.
+ */
+import type { Call, Device, RunLimits, RunRequest, RunResult } from '../device/index.ts';
+import type { PreparedCandidate } from '../kernel/index.ts';
+import { decode, encode, type HostTensor, isFloating, type Task } from '../task/index.ts';
+import type { Oracle } from './oracle.ts';
+import { type Commitment, deriveSeed } from './seeds.ts';
+import { plantSpecialValues } from './special-values.ts';
+import { type Comparison, compareOutput, type OutputTolerance } from './tolerance.ts';
+import type { CallPlan, JudgedCall } from './types.ts';
+
+/** Index of the call with NaN and infinities: it is made alone, after all others. */
+export const SPECIAL = -1;
+
+/** Calls of the sequence before new inputs are drawn: the first call's inputs under other poison, and once more. */
+export const OTHER_POISON = 1;
+export const REPEATED = 2;
+
+/** The calls of a trial. The first is run alone; the others follow one another without a reset after the third. */
+export function planCalls(families: readonly string[], commitment: Commitment): CallPlan[] {
+  const seed = (label: string) => deriveSeed(commitment, label);
+  const own = families[0];
+  if (own === undefined) throw new Error('The task offers no way to draw inputs.');
+  const first: CallPlan = {
+    family: own,
+    inputsOf: 0,
+    inputSeed: seed('call 0 inputs'),
+    poisonSeed: seed('call 0 poison'),
+    resetGlobals: true,
+    freshMemory: true,
+    purpose: 'the first call',
+  };
+  const otherPoison = { ...first, poisonSeed: seed('call 1 poison'), purpose: 'the same inputs, other stale memory' };
+  const repeated = { ...otherPoison, purpose: 'the same call again' };
+  const changing = [...families.slice(1), own].map((family, i): CallPlan => {
+    const index = 3 + i;
+    const freshMemory = i % 3 === 2;
+    return {
+      family,
+      inputsOf: index,
+      inputSeed: seed(`call ${index} inputs`),
+      poisonSeed: seed(`call ${index} poison`),
+      resetGlobals: false,
+      freshMemory,
+      purpose: freshMemory
+        ? 'new inputs in other buffers, nothing reset'
+        : 'new inputs in the same buffers, nothing reset',
+    };
+  });
+  return [first, otherPoison, repeated, ...changing];
+}
+
+/** The task's own inputs with NaN and infinities planted in them. */
+function planSpecial(families: readonly string[], commitment: Commitment): CallPlan {
+  return {
+    family: families[0]!,
+    inputsOf: SPECIAL,
+    inputSeed: deriveSeed(commitment, 'special inputs'),
+    poisonSeed: deriveSeed(commitment, 'special poison'),
+    resetGlobals: true,
+    freshMemory: true,
+    purpose: 'NaN and infinities planted',
+  };
+}
+
+export interface TrialOptions {
+  task: Task;
+  candidate: PreparedCandidate;
+  oracle: Oracle;
+  device: Device;
+  gpu: string;
+  limits: RunLimits;
+  commitment: Commitment;
+  signal?: AbortSignal;
+}
+
+/** A comparison with the call and output it is of. */
+export interface JudgedComparison {
+  call: number;
+  output: number;
+  comparison: Comparison;
+}
+
+export class Trial {
+  readonly task: Task;
+  readonly candidate: PreparedCandidate;
+  readonly oracle: Oracle;
+  readonly plans: readonly CallPlan[];
+  /** Undefined when no input is floating-point. */
+  readonly special: CallPlan | undefined;
+  /** Calls that completed, by index. */
+  readonly calls: JudgedCall[] = [];
+  /** How each run ended, in order. */
+  readonly runs: RunResult[] = [];
+  readonly #options: TrialOptions;
+  #specialInputs: readonly HostTensor[] | undefined;
+  readonly #comparisons = new Map<string, JudgedComparison>();
+
+  constructor(options: TrialOptions) {
+    this.task = options.task;
+    this.candidate = options.candidate;
+    this.oracle = options.oracle;
+    this.plans = planCalls(options.oracle.families, options.commitment);
+    const floating = options.task.signature.tensors.some((one) => one.role === 'input' && isFloating(one.spec.dtype));
+    this.special = floating ? planSpecial(options.oracle.families, options.commitment) : undefined;
+    this.#options = options;
+  }
+
+  /** Makes the first call, profiled for the target GPU. */
+  async runFirst(): Promise<RunResult> {
+    return this.#run([0], { profile: { gpu: this.#options.gpu } });
+  }
+
+  /** Makes all other calls, one after another. */
+  async runSequence(): Promise<RunResult> {
+    return this.#run(this.plans.map((_, index) => index).slice(1), {});
+  }
+
+  /** Makes one call alone with everything reset; undefined when it does not complete. */
+  async runAlone(index: number): Promise<JudgedCall | undefined> {
+    const plan: CallPlan = { ...this.#planOf(index), resetGlobals: true, freshMemory: true };
+    const result = await this.#send([plan], {});
+    return result.status === 'completed' ? this.#judgedCall(index, plan, result.calls[0]!) : undefined;
+  }
+
+  #planOf(index: number): CallPlan {
+    const plan = index === SPECIAL ? this.special : this.plans[index];
+    if (plan === undefined) throw new Error(`There is no call ${index}.`);
+    return plan;
+  }
+
+  /** Inputs of a call, in the order of the signature. */
+  inputs(index: number): readonly HostTensor[] {
+    return this.#draw(this.#planOf(index));
+  }
+
+  #draw(plan: CallPlan): readonly HostTensor[] {
+    const drawn = this.oracle.draw(plan.family, plan.inputSeed);
+    if (plan !== this.special && plan.inputsOf !== SPECIAL) return drawn;
+    this.#specialInputs ??= plantSpecialValues(drawn, this.task.signature, plan.inputSeed);
+    return this.#specialInputs;
+  }
+
+  /** What is right for a call. */
+  expected(index: number): readonly OutputTolerance[] {
+    return this.oracle.expect(this.inputs(index)).outputs;
+  }
+
+  /** A completed call's output against what is right; computed once. */
+  comparison(call: number, output: number): Comparison {
+    const key = `${call} ${output}`;
+    const known = this.#comparisons.get(key);
+    if (known) return known.comparison;
+    const made = this.calls[call];
+    if (!made) throw new Error(`Call ${call} has not been made.`);
+    const comparison = compareOutput(made.outputs[output]!.values, this.expected(call)[output]!);
+    this.#comparisons.set(key, { call, output, comparison });
+    return comparison;
+  }
+
+  /** All comparisons made, in the order of the calls. */
+  comparisons(): JudgedComparison[] {
+    return [...this.#comparisons.values()].sort((a, b) => a.call - b.call || a.output - b.output);
+  }
+
+  /** `out` for a task with one output, `out0`, `out1` ... for more. */
+  outputName(output: number): string {
+    return this.task.signature.outputs.length === 1 ? 'out' : `out${output}`;
+  }
+
+  async #run(indices: readonly number[], extra: Partial<RunRequest>): Promise<RunResult> {
+    const plans = indices.map((index) => this.plans[index]!);
+    let result = await this.#send(plans, extra);
+    // A child that dies is not the candidate's verdict: it gets one more chance before that is reported.
+    if (result.status === 'crashed') result = await this.#send(plans, extra);
+    this.runs.push(result);
+    if (result.status === 'completed') {
+      indices.forEach((index, i) => {
+        this.calls[index] = this.#judgedCall(index, plans[i]!, result.calls[i]!);
+      });
+    }
+    return result;
+  }
+
+  #send(plans: readonly CallPlan[], extra: Partial<RunRequest>): Promise<RunResult> {
+    const { device, candidate, limits, signal } = this.#options;
+    const calls = plans.map(
+      (plan): Call => ({
+        inputs: this.#draw(plan).map(encode),
+        poisonSeed: plan.poisonSeed,
+        resetGlobals: plan.resetGlobals,
+        freshMemory: plan.freshMemory,
+      }),
+    );
+    return device.run({ plan: candidate.plan, build: candidate.build, calls, limits, ...extra }, signal);
+  }
+
+  #judgedCall(
+    index: number,
+    plan: CallPlan,
+    result: Extract<RunResult, { status: 'completed' }>['calls'][number],
+  ): JudgedCall {
+    return {
+      index,
+      plan,
+      outputs: result.outputs.map(({ bytes }, o) => decode(bytes, this.task.signature.outputs[o]!)),
+      bytes: result.outputs.map(({ bytes }) => bytes),
+      written: result.outputs.map(({ written }) => written),
+      changedInputs: result.changedInputs,
+      threadInstructions: result.threadInstructions,
+    };
+  }
+}
