@@ -4,7 +4,7 @@
  *
  * A half value is its 16-bit pattern in a number (0 to 65535). NaN results are canonical 0x7fff (PTX ISA 9.7.4, 9.7.9 cvt).
  */
-import { F16_NAN_BITS, isNegative } from './bits.ts';
+import { F16_NAN_BITS, f64FromWords, f64HighWord, isNegative } from './bits.ts';
 import { type Rounding, roundNearestEven } from './rounding.ts';
 
 export const F16_MAX = 65504;
@@ -25,13 +25,14 @@ interface Format {
 const F16: Format = { precision: 11, minExponent: -14, max: F16_MAX, infinityBits: 0x7c00 };
 const BF16: Format = { precision: 8, minExponent: -126, max: BF16_MAX, infinityBits: 0x7f80 };
 
-/** floor(log2(x)) of a positive finite f64, exactly. */
+/** floor(log2(x)) of a positive finite f64, read from its exponent field; -1023 for every subnormal f64. */
 export function exponentOf(x: number): number {
-  let e = Math.floor(Math.log2(x));
-  // log2 may round across an integer; the powers of two themselves are exact.
-  if (2 ** e > x) e--;
-  else if (2 ** (e + 1) <= x) e++;
-  return Math.max(e, -1074);
+  return ((f64HighWord(x) >>> 20) & 0x7ff) - 1023;
+}
+
+/** 2^e for -1022 <= e <= 1023, by its bits: an order of magnitude quicker than `2 ** e`. */
+export function powerOfTwo(e: number): number {
+  return f64FromWords((e + 1023) << 20, 0);
 }
 
 /** Any f64 to the bits of `format`, rounded once. Plain and slow; the hot nearest-even paths below are tested against it. */
@@ -43,11 +44,11 @@ function encode(x: number, format: Format, mode: Rounding): number {
   if (magnitude === Number.POSITIVE_INFINITY) return sign | format.infinityBits;
   const exponent = Math.max(exponentOf(magnitude), format.minExponent);
   // Scaling by a power of two: exact, as the quantum's reciprocal never exceeds 2^133 and the target is coarser than f64.
-  const scaled = magnitude * 2 ** (format.precision - 1 - exponent);
+  const scaled = magnitude * powerOfTwo(format.precision - 1 - exponent);
   const away = (mode === 'rp' && sign === 0) || (mode === 'rm' && sign !== 0);
   const steps = mode === 'rn' ? roundNearestEven(scaled) : away ? Math.ceil(scaled) : Math.floor(scaled);
   // Consecutive patterns are consecutive values, so a carry out of the significand moves into the exponent by itself.
-  const bits = (exponent - format.minExponent) * 2 ** (format.precision - 1) + steps;
+  const bits = (exponent - format.minExponent) * (1 << (format.precision - 1)) + steps;
   if (bits >= format.infinityBits)
     return sign | (mode === 'rn' || away ? format.infinityBits : format.infinityBits - 1);
   return sign | bits;
@@ -122,8 +123,6 @@ export interface HalfModifiers {
   satfinite?: boolean;
   /** Negative results become +0; NaN becomes canonical NaN. */
   relu?: boolean;
-  /** f16 only here: subnormal results become zero of their sign (a .ftz on cvt flushes f32 operands, not f16 results). */
-  ftz?: boolean;
 }
 
 /** `.relu` on a half pattern: negative to +0, NaN stays. -0 becomes +0 as well. */

@@ -3,7 +3,7 @@
  * PTX ISA 5.2.3 (alternate formats) and 9.7.9 (cvt).
  */
 import { F32_NAN_BITS, f32FromBits, f32ToBits, isNegative } from './bits.ts';
-import { exponentOf, f16ToNumber, numberToF16, pack16 } from './half.ts';
+import { exponentOf, f16ToNumber, numberToF16, pack16, powerOfTwo } from './half.ts';
 import { roundNearestEven } from './rounding.ts';
 
 /** An 8-bit floating-point type. e4m3 has no infinity and NaN only at S.1111.111; e5m2 is laid out like IEEE. */
@@ -38,7 +38,7 @@ export function numberToFp8(x: number, type: Fp8Type, relu = false): number {
   if (magnitude === 0) return sign;
   if (magnitude >= format.max) return sign | format.maxBits;
   const exponent = Math.max(exponentOf(magnitude), format.minExponent);
-  const steps = roundNearestEven(magnitude * 2 ** (format.precision - 1 - exponent));
+  const steps = roundNearestEven(magnitude * powerOfTwo(format.precision - 1 - exponent));
   return sign | ((exponent - format.minExponent) * 2 ** (format.precision - 1) + steps);
 }
 

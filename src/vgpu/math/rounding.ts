@@ -7,7 +7,7 @@
  * odd with at least two bits more than the target rounds correctly afterwards in every direction (Boldo & Melquiond,
  * "Emulation of FMA and correctly rounded sums", IEEE Trans. Computers 57(4), 2008).
  */
-import { f64FromWords, f64HighWord, f64LowWord, isNegative } from './bits.ts';
+import { f64FromWords, f64HighWord, f64LowWord } from './bits.ts';
 
 /** PTX rounding of floating-point results: nearest even, towards zero, towards -infinity, towards +infinity. */
 export type Rounding = 'rn' | 'rz' | 'rm' | 'rp';
@@ -114,14 +114,15 @@ export function roundToOdd(s: number, error: number): number {
   return f64FromWords(low === 0 ? f64HighWord(s) - 1 : f64HighWord(s), low - 1);
 }
 
-/** `x` rounded to an integral value, ties to even, keeping the sign of zero. WASM: `f64.nearest` / `f32.nearest`. */
+/**
+ * `x` rounded to an integral value, ties to even, keeping the sign of zero: adding 2^52 leaves f64 no fraction bits, so
+ * the addition rounds. WASM: `f64.nearest` / `f32.nearest`.
+ */
 export function roundNearestEven(x: number): number {
-  if (!(Math.abs(x) < 4503599627370496)) return x;
-  const floor = Math.floor(x);
-  const fraction = x - floor;
-  let r = floor;
-  if (fraction > 0.5 || (fraction === 0.5 && floor % 2 !== 0)) r = floor + 1;
-  return r === 0 && isNegative(x) ? -0 : r;
+  const big = 4503599627370496;
+  if (!(Math.abs(x) < big)) return x;
+  const r = x < 0 ? x - big + big : x + big - big;
+  return r === 0 ? x * 0 : r;
 }
 
 /** `x` rounded to an integral value in a direction. WASM: `f64.nearest`, `trunc`, `floor`, `ceil`. */
