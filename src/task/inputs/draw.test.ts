@@ -1,0 +1,258 @@
+/** What is drawn: legal, reproducible, never neutral, and of the family it says. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { evaluateGraph } from '../operators/evaluate.ts';
+import { elementCount } from '../operators/tensor.ts';
+import type { Draw, Graph, GraphNode, TensorSpec } from '../types.ts';
+import { AS_WRITTEN, drawArguments, inputFamilies } from './draw.ts';
+import { families } from './families.ts';
+import { Random } from './random.ts';
+
+const seed = '0123456789abcdef'.repeat(4);
+const float = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
+
+/** A graph of one operator over the given inputs. */
+function taskOf(
+  op: string,
+  attributes: GraphNode['attributes'],
+  inputs: readonly [TensorSpec, Draw][],
+  output: TensorSpec,
+  parameters: Graph['parameters'] = [],
+): { graph: Graph } {
+  const count = inputs.length;
+  return {
+    graph: {
+      inputs: inputs.map(([spec, draw], id) => ({ id, spec, draw, name: `x${id}` })),
+      parameters,
+      constants: [],
+      nodes: [
+        {
+          op,
+          attributes,
+          inputs: [...inputs.map((_, id) => id), ...parameters.map((p) => p.id)],
+          outputs: [{ id: count + 10, spec: output }],
+          line: 1,
+        },
+      ],
+      outputs: [count + 10],
+    },
+  };
+}
+
+const normal: Draw = { kind: 'normal', mean: 0, std: 1 };
+const unit: Draw = { kind: 'uniform', low: 0, high: 1 };
+
+describe('the generator', () => {
+  it('gives the same stream for the same seed and label, and another for another', () => {
+    const draw = (s: string, label: string) =>
+      Array.from(
+        { length: 8 },
+        (
+          (r) => () =>
+            r.bits()
+        )(new Random(s, label)),
+      );
+    assert.deepEqual(draw(seed, 'a'), draw(seed, 'a'));
+    assert.notDeepEqual(draw(seed, 'a'), draw(seed, 'b'));
+    assert.notDeepEqual(draw(seed, 'a'), draw('f'.repeat(64), 'a'));
+    assert.throws(() => new Random('42', 'a'), /64 hexadecimal digits/);
+  });
+
+  it('has the moments of the distributions it names', () => {
+    const random = new Random(seed, 'moments');
+    const n = 100_000;
+    const uniform = Array.from({ length: n }, () => random.unit());
+    const gauss = Array.from({ length: n }, () => random.normal());
+    const mean = (v: number[]) => v.reduce((s, x) => s + x, 0) / v.length;
+    const variance = (v: number[]) => mean(v.map((x) => (x - mean(v)) ** 2));
+    assert.ok(Math.abs(mean(uniform) - 0.5) < 0.005);
+    assert.ok(Math.abs(mean(uniform.map((x) => x * x)) - 1 / 3) < 0.005);
+    assert.ok(Math.abs(mean(gauss)) < 0.015);
+    assert.ok(Math.abs(mean(gauss.map((x) => x * x)) - 1) < 0.03);
+    assert.ok(variance(uniform.slice(0, 200)) > 0.05);
+    const counts = new Array<number>(7).fill(0);
+    for (let i = 0; i < 70_000; i++) counts[random.integer(0, 7)]!++;
+    // Chi-squared with 6 degrees of freedom: 22.5 is the 0.1 % point.
+    assert.ok(counts.reduce((s, c) => s + (c - 10_000) ** 2 / 10_000, 0) < 22.5);
+  });
+});
+
+describe('drawing arguments', () => {
+  it('repeats for the same seed and family, and differs for another seed', () => {
+    const task = taskOf('relu', {}, [[float(5, 7), unit]], float(5, 7));
+    for (const family of inputFamilies(task)) {
+      assert.deepEqual(drawArguments(task, { seed, family }), drawArguments(task, { seed, family }));
+      if (family !== 'constant-lines')
+        assert.notDeepEqual(
+          drawArguments(task, { seed, family }),
+          drawArguments(task, { seed: 'e'.repeat(64), family }),
+        );
+    }
+  });
+
+  it('offers every family to a task that is defined everywhere', () => {
+    const task = taskOf('relu', {}, [[float(5, 7), unit]], float(5, 7));
+    assert.deepEqual([...inputFamilies(task)].sort(), [AS_WRITTEN, ...Object.keys(families)].sort());
+  });
+
+  it('rounds to the element type', () => {
+    const spec: TensorSpec = { shape: [40], dtype: 'bfloat16' };
+    const task = taskOf('relu', {}, [[spec, normal]], spec);
+    for (const family of inputFamilies(task)) {
+      for (const x of drawArguments(task, { seed, family })[0]!.values) assert.equal(x, Number(x.toPrecision(17)));
+      assert.ok(
+        drawArguments(task, { seed, family })[0]!.values.every(
+          (x) => Math.fround(x) === x && x.toString(2).replace(/[-.e+]/g, '').length < 200,
+        ),
+      );
+    }
+  });
+
+  it('keeps to the domain of a logarithm whose input the file draws non-negative', () => {
+    const task = taskOf('log', {}, [[float(30, 8), unit]], float(30, 8));
+    const legal = inputFamilies(task);
+    assert.ok(legal.includes('normal+') && !legal.includes('normal'), legal.join(' '));
+    assert.ok(legal.length > 10);
+    for (const family of legal) {
+      const values = drawArguments(task, { seed, family });
+      assert.ok(evaluateGraph(task.graph, values)[0]!.values.every(Number.isFinite), family);
+    }
+  });
+
+  it('keeps to probabilities where the operator takes nothing else', () => {
+    const attributes = { weight: false, reduction: 'mean' };
+    const task = taskOf(
+      'binary_cross_entropy',
+      attributes,
+      [
+        [float(20, 3), unit],
+        [float(20, 3), unit],
+      ],
+      float(),
+    );
+    const legal = inputFamilies(task);
+    assert.ok(legal.includes('heavy-tailed[0,1]'), legal.join(' '));
+    for (const family of legal) {
+      for (const t of drawArguments(task, { seed, family }))
+        assert.ok(
+          t.values.every((x) => x >= 0 && x <= 1),
+          family,
+        );
+    }
+  });
+
+  it('leaves out families that overflow where the file does not', () => {
+    const task = taskOf('exp', {}, [[float(200), normal]], float(200));
+    const legal = inputFamilies(task);
+    assert.ok(legal.includes('normal') && !legal.includes('large') && !legal.includes('heavy-tailed'), legal.join(' '));
+  });
+
+  it('draws class indices within their range, in every family', () => {
+    const attributes = { weight: false, target: 'indices', reduction: 'mean', ignore_index: -100, label_smoothing: 0 };
+    const index: TensorSpec = { shape: [50], dtype: 'int64' };
+    const task = taskOf(
+      'cross_entropy',
+      attributes,
+      [
+        [float(50, 9), normal],
+        [index, { kind: 'integer', low: 0, high: 9 }],
+      ],
+      float(),
+    );
+    const legal = inputFamilies(task);
+    assert.ok(legal.length > 10);
+    for (const family of legal) {
+      const target = drawArguments(task, { seed, family })[1]!.values;
+      assert.ok(
+        target.every((x) => Number.isInteger(x) && x >= 0 && x < 9),
+        family,
+      );
+    }
+  });
+
+  it('makes no parameter neutral', () => {
+    const parameter = (id: number, name: string, value: number) =>
+      ({ id, name, spec: float(16), kind: 'parameter', draw: { kind: 'constant', value } }) as const;
+    const task = taskOf(
+      'layer_norm',
+      { normalized_shape: [16], eps: 1e-5, weight: true, bias: true },
+      [[float(4, 16), normal]],
+      float(4, 16),
+      [parameter(5, 'norm.weight', 1), parameter(6, 'norm.bias', 0)],
+    );
+    for (const family of inputFamilies(task)) {
+      const [, weight, bias] = drawArguments(task, { seed, family });
+      assert.ok(weight!.values.every((x) => x !== 1 && x >= 0.5 && x <= 1.5));
+      assert.ok(bias!.values.every((x) => Math.abs(x) >= 0.09));
+      assert.ok(new Set(bias!.values).size > 8);
+    }
+  });
+
+  it('draws running variances positive, and leaves counters and masks alone', () => {
+    const base = taskOf('relu', {}, [[float(3), normal]], float(3)).graph;
+    const graph: Graph = {
+      ...base,
+      parameters: [
+        { id: 1, name: 'bn.running_var', kind: 'buffer', spec: float(9), draw: { kind: 'constant', value: 1 } },
+        {
+          id: 2,
+          name: 'bn.num_batches_tracked',
+          kind: 'buffer',
+          spec: { shape: [], dtype: 'int64' },
+          draw: { kind: 'constant', value: 0 },
+        },
+        { id: 3, name: 'mask', kind: 'buffer', spec: float(2), draw: { kind: 'values', values: [1, '-inf'] } },
+      ],
+    };
+    const [, variance, count, mask] = drawArguments({ graph }, { seed, family: 'normal' });
+    assert.ok(variance!.values.every((x) => x >= 0.5 && x < 2));
+    assert.deepEqual([...count!.values], [0]);
+    assert.deepEqual([...mask!.values], [1, -Infinity]);
+  });
+
+  it('keeps the structure of a computed input: a triangular matrix stays triangular', () => {
+    const spec = float(6, 6);
+    const graph: Graph = {
+      inputs: [],
+      parameters: [],
+      constants: [{ id: 0, spec, draw: unit }],
+      nodes: [{ op: 'tril', attributes: { diagonal: 0 }, inputs: [0], outputs: [{ id: 1, spec }], line: 1 }],
+      outputs: [1],
+    };
+    const task = taskOf(
+      'matmul',
+      {},
+      [
+        [spec, { kind: 'computed', graph }],
+        [spec, unit],
+      ],
+      spec,
+    );
+    for (const family of inputFamilies(task)) {
+      const [a] = drawArguments(task, { seed, family });
+      for (let i = 0; i < 6; i++) for (let j = i + 1; j < 6; j++) assert.equal(a!.values[i * 6 + j], 0, family);
+    }
+    const [a] = drawArguments(task, { seed, family: 'normal' });
+    assert.ok(a!.values.some((x) => x < 0));
+  });
+
+  it('says which families there are when asked for another', () => {
+    const task = taskOf('relu', {}, [[float(3), normal]], float(3));
+    assert.throws(() => drawArguments(task, { seed, family: 'gaussian' }), /no family of inputs `gaussian`.*normal/);
+  });
+
+  it('draws lines as the families say', () => {
+    const task = taskOf('relu', {}, [[float(64), normal]], float(64));
+    const line = (family: string) => drawArguments(task, { seed, family })[0]!.values;
+    assert.equal(new Set(line('constant-lines')).size, 1);
+    assert.ok(line('negative').every((x) => x < 0));
+    assert.ok(line('small-integers').every(Number.isInteger));
+    assert.ok(line('denormal').some((x) => x !== 0 && Math.abs(x) < 2 ** -126));
+    assert.equal(line('one-hot').filter((x) => x > 1).length, 1);
+    assert.ok(line('shifted').every((x) => x > 5));
+    const sorted = line('sorted');
+    const ascending = [...sorted].sort((x, y) => x - y);
+    assert.ok([...sorted].every((x, i) => x === ascending[i]) || [...sorted].every((x, i) => x === ascending[63 - i]));
+    assert.ok(elementCount([64]) === sorted.length);
+  });
+});

@@ -1,0 +1,222 @@
+/**
+ * Drawing a task's arguments: inputs from a family, parameters at random and never neutral (a weight of one or a bias of zero would hide
+ * that a kernel ignores it), every value legal for the task. The seed is the judge's and secret; the same seed and family give the same tensors.
+ */
+import { float64 } from '../operators/arithmetic.ts';
+import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
+import { elementCount, isFloating, roundArray } from '../operators/tensor.ts';
+import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
+import { drawFloats, drawIntegers, families } from './families.ts';
+import type { ScaleEnd } from './random.ts';
+import { Random } from './random.ts';
+
+/**
+ * How a family's values are made legal for tensors that the file draws from non-negative values: as they are, as absolute values, or folded
+ * into (0, 1). A family's name carries it: `heavy-tailed`, `heavy-tailed+`, `heavy-tailed[0,1]`.
+ */
+const domains = ['', '+', '[0,1]'] as const;
+type Domain = (typeof domains)[number];
+
+export interface DrawOptions {
+  /** 64 hexadecimal digits. */
+  seed: string;
+  /** One of {@link inputFamilies}. */
+  family: string;
+}
+
+/** The file's own distribution. */
+export const AS_WRITTEN = 'as-written';
+
+function splitFamily(name: string): { family: string; domain: Domain } {
+  const domain = domains.findLast((d) => name.endsWith(d))!;
+  return { family: name.slice(0, name.length - domain.length), domain };
+}
+
+/**
+ * The task's arguments in the signature's order (inputs, then parameters and buffers), rounded to their element types.
+ * Throws on an unknown family or a bad seed.
+ */
+export function drawArguments(task: Pick<Task, 'graph'>, options: DrawOptions): HostTensor[] {
+  return drawAt(task.graph, options);
+}
+
+/** Draws with the families' scales free, or all at one end. */
+function drawAt(graph: Graph, options: DrawOptions, end?: ScaleEnd): HostTensor[] {
+  const { family, domain } = splitFamily(options.family);
+  const { inputs, parameters } = graph;
+  const stream = (label: string) => new Random(options.seed, `${options.family}/${label}`, end);
+  return [
+    ...inputs.map((input) => drawTensor(input.spec, input.draw, family, domain, stream(`input/${input.name}`))),
+    ...parameters.map((p) => drawParameter(p, stream(`parameter/${p.name}`))),
+  ];
+}
+
+/** A tensor whose file draws it so, from a family. What the file leaves no choice in (ranges, listed values, masks computed from them) stays. */
+function drawTensor(spec: TensorSpec, draw: Draw, family: string, domain: Domain, random: Random): HostTensor {
+  const { shape, dtype } = spec;
+  const made = (values: Float64Array): HostTensor => ({ spec, values: roundArray(values, dtype) });
+  if (draw.kind === 'computed') {
+    if (!isRandomDraw(draw)) return fixedTensor(spec, draw);
+    return { spec, values: evaluateDraws(draw.graph, family, domain, random).values };
+  }
+  if (family === AS_WRITTEN || draw.kind === 'range' || draw.kind === 'values' || draw.kind === 'permutation') {
+    return made(asWritten(spec, draw, random));
+  }
+  if (!isFloating(dtype)) {
+    if (draw.kind === 'constant') return fixedTensor(spec, draw);
+    // A file that draws integers says what is legal; other draws of an integer type come from a cast of [low, high).
+    const [low, high] =
+      draw.kind === 'integer'
+        ? [draw.low, draw.high]
+        : draw.kind === 'uniform'
+          ? [Math.floor(draw.low), Math.ceil(draw.high)]
+          : [-8, 9];
+    return made(drawIntegers(family, shape, low, Math.max(low + 1, high), random));
+  }
+  // Whole numbers in a floating tensor are class indices or counts in disguise: they stay whole and in range.
+  if (draw.kind === 'integer') return made(drawIntegers(family, shape, draw.low, draw.high, random));
+  const values = drawFloats(family, shape, dtype, random);
+  const nonNegative = draw.kind === 'uniform' && draw.low >= 0;
+  if (nonNegative && domain === '+')
+    for (let i = 0; i < values.length; i++) values[i] = Math.abs(values[i]!) + leastPositive(dtype);
+  if (nonNegative && domain === '[0,1]') {
+    for (let i = 0; i < values.length; i++) values[i] = (Math.abs(values[i]!) + 1e-3) / (Math.abs(values[i]!) + 1);
+  }
+  return made(values);
+}
+
+/** A positive number far below what matters, so that zero never reaches a logarithm or a divisor. */
+function leastPositive(dtype: TensorSpec['dtype']): number {
+  return dtype === 'float16' ? 1e-4 : 1e-6;
+}
+
+/** A computed draw: its own draws from the family, then its graph. */
+function evaluateDraws(graph: Graph, family: string, domain: Domain, random: Random): HostTensor {
+  const drawn: Graph = {
+    ...graph,
+    constants: [],
+    inputs: graph.constants.map((c, i) => ({ ...c, name: `draw ${i}` })),
+  };
+  const values = graph.constants.map((c) => drawTensor(c.spec, c.draw, family, domain, random));
+  return evaluateGraph(drawn, values)[0]!;
+}
+
+/** The file's own distribution. */
+function asWritten(spec: TensorSpec, draw: Draw, random: Random): Float64Array {
+  const values = new Float64Array(elementCount(spec.shape));
+  switch (draw.kind) {
+    case 'uniform':
+      for (let i = 0; i < values.length; i++) values[i] = random.uniform(draw.low, draw.high);
+      return values;
+    case 'normal':
+      for (let i = 0; i < values.length; i++) values[i] = draw.mean + draw.std * random.normal();
+      return values;
+    case 'integer':
+      for (let i = 0; i < values.length; i++) values[i] = random.integer(draw.low, draw.high);
+      return values;
+    case 'permutation':
+      for (let i = 0; i < values.length; i++) values[i] = i;
+      random.shuffle(values);
+      return values;
+    default:
+      return fixedTensor(spec, draw).values.slice();
+  }
+}
+
+/** A parameter or buffer: drawn as the file draws it where that is random, else shaken so that it is no neutral element. */
+function drawParameter(parameter: GraphParameter, random: Random): HostTensor {
+  const { spec, draw, name, kind } = parameter;
+  if (isRandomDraw(draw)) return drawTensor(spec, draw, AS_WRITTEN, '', random);
+  const fixed = fixedTensor(spec, draw);
+  // Listed, counted and computed buffers are structure (masks, positions, tables); integers are counters.
+  if (!isFloating(spec.dtype) || (kind === 'buffer' && draw.kind !== 'constant')) return fixed;
+  const values = fixed.values.slice();
+  const positive = /(^|[._])running_var$/.test(name);
+  for (let i = 0; i < values.length; i++) {
+    const x = values[i]!;
+    if (!Number.isFinite(x)) continue;
+    if (positive) values[i] = random.uniform(0.5, 2);
+    else if (x === 0) values[i] = (random.unit() < 0.5 ? -1 : 1) * random.uniform(0.1, 0.6);
+    else values[i] = x * random.uniform(0.5, 1.5);
+  }
+  return { spec, values: roundArray(values, spec.dtype) };
+}
+
+/** Greatest finite value an honest kernel could hold of each floating type: beyond it the reference is finite and every kernel infinite. */
+const greatest = { float64: Number.MAX_VALUE, float32: 3.4e38, bfloat16: 3.38e38, float16: 65504 } as const;
+
+/**
+ * How many values anywhere in the graph are NaN, or beyond what their element type holds; Infinity where evaluation refuses the values altogether.
+ * Intermediate values count: an overflow on the way is an overflow.
+ */
+function illegalValues(graph: Graph, values: readonly HostTensor[]): number {
+  const known = new Map<number, HostTensor>();
+  [...graph.inputs, ...graph.parameters].forEach((argument, i) => {
+    known.set(argument.id, values[i]!);
+  });
+  let illegal = 0;
+  try {
+    for (const constant of graph.constants) known.set(constant.id, fixedTensor(constant.spec, constant.draw));
+    for (const node of graph.nodes) {
+      const results = evaluateNode(
+        node,
+        node.inputs.map((id) => known.get(id)!),
+        float64,
+      );
+      node.outputs.forEach((output, o) => {
+        const result = results[o]!;
+        known.set(output.id, result);
+        const { dtype } = result.spec;
+        if (!isFloating(dtype)) return;
+        const limit = greatest[dtype as keyof typeof greatest];
+        for (const x of result.values) if (!(Math.abs(x) <= limit)) illegal++;
+      });
+    }
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+  return illegal;
+}
+
+const known = new WeakMap<Graph, readonly string[]>();
+
+/**
+ * The families this task can be judged with, `as-written` first. A family stays out when it makes NaN or overflow that the file's own
+ * distribution does not; where the file draws non-negative values, its absolute or unit form is tried instead. Costs two float64 evaluations
+ * of the graph a family; remembered a graph. Uses a fixed public seed: whether a family is legal is no secret.
+ */
+export function inputFamilies(task: Pick<Task, 'graph'>): readonly string[] {
+  const { graph } = task;
+  const before = known.get(graph);
+  if (before) return before;
+  const seed = '0'.repeat(64);
+  const at = (family: string, end: ScaleEnd) => illegalValues(graph, drawAt(graph, { seed, family }, end));
+  const allowed = at(AS_WRITTEN, 'high');
+  // A family must be legal at both ends of its scales, or some secret draw would not be.
+  const isLegal = (family: string) => at(family, 'high') <= allowed && at(family, 'low') <= allowed;
+  const legal = [AS_WRITTEN];
+  if (hasChoice(graph)) {
+    const nonNegative = graph.inputs.some((input) => drawsNonNegative(input.draw));
+    for (const family of Object.keys(families)) {
+      const name = domains
+        .filter((domain) => domain === '' || nonNegative)
+        .map((domain) => family + domain)
+        .find(isLegal);
+      if (name !== undefined) legal.push(name);
+    }
+  }
+  known.set(graph, legal);
+  return legal;
+}
+
+function drawsNonNegative(draw: Draw): boolean {
+  if (draw.kind === 'computed') return draw.graph.constants.some((c) => drawsNonNegative(c.draw));
+  return draw.kind === 'uniform' && draw.low >= 0;
+}
+
+/** True if some input leaves anything to be chosen. */
+function hasChoice(graph: Graph): boolean {
+  return graph.inputs.some(
+    ({ draw, spec }) => isRandomDraw(draw) || (draw.kind === 'constant' && isFloating(spec.dtype)),
+  );
+}
