@@ -59,11 +59,14 @@ const base: Readonly<Record<string, Family>> = {
   'heavy-tailed': {
     purpose: 'a few elements carry the result: sampling a part of the input fails',
     fill(line, random) {
-      // Pareto with exponent 1.5 and both signs, and one planted element beyond all others.
-      for (let i = 0; i < line.length; i++)
+      // Pareto with exponent 1.5 and both signs; one planted element of each sign beyond all others.
+      for (let i = 0; i < line.length; i++) {
         line[i] = Math.sign(random.unit() - 0.5) * Math.min(100, (1 - random.unit()) ** (-1 / 1.5) - 0.9);
-      if (line.length > 0)
-        line[random.integer(0, line.length)] = Math.sign(random.unit() - 0.5) * random.scale(100, 1000);
+      }
+      const high = random.integer(0, line.length);
+      const low = random.integer(0, line.length);
+      if (line.length > 0) line[low] = -random.scale(100, 1000);
+      if (line.length > 0) line[high] = random.scale(100, 1000);
     },
   },
   sparse: {
