@@ -2,6 +2,9 @@
 export { type Admission, admit, type MutantResult } from './admission.ts';
 export { type Check, type CheckContext, checks } from './check.ts';
 export { type Claim, claim } from './claim.ts';
+export { type EvidenceSource, evidenceOf, parseEvidence } from './evidence.ts';
+export { evidencePage } from './evidence-page.ts';
+export { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
 export { judge, judgePrepared } from './judge.ts';
 export type { Expectation, Oracle } from './oracle.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';

@@ -1,0 +1,218 @@
+/**
+ * The schema of evidence, version 1: everything that is needed to doubt a verdict, and to redo it. One JSON object a judgement.
+ * Infinities and NaN are spelled 'inf', '-inf', 'nan'. Nothing names the machine: no host name, no path, no user.
+ *
+ * A reader refuses a version it does not know. A change that a reader of version 1 would misread makes version 2.
+ */
+import { z } from 'zod';
+
+export const EVIDENCE_SCHEMA = 'assay.evidence/1';
+
+/** A number as JSON can hold it. */
+const number = z.union([z.number(), z.enum(['nan', 'inf', '-inf'])]);
+const dim3 = z.tuple([z.number(), z.number(), z.number()]);
+const spec = z.object({ shape: z.array(z.number().int()), dtype: z.string() });
+
+const worst = z.object({
+  index: z.number().int(),
+  coordinates: z.array(z.number().int()),
+  got: number,
+  expected: number,
+  /** Largest accepted |got - expected|. */
+  bound: number,
+  /** |got - expected| / bound. */
+  ratio: number,
+});
+
+const picture = z.object({
+  title: z.string(),
+  rows: z.number(),
+  columns: z.number(),
+  cellRows: z.number(),
+  cellColumns: z.number(),
+  fractions: z.array(z.number()),
+});
+
+const finding = z.object({
+  kind: z.string(),
+  message: z.string(),
+  kernel: z.string(),
+  block: dim3.optional(),
+  thread: dim3.optional(),
+  space: z.string().optional(),
+  access: z.string().optional(),
+  bytes: z.number().optional(),
+  address: z.string().optional(),
+  allocation: z.object({ name: z.string(), bytes: z.number(), offset: z.number() }).optional(),
+  /** Line of the candidate. */
+  line: z.number().int().optional(),
+  ptxLine: z.number().int(),
+  instruction: z.string(),
+  count: z.number().int(),
+});
+
+const modelled = z.object({
+  kind: z.literal('modelled'),
+  gpu: z.string(),
+  microseconds: z.number(),
+  low: z.number(),
+  high: z.number(),
+  limitedBy: z.string(),
+  occupancy: z.number(),
+});
+
+const measured = z.object({
+  kind: z.literal('measured'),
+  device: z.string(),
+  samples: z.array(z.number()),
+  medianMicroseconds: z.number(),
+});
+
+/** The least time any kernel could take. */
+const floor = z.object({
+  gpu: z.string(),
+  microseconds: z.number(),
+  limitedBy: z.string(),
+  bytes: z.number(),
+  operations: z.number(),
+});
+
+export const evidenceSchema = z.object({
+  schema: z.literal(EVIDENCE_SCHEMA),
+  /** ISO 8601, UTC. */
+  madeAt: z.string(),
+  verdict: z.object({
+    outcome: z.enum(['rejected', 'correct', 'unjudgeable']),
+    check: z.string().optional(),
+    reason: z.string(),
+    details: z.record(z.string(), z.json()).optional(),
+    picture: picture.optional(),
+  }),
+  task: z.object({
+    name: z.string(),
+    source: z.string(),
+    hash: z.string(),
+    precision: z.string(),
+    tensors: z.array(z.object({ name: z.string(), role: z.string(), spec })),
+    outputs: z.array(spec),
+    operators: z.array(z.string()),
+    scaled: z.array(z.object({ name: z.string(), from: z.number(), to: z.number() })),
+  }),
+  candidate: z.object({ source: z.string(), hash: z.string() }),
+  /** Everything random follows from the secret (see seeds.ts), which was drawn after the sources were frozen. */
+  seeds: z.object({ secret: z.string(), origin: z.string(), frozen: z.array(z.string()) }).optional(),
+  calls: z.array(
+    z.object({
+      family: z.string(),
+      inputsOf: z.number().int(),
+      inputSeed: z.number().int(),
+      poisonSeed: z.number().int(),
+      resetGlobals: z.boolean(),
+      freshMemory: z.boolean(),
+      purpose: z.string(),
+    }),
+  ),
+  checks: z.array(
+    z.object({
+      check: z.string(),
+      question: z.string(),
+      catches: z.array(z.string()),
+      stage: z.enum(['plan', 'first-call', 'sequence']),
+      status: z.enum(['passed', 'rejected', 'not-asked', 'unjudgeable']),
+      /** Reason, or remark of a pass. */
+      said: z.string().optional(),
+      milliseconds: z.number(),
+    }),
+  ),
+  tolerance: z.object({
+    formula: z.string(),
+    /** The arithmetics whose spread the tolerance is derived from. */
+    arithmetics: z.array(z.string()),
+    /** Upper edges of the bins of `histogram`: error over bound. */
+    edges: z.array(number),
+    outputs: z.array(
+      z.object({
+        call: z.number().int(),
+        family: z.string(),
+        output: z.number().int(),
+        elements: z.number().int(),
+        wrong: z.number().int(),
+        worst: worst.optional(),
+        rms: number,
+        rmsLimit: number,
+        histogram: z.array(z.number()),
+      }),
+    ),
+  }),
+  findings: z.array(finding),
+  plan: z
+    .object({
+      buffers: z.array(z.object({ name: z.string(), kind: z.string(), bytes: z.number() })),
+      launches: z.array(
+        z.object({
+          kernel: z.string(),
+          grid: dim3,
+          block: dim3,
+          dynamicSharedBytes: z.number(),
+          line: z.number().int(),
+        }),
+      ),
+      fills: z.number().int(),
+      copies: z.number().int(),
+    })
+    .optional(),
+  build: z
+    .object({
+      hash: z.string(),
+      compiler: z.string(),
+      arch: z.string(),
+      resources: z.array(
+        z.object({
+          entry: z.string(),
+          registers: z.number(),
+          staticSharedBytes: z.number(),
+          spillStoreBytes: z.number(),
+          spillLoadBytes: z.number(),
+          stackBytes: z.number(),
+          maxThreads: z.number().optional(),
+        }),
+      ),
+    })
+    .optional(),
+  device: z.object({ kind: z.enum(['virtual', 'cuda']), name: z.string() }),
+  limits: z.object({
+    milliseconds: z.number(),
+    instructions: z.number(),
+    memoryBytes: z.number(),
+    printBytes: z.number(),
+  }),
+  environment: z.object({ assay: z.string(), node: z.string(), platform: z.string() }),
+  modelled: modelled.optional(),
+  measured: measured.optional(),
+  floor: floor.optional(),
+  /** Bytes moved to and from global memory in one call, from the profile. */
+  profile: z.object({ globalBytes: z.number(), threadInstructions: z.number() }).optional(),
+  admission: z
+    .object({
+      mutants: z.array(
+        z.object({
+          id: z.string(),
+          description: z.string(),
+          operator: z.string(),
+          killedByOwnInputs: z.boolean(),
+          killedBy: z.string().optional(),
+        }),
+      ),
+      score: z.number(),
+      ownScore: z.number(),
+      dead: z.array(z.object({ operator: z.string(), reason: z.string() })),
+      hiddenByOwnInputs: z.array(z.object({ operator: z.string(), reason: z.string() })),
+    })
+    .optional(),
+  printed: z.string(),
+  timings: z.array(z.object({ stage: z.string(), milliseconds: z.number() })),
+  notClaimed: z.array(z.string()),
+});
+
+export type Evidence = z.infer<typeof evidenceSchema>;
+export type EvidenceFloor = z.infer<typeof floor>;
