@@ -126,8 +126,9 @@ export function sadS16(a: number, b: number, c: number): number {
 }
 
 /**
- * `div.u32`. PTX ISA 9.7.1 div: "Division by zero yields an unspecified, machine-specific value." NVIDIA's own expansion
- * of the division yields all ones, which is what is returned here; a launch should report the division, not rely on it.
+ * `div.u32`. PTX ISA 9.7.1 div: "Division by zero yields an unspecified, machine-specific value." All ones here, for div and rem of
+ * every width: that is what ptxas 13.0 for sm_90 folds constants to (7 div 0, 7 rem 0) and what its run-time
+ * sequences select when the divisor is zero. A launch should report the division, not rely on it.
  * WASM: `i32.div_u` traps on zero: guard with a select of the divisor.
  */
 export function divU32(a: number, b: number): number {
@@ -142,14 +143,14 @@ export function divS32(a: number, b: number): number {
   return (b | 0) === 0 ? -1 : ((a | 0) / (b | 0)) | 0;
 }
 
-/** `rem.u32`. x rem 0 gives x, which is a - b * (a / b) for any quotient. */
+/** `rem.u32`. x rem 0 gives all ones (see {@link divU32}). WASM: `i32.rem_u` traps on zero: guard. */
 export function remU32(a: number, b: number): number {
-  return b >>> 0 === 0 ? a | 0 : ((a >>> 0) % (b >>> 0)) | 0;
+  return b >>> 0 === 0 ? -1 : ((a >>> 0) % (b >>> 0)) | 0;
 }
 
-/** `rem.s32`: the sign of the dividend. x rem 0 gives x; INT_MIN rem -1 gives 0. */
+/** `rem.s32`: the sign of the dividend. x rem 0 gives -1; INT_MIN rem -1 gives 0. WASM: guard zero. */
 export function remS32(a: number, b: number): number {
-  return (b | 0) === 0 ? a | 0 : ((a | 0) % (b | 0)) | 0;
+  return (b | 0) === 0 ? -1 : ((a | 0) % (b | 0)) | 0;
 }
 
 export function divU16(a: number, b: number): number {
@@ -162,12 +163,12 @@ export function divS16(a: number, b: number): number {
 }
 
 export function remU16(a: number, b: number): number {
-  return (b & 0xffff) === 0 ? a & 0xffff : (a & 0xffff) % (b & 0xffff);
+  return (b & 0xffff) === 0 ? 0xffff : (a & 0xffff) % (b & 0xffff);
 }
 
 export function remS16(a: number, b: number): number {
   const d = (b << 16) >> 16;
-  return d === 0 ? a & 0xffff : (((a << 16) >> 16) % d) & 0xffff;
+  return d === 0 ? 0xffff : (((a << 16) >> 16) % d) & 0xffff;
 }
 
 /** `min`/`max` by signedness; int32 patterns. */

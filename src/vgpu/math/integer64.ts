@@ -58,13 +58,13 @@ export function divS64(a: bigint, b: bigint): bigint {
   return unsigned(b) === 0n ? MASK : unsigned(signedValue(a) / signedValue(b));
 }
 
-/** `rem.u64`; x rem 0 gives x. */
+/** `rem.u64`; x rem 0 gives all ones, as for 32 bits. */
 export function remU64(a: bigint, b: bigint): bigint {
-  return unsigned(b) === 0n ? unsigned(a) : unsigned(a) % unsigned(b);
+  return unsigned(b) === 0n ? MASK : unsigned(a) % unsigned(b);
 }
 
 export function remS64(a: bigint, b: bigint): bigint {
-  return unsigned(b) === 0n ? unsigned(a) : unsigned(signedValue(a) % signedValue(b));
+  return unsigned(b) === 0n ? MASK : unsigned(signedValue(a) % signedValue(b));
 }
 
 export function minU64(a: bigint, b: bigint): bigint {
