@@ -17,11 +17,11 @@ import { Random } from './random.ts';
 const domains = ['', '+', '[0,1]'] as const;
 type Domain = (typeof domains)[number];
 
-export interface DrawOptions {
-  /** 64 hexadecimal digits. */
-  seed: string;
-  /** One of {@link inputFamilies}. */
-  family: string;
+/** A way to draw a task's inputs. */
+export interface InputFamily {
+  name: string;
+  /** What it is there to catch. */
+  purpose: string;
 }
 
 /** The file's own distribution. */
@@ -34,17 +34,21 @@ function splitFamily(name: string): { family: string; domain: Domain } {
 
 /**
  * The task's arguments in the signature's order (inputs, then parameters and buffers), rounded to their element types.
- * Throws on an unknown family or a bad seed.
+ * `family` is one of {@link inputFamilies}, or its name; `seed` 64 hexadecimal digits, or a whole number derived from them. Throws on any other.
  */
-export function drawArguments(task: Pick<Task, 'graph'>, options: DrawOptions): HostTensor[] {
-  return drawAt(task.graph, options);
+export function drawArguments(
+  task: Pick<Task, 'graph'>,
+  family: InputFamily | string,
+  seed: string | number,
+): HostTensor[] {
+  return drawAt(task.graph, typeof family === 'string' ? family : family.name, seed);
 }
 
 /** Draws with the families' scales free, or all at one end. */
-function drawAt(graph: Graph, options: DrawOptions, end?: ScaleEnd): HostTensor[] {
-  const { family, domain } = splitFamily(options.family);
+function drawAt(graph: Graph, name: string, seed: string | number, end?: ScaleEnd): HostTensor[] {
+  const { family, domain } = splitFamily(name);
   const { inputs, parameters } = graph;
-  const stream = (label: string) => new Random(options.seed, `${options.family}/${label}`, end);
+  const stream = (label: string) => new Random(seed, `${name}/${label}`, end);
   return [
     ...inputs.map((input) => drawTensor(input.spec, input.draw, family, domain, stream(`input/${input.name}`))),
     ...parameters.map((p) => drawParameter(p, stream(`parameter/${p.name}`))),
@@ -178,31 +182,35 @@ function illegalValues(graph: Graph, values: readonly HostTensor[]): number {
   return illegal;
 }
 
-const known = new WeakMap<Graph, readonly string[]>();
+const known = new WeakMap<Graph, readonly InputFamily[]>();
 
 /**
  * The families this task can be judged with, `as-written` first. A family stays out when it makes NaN or overflow that the file's own
  * distribution does not; where the file draws non-negative values, its absolute or unit form is tried instead. Costs two float64 evaluations
  * of the graph a family; remembered a graph. Uses a fixed public seed: whether a family is legal is no secret.
  */
-export function inputFamilies(task: Pick<Task, 'graph'>): readonly string[] {
+export function inputFamilies(task: Pick<Task, 'graph'>): readonly InputFamily[] {
   const { graph } = task;
   const before = known.get(graph);
   if (before) return before;
-  const seed = '0'.repeat(64);
-  const at = (family: string, end: ScaleEnd) => illegalValues(graph, drawAt(graph, { seed, family }, end));
+  const at = (family: string, end: ScaleEnd) => illegalValues(graph, drawAt(graph, family, 0, end));
   const allowed = at(AS_WRITTEN, 'high');
   // A family must be legal at both ends of its scales, or some secret draw would not be.
   const isLegal = (family: string) => at(family, 'high') <= allowed && at(family, 'low') <= allowed;
-  const legal = [AS_WRITTEN];
+  const legal: InputFamily[] = [{ name: AS_WRITTEN, purpose: 'what the task file itself draws' }];
   if (hasChoice(graph)) {
     const nonNegative = graph.inputs.some((input) => drawsNonNegative(input.draw));
-    for (const family of Object.keys(families)) {
-      const name = domains
-        .filter((domain) => domain === '' || nonNegative)
+    // Families dense in both signs decide whether negative values are legal at all: a sparse family of few elements could pass by luck.
+    const open = nonNegative ? domains : domains.slice(0, 1);
+    const least = open.findIndex((domain) =>
+      ['normal', 'uniform', 'negative'].every((family) => isLegal(family + domain)),
+    );
+    for (const [family, purpose] of Object.entries(families)) {
+      const name = open
+        .slice(Math.max(0, least))
         .map((domain) => family + domain)
         .find(isLegal);
-      if (name !== undefined) legal.push(name);
+      if (name !== undefined) legal.push({ name, purpose });
     }
   }
   known.set(graph, legal);

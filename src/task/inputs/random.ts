@@ -17,13 +17,15 @@ export class Random {
   readonly #end: ScaleEnd | undefined;
 
   /**
-   * `seed` is 64 hex digits (256 bits). Throws on anything else, because a short seed can be guessed.
+   * `seed` is 64 hex digits (256 bits), or a whole number that was derived from such for one use. Throws on anything else.
    * `end` fixes every {@link scale} at one end of its range, for probing what the worst draw would do.
    */
-  constructor(seed: string, label: string, end?: ScaleEnd) {
+  constructor(seed: string | number, label: string, end?: ScaleEnd) {
     this.#end = end;
-    if (!/^[0-9a-f]{64}$/i.test(seed)) throw new Error('A seed is 64 hexadecimal digits (256 bits).');
-    const state = createHash('sha256').update(seed.toLowerCase()).update('\0').update(label).digest();
+    if (typeof seed === 'number' ? !Number.isSafeInteger(seed) || seed < 0 : !/^[0-9a-f]{64}$/.test(seed)) {
+      throw new Error('A seed is 64 lower-case hexadecimal digits (256 bits), or a whole number derived from them.');
+    }
+    const state = createHash('sha256').update(String(seed)).update('\0').update(label).digest();
     this.#a = state.readInt32LE(0);
     this.#b = state.readInt32LE(4);
     this.#c = state.readInt32LE(8);

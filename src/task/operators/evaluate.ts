@@ -12,15 +12,11 @@ import { elementCount, isFloating, roundArray, rounderOf, sameSpec, specText } f
 /** Tensors of more elements are refused: 2 GiB of float64, and offsets stay 32-bit. */
 export const MAX_ELEMENTS = 2 ** 28;
 
-export interface EvaluateOptions {
-  /** Default: the float64 reference. */
-  arithmetic?: ArithmeticChoice;
-  /**
-   * `rounded` (default): each output holds values of its element type, as a candidate would return it. `exact`: floating outputs keep what the
-   * arithmetic gave, and their spec says float64; for measuring errors smaller than a unit of the output's type.
-   */
-  outputs?: 'rounded' | 'exact';
-}
+/**
+ * What happens to floating outputs: `rounded` to their element type, as a candidate would return them; or `exact`, as the arithmetic gave them,
+ * with a spec that says float64, for measuring errors smaller than a unit of the output's type.
+ */
+export type OutputValues = 'rounded' | 'exact';
 
 /**
  * Checks every node of a graph against the operators' rules: names, operands' ids, attributes, shapes, element types, sizes.
@@ -83,9 +79,9 @@ function atLine<T>(node: GraphNode, work: () => T): T {
 export function evaluateGraph(
   graph: Graph,
   values: readonly HostTensor[],
-  options: EvaluateOptions = {},
+  choice: ArithmeticChoice = float64,
+  outputs: OutputValues = 'rounded',
 ): HostTensor[] {
-  const choice = options.arithmetic ?? float64;
   const known = new Map<number, HostTensor>();
   const arguments_ = [...graph.inputs, ...graph.parameters];
   if (values.length !== arguments_.length)
@@ -106,20 +102,20 @@ export function evaluateGraph(
   for (const id of graph.outputs) lastUse.set(id, graph.nodes.length);
 
   graph.nodes.forEach((node, i) => {
-    const outputs = evaluateNode(
+    const results = evaluateNode(
       node,
       node.inputs.map((id) => known.get(id)!),
       choice,
     );
     node.outputs.forEach((output, o) => {
-      if (lastUse.has(output.id)) known.set(output.id, outputs[o]!);
+      if (lastUse.has(output.id)) known.set(output.id, results[o]!);
     });
     for (const id of node.inputs) if (lastUse.get(id) === i) known.delete(id);
   });
-  return graph.outputs.map((id) => finishOutput(known.get(id)!, options.outputs ?? 'rounded'));
+  return graph.outputs.map((id) => finishOutput(known.get(id)!, outputs));
 }
 
-function finishOutput(tensor: HostTensor, how: 'rounded' | 'exact'): HostTensor {
+function finishOutput(tensor: HostTensor, how: OutputValues): HostTensor {
   const { shape, dtype } = tensor.spec;
   if (how === 'exact' && isFloating(dtype)) return { spec: { shape, dtype: 'float64' }, values: tensor.values };
   return { spec: tensor.spec, values: roundArray(tensor.values.slice(), dtype) };
