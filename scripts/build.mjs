@@ -11,7 +11,7 @@ const tsc = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/tsc
 });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
-const data = /\.(py|html|css|json)$/;
+const data = /\.(py|mjs|html|css|json)$/;
 cpSync(`${root}src`, `${root}dist`, {
   recursive: true,
   filter: (from) => !from.endsWith('.test.ts') && (data.test(from) || !/\.[a-z]+$/.test(from)),

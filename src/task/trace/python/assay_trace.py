@@ -1,7 +1,7 @@
 """Run one task file against the tracing torch and return its graph as plain data.
 
-`trace(request)` takes and returns JSON text, so that the host never holds a Python object. The file is run in a module
-of its own with freshly imported tracing modules; what it raises becomes an error with a kind and a line.
+`trace(request)` takes and returns JSON text, so that the host never holds a Python object. A process traces one file only, perhaps
+several times with other sizes; what the file raises becomes an error with a kind and a line.
 """
 import ast
 import builtins
@@ -68,11 +68,10 @@ def seal():
         del sys.modules[name]
     sys.meta_path.insert(0, _Refuse())
     sys.meta_path.append(_Missing())
-    import os
-
-    for name in ('system', 'popen', 'fork', 'kill', 'execv', 'execve', 'spawnv', 'posix_spawn'):
-        if hasattr(os, name):
-            setattr(os, name, _refused(f'os.{name}', 'a task file cannot start processes'))
+    for module in (importlib.import_module('os'), importlib.import_module('posix')):
+        for name in ('system', 'popen', 'fork', 'kill', 'execv', 'execve', 'spawnv', 'posix_spawn'):
+            if hasattr(module, name):
+                setattr(module, name, _refused(f'os.{name}', 'a task file cannot start processes'))
 
 
 def _builtins():
@@ -84,11 +83,11 @@ def _builtins():
     return table
 
 
-def _fresh_torch():
-    """Import the tracing modules anew; nothing of an earlier trace survives in them."""
-    for name in [n for n in sys.modules if n.split('.')[0] in OURS]:
-        del sys.modules[name]
-    return importlib.import_module('torch')
+def prepare():
+    """Once a process, before any task: import the tracing modules and seal. One process serves one task file only."""
+    for name in OURS:
+        importlib.import_module(name)
+    seal()
 
 
 def _namespaces():
@@ -338,6 +337,7 @@ def _run(source, overrides):
     record = sys.modules['torch._record']
     torch = sys.modules['torch']
     rec = record.reset()
+    sys.modules['torch._dtypes'].set_default_dtype(torch.float32)
     tree = ast.parse(source, TASK)
     sizes = constants(tree)
     listed = [{'name': name, 'value': node.value, 'line': node.lineno} for name, node in sizes.items()]
@@ -406,9 +406,6 @@ def trace(request):
     request = json.loads(request)
     dumps = json.dumps
     try:
-        _fresh_torch()
-        for name in ('numpy', 'einops'):
-            importlib.import_module(name)
         record = sys.modules['torch._record']
         before = _snapshot()
         error = result = None

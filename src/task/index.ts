@@ -1,0 +1,28 @@
+/** The door of the task room: a PyTorch file becomes a graph, with its operators, reference, inputs and floor. */
+
+export { AS_WRITTEN, drawArguments, type InputFamily, inputFamilies } from './inputs/draw.ts';
+export { type ArithmeticChoice, float64, type SummationOrder } from './operators/arithmetic.ts';
+export { checkGraph, evaluateGraph, evaluateNode, inferNode, isRandomDraw } from './operators/evaluate.ts';
+export { Attributes, type Operations, type Operator, type OperatorKind } from './operators/operator.ts';
+export { operatorOf, operators } from './operators/table.ts';
+export {
+  decode,
+  elementBytes,
+  elementCount,
+  encode,
+  equalTensors,
+  hostTensor,
+  isFloating,
+  roundArray,
+  rounderOf,
+  roundTf32,
+  sameShape,
+  sameSpec,
+  specText,
+  tensorBytes,
+} from './operators/tensor.ts';
+export { workOf } from './scale.ts';
+export { type LoadOptions, loadTask, outputSpecs, signatureOf } from './task.ts';
+export { DEFAULT_LIMITS, type SandboxLimits } from './trace/sandbox.ts';
+export { TaskError, type TaskErrorKind } from './trace/task-error.ts';
+export type * from './types.ts';

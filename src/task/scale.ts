@@ -1,0 +1,179 @@
+/**
+ * Smaller shapes of the same program. KernelBench's files are sized for an H100; the virtual GPU wants a millionth of that. What sets the sizes are integer constants at
+ * module level (and literals in get_inputs); they are replaced and the file is traced again, so that every shape is one the program itself makes, and a
+ * constant that must keep a divisor (heads, groups) shows itself by a trace that fails.
+ *
+ * The batch goes first, then whatever is largest, halved again and again. New sizes are odd and distinct where the program takes that: powers of two and squares hide
+ * the faults that judging is for (a missing tail, a swapped dimension).
+ */
+import { Attributes } from './operators/operator.ts';
+import { operators } from './operators/table.ts';
+import { TaskError } from './trace/task-error.ts';
+import type { FileTracer, SizeConstant, Traced } from './trace/trace.ts';
+import type { Graph, GraphNode, TensorSpec } from './types.ts';
+
+/** Re-traces at most; one takes 20 to 300 ms. */
+const MAX_TRACES = 120;
+/** Constants below this are kernel sizes, dimensions, ranks: structure, not size. */
+const SMALLEST_SIZE = 8;
+const STRUCTURE =
+  /kernel|stride|pad|dilat|group|head|layer|depth|block|seed|eps|power|factor|scale|ratio|axis|bits|window/i;
+const BATCH = /batch|^b$|^n_samples$|^bs$/i;
+
+const count = (spec: TensorSpec) => spec.shape.reduce((n, s) => n * s, 1);
+
+/** Multiply-adds, twice, of operators that slide a weight or a window; others ask the table. */
+function windowOperations(node: GraphNode, inputs: readonly TensorSpec[]): number {
+  const out = count(node.outputs[0]!.spec);
+  const [x, weight] = inputs;
+  if (/^conv_transpose/.test(node.op)) return (2 * count(x!) * count(weight!)) / weight!.shape[0]!;
+  if (/^conv\d/.test(node.op)) return (2 * out * count(weight!)) / weight!.shape[0]!;
+  if (/^(lstm|gru|rnn)$/.test(node.op)) {
+    const steps = count({ ...x!, shape: x!.shape.slice(0, 2) });
+    return inputs.slice(node.op === 'lstm' ? 3 : 2).reduce((n, w) => n + 2 * steps * count(w), 0);
+  }
+  if (/^adaptive/.test(node.op)) return count(x!);
+  const kernel = node.attributes.kernel;
+  return Array.isArray(kernel) ? out * (kernel as number[]).reduce((n, k) => n * k, 1) : out;
+}
+
+/** Elements of every value plus operations of every node: what evaluating the task costs, in order of magnitude. */
+export function workOf(graph: Graph): number {
+  const specs = [...graph.inputs, ...graph.parameters, ...graph.constants].map((v) => v.spec);
+  let work = specs.reduce((n, s) => n + count(s), 0);
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((i) => specs[i]!);
+    const outputs = node.outputs.map((v) => v.spec);
+    const operator = operators.get(node.op);
+    const operations = operator?.operations(inputs, new Attributes(node.op, node.attributes), outputs);
+    work += operations
+      ? operations.arithmetic + operations.special + operations.contraction
+      : windowOperations(node, inputs);
+    for (const spec of outputs) {
+      specs.push(spec);
+      work += count(spec);
+    }
+  }
+  return work;
+}
+
+/** Values to try for a size of about `target`: odd and new first, then ones with the divisors that programs ask for. */
+function candidates(target: number, from: number, taken: ReadonlySet<number>): number[] {
+  const odd = target % 2 ? target : target - 1;
+  const rough = [odd, odd - 2, odd - 4].filter((n) => !taken.has(n));
+  const even = [target, target - (target % 4), target - (target % 8), from / 2, from / 4];
+  return [...new Set([...rough, ...even])].filter((n) => Number.isInteger(n) && n >= 1 && n < from);
+}
+
+/** One search for smaller constants. */
+class Search {
+  readonly #tracer: FileTracer;
+  readonly #budget: number;
+  readonly #original: ReadonlyMap<string, SizeConstant>;
+  readonly #now = new Map<string, number>();
+  readonly #fixed = new Set<string>();
+  #traces = 0;
+  traced: Traced;
+  work: number;
+
+  constructor(tracer: FileTracer, whole: Traced, budget: number) {
+    this.#tracer = tracer;
+    this.#budget = budget;
+    this.#original = new Map(whole.constants.map((c) => [c.name, c]));
+    this.traced = whole;
+    this.work = workOf(whole.graph);
+  }
+
+  get done(): boolean {
+    return this.work <= this.#budget;
+  }
+
+  #value(name: string): number {
+    return this.#now.get(name) ?? this.#original.get(name)!.value;
+  }
+
+  /** Constants that may shrink further, largest first. */
+  #open(): string[] {
+    return [...this.#original.keys()]
+      .filter((n) => !this.#fixed.has(n) && !STRUCTURE.test(n) && this.#value(n) >= SMALLEST_SIZE)
+      .sort((a, b) => this.#value(b) - this.#value(a));
+  }
+
+  /** Trace with these changes; keep them if the file takes them and the work shrinks. */
+  async #attempt(changes: readonly (readonly [string, number])[]): Promise<boolean> {
+    if (++this.#traces > MAX_TRACES) return false;
+    const overrides = Object.fromEntries([...this.#now, ...changes]);
+    let traced: Traced;
+    try {
+      traced = await this.#tracer.trace(overrides);
+    } catch (error) {
+      if (error instanceof TaskError && (error.kind === 'invalid' || error.kind === 'unsupported')) return false;
+      throw error;
+    }
+    const work = workOf(traced.graph);
+    const sameRanks = traced.graph.nodes.length === this.traced.graph.nodes.length;
+    if (work >= this.work || !sameRanks || work === 0) return false;
+    for (const [name, value] of changes) this.#now.set(name, value);
+    this.traced = traced;
+    this.work = work;
+    return true;
+  }
+
+  /** Bring a constant to about `target`: alone, or with every other constant of the same value (a size written twice). */
+  async #shrink(name: string, target: number): Promise<boolean> {
+    const from = this.#value(name);
+    const twins = [...this.#original.keys()].filter((n) => n !== name && this.#value(n) === from && !STRUCTURE.test(n));
+    const taken = new Set([...this.#original.keys()].filter((n) => n !== name).map((n) => this.#value(n)));
+    for (const value of candidates(target, from, taken)) {
+      if (await this.#attempt([[name, value]])) return true;
+      if (twins.length && (await this.#attempt([name, ...twins].map((n) => [n, value] as const)))) return true;
+      if (this.#traces > MAX_TRACES) return false;
+    }
+    this.#fixed.add(name);
+    return false;
+  }
+
+  async run(): Promise<void> {
+    // The batch: work is proportional to it, so one step goes far; three samples are kept where there were that many.
+    const batch = [...this.#original.values()].find((c) => BATCH.test(c.name) && c.value > 1);
+    if (batch && !this.done) {
+      const target = Math.floor((batch.value * this.#budget) / this.work);
+      await this.#shrink(batch.name, Math.max(Math.min(3, batch.value - 1), target));
+      this.#fixed.add(batch.name);
+    }
+    while (!this.done && this.#traces < MAX_TRACES) {
+      const [largest] = this.#open();
+      if (largest === undefined) break;
+      await this.#shrink(largest, Math.floor(this.#value(largest) / 2));
+    }
+    if (batch && !this.done && this.#value(batch.name) > 1) await this.#shrink(batch.name, 1);
+  }
+
+  changes(): { name: string; from: number; to: number }[] {
+    return [...this.#now].map(([name, to]) => ({ name, from: this.#original.get(name)!.value, to }));
+  }
+}
+
+/** Shapes of the same program whose work (see workOf) is at most `budget`. Throws TaskError when none is found. */
+export async function findScale(
+  tracer: FileTracer,
+  whole: Traced,
+  budget: number,
+): Promise<{ traced: Traced; scaled: { name: string; from: number; to: number }[] }> {
+  if (!(budget > 0)) throw new TaskError('invalid', `A scale is a positive number of operations, not ${budget}.`);
+  const search = new Search(tracer, whole, budget);
+  await search.run();
+  if (!search.done)
+    throw new TaskError(
+      'invalid',
+      `The task cannot be scaled to ${budget} operations: the smallest found takes ${Math.round(search.work)}` +
+        ` (${
+          search
+            .changes()
+            .map((c) => `${c.name} = ${c.to}`)
+            .join(', ') || 'no constant of the file could be changed'
+        }).` +
+        ' Give a larger scale, or smaller sizes in the file.',
+    );
+  return { traced: search.traced, scaled: search.changes() };
+}

@@ -1,0 +1,103 @@
+/**
+ * The process that runs a task file. Plain JavaScript, because it runs without a loader under Node's permission model: it may read
+ * pyodide and the tracer and nothing else, write nothing, start nothing, make no code from strings. A task file has no way out of CPython in WebAssembly that we
+ * know of; should there be one, it ends here, in a process without environment, files or network.
+ *
+ * argv: directory of pyodide, directory of the tracer's Python, a snapshot to start from or '', memory limit in bytes, output limit in characters.
+ * Messages in: {kind: 'snapshot'} or {kind: 'trace', request: JSON text}. Out: {kind: 'ready'}, {kind: 'snapshot', bytes}, {kind: 'traced', result: JSON text},
+ * {kind: 'failed', reason}.
+ */
+import dgram from 'node:dgram';
+import dns from 'node:dns';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [pyodideDirectory, pythonDirectory, snapshot, memoryLimit, outputLimit] = process.argv.slice(2);
+const send = process.send.bind(process);
+
+/** Every .py file under a directory: path relative to it, text. */
+function pythonFiles(directory, prefix = '') {
+  return fs.readdirSync(path.join(directory, prefix), { withFileTypes: true }).flatMap((entry) => {
+    const name = path.posix.join(prefix, entry.name);
+    if (entry.isDirectory()) return pythonFiles(directory, name);
+    return name.endsWith('.py') ? [[name, fs.readFileSync(path.join(directory, name), 'utf8')]] : [];
+  });
+}
+
+/** WebAssembly memory stops growing at the limit; CPython then raises MemoryError. */
+function limitMemory(bytes) {
+  const grow = WebAssembly.Memory.prototype.grow;
+  WebAssembly.Memory.prototype.grow = function (pages) {
+    if (this.buffer.byteLength + pages * 65536 > bytes) throw new RangeError('memory limit');
+    return grow.call(this, pages);
+  };
+}
+
+/** Take away what could reach a network or the process, before any Python runs. */
+function disarm() {
+  const refuse = () => {
+    throw new Error('refused in the task sandbox');
+  };
+  net.Socket.prototype.connect = refuse;
+  net.Server.prototype.listen = refuse;
+  for (const name of ['send', 'bind', 'connect']) dgram.Socket.prototype[name] = refuse;
+  for (const name of ['lookup', 'resolve', 'Resolver']) dns[name] = refuse;
+  for (const name of ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest']) delete globalThis[name];
+  // pyodide asks for the constants alone; the permission model refuses the real function.
+  process.binding = (name) => (name === 'constants' ? { fs: fs.constants } : refuse());
+  process.dlopen = process.kill = process.chdir = refuse;
+  process.getBuiltinModule = refuse;
+}
+
+async function start() {
+  limitMemory(Number(memoryLimit));
+  const { loadPyodide } = await import(pathToFileURL(path.join(pyodideDirectory, 'pyodide.mjs')).href);
+  disarm();
+  const files = pythonFiles(pythonDirectory);
+  const quiet = () => {};
+  const options = { jsglobals: {}, env: { HOME: '/home/task' }, stdout: quiet, stderr: quiet, stdin: () => null };
+  const python = await loadPyodide(
+    snapshot ? { ...options, _loadSnapshot: fs.readFileSync(snapshot) } : { ...options, _makeSnapshot: true },
+  );
+  for (const [name, text] of files) {
+    python.FS.mkdirTree(path.posix.dirname(`/tracer/${name}`));
+    python.FS.writeFile(`/tracer/${name}`, text);
+  }
+  return python;
+}
+
+const IMPORT = `
+import sys
+if '/tracer' not in sys.path: sys.path.insert(0, '/tracer')
+import assay_trace, torch, numpy, einops
+`;
+
+process.on('disconnect', () => process.exit(0));
+try {
+  const python = await start();
+  python.runPython(IMPORT);
+  let trace;
+  process.on('message', (message) => {
+    try {
+      if (message.kind === 'snapshot') {
+        send({ kind: 'snapshot', bytes: Buffer.from(python.makeMemorySnapshot()) });
+        return;
+      }
+      if (!trace) {
+        python.runPython('assay_trace.prepare()');
+        trace = python.globals.get('assay_trace').trace;
+      }
+      const result = trace(message.request);
+      if (typeof result !== 'string') send({ kind: 'failed', reason: 'the tracer returned no text' });
+      else if (result.length > Number(outputLimit)) send({ kind: 'failed', reason: 'output' });
+      else send({ kind: 'traced', result });
+    } catch (error) {
+      send({ kind: 'failed', reason: String(error?.message ?? error).slice(-2000) });
+    }
+  });
+  send({ kind: 'ready' });
+} catch (error) {
+  send({ kind: 'failed', reason: String(error?.stack ?? error).slice(-2000) });
+}

@@ -1,0 +1,198 @@
+/**
+ * Runs the tracer (CPython in WebAssembly, child.mjs) on one task file, in a child process with limits.
+ *
+ * One child serves one file: a file could change the interpreter it runs in, and must not change another task's graph. Starting CPython takes
+ * seconds, so the first child ever leaves a memory snapshot, taken before any task ran, in the cache directory; later ones start from it in half a second.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TaskError } from './task-error.ts';
+
+/** What a task file may use. */
+export interface SandboxLimits {
+  /** Wall clock of one trace, in milliseconds. */
+  timeoutMs: number;
+  /** Python's memory, in bytes; beyond it Python raises MemoryError. */
+  memoryBytes: number;
+  /** Resident memory of the whole process, in bytes; beyond it the process is killed. */
+  residentBytes: number;
+  /** Size of the traced graph as text, in characters. */
+  outputChars: number;
+}
+
+export const DEFAULT_LIMITS: SandboxLimits = {
+  timeoutMs: 20_000,
+  memoryBytes: 1 << 30,
+  residentBytes: 1.75 * 2 ** 30,
+  outputChars: 64 << 20,
+};
+
+/** CPython must start within this time, whatever the file. */
+const START_TIMEOUT_MS = 60_000;
+/** Processor time of one child over all its traces, in seconds. */
+const CPU_SECONDS = 300;
+const WATCH_INTERVAL_MS = 50;
+
+const here = dirname(fileURLToPath(import.meta.url));
+const pythonDirectory = realpathSync(join(here, 'python'));
+const childScript = realpathSync(join(here, 'child.mjs'));
+const pyodideDirectory = realpathSync(dirname(createRequire(import.meta.url).resolve('pyodide/package.json')));
+
+/** Changes with anything that could change a trace: the tracer's own text and pyodide's version. */
+export const tracerVersion: string = (() => {
+  const hash = createHash('sha256').update(readFileSync(join(pyodideDirectory, 'package.json')));
+  const files = readdirSync(pythonDirectory, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.py'));
+  for (const file of files.sort()) hash.update(file).update(readFileSync(join(pythonDirectory, file)));
+  return hash.update(readFileSync(childScript)).digest('hex').slice(0, 32);
+})();
+
+type FromChild =
+  | { kind: 'ready' }
+  | { kind: 'snapshot'; bytes: Uint8Array }
+  | { kind: 'traced'; result: string }
+  | { kind: 'failed'; reason: string };
+
+const permissionFlag = process.allowedNodeEnvironmentFlags.has('--permission')
+  ? '--permission'
+  : '--experimental-permission';
+
+/** Resident bytes of a process, or undefined where the system does not say (then Python's own limit alone holds). */
+function residentBytes(pid: number): number | undefined {
+  try {
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
+    return pages * 4096;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A child process with CPython and the tracer in it, for one task file. */
+export class Sandbox {
+  readonly #child: ChildProcess;
+  readonly #limits: SandboxLimits;
+  #waiting: { resolve: (m: FromChild) => void; reject: (e: Error) => void } | undefined;
+  #early: FromChild | undefined;
+  #dead: Error | undefined;
+
+  private constructor(snapshot: string, limits: SandboxLimits) {
+    this.#limits = limits;
+    const readable = [`${pyodideDirectory}/`, childScript, `${pythonDirectory}/`, ...(snapshot ? [snapshot] : [])];
+    const command = [
+      process.execPath,
+      permissionFlag,
+      ...readable.map((p) => `--allow-fs-read=${p}`),
+      '--disallow-code-generation-from-strings',
+      '--max-old-space-size=512',
+      '--no-warnings',
+      childScript,
+      ...[pyodideDirectory, pythonDirectory, snapshot, String(limits.memoryBytes), String(limits.outputChars)],
+    ];
+    // The shell sets a limit on processor time, so that a child whose parent was killed ends too, even in an endless loop.
+    this.#child = spawn('/bin/sh', ['-c', `ulimit -t ${CPU_SECONDS}; exec "$@"`, 'sh', ...command], {
+      env: {},
+      cwd: '/',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      serialization: 'advanced',
+    });
+    this.#child.on('message', (m) => {
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      if (waiting) waiting.resolve(m as FromChild);
+      else this.#early = m as FromChild;
+    });
+    const gone = (error: Error) => {
+      this.#dead ??= error;
+      this.#waiting?.reject(this.#dead);
+      this.#waiting = undefined;
+    };
+    this.#child.on('error', gone);
+    this.#child.on('exit', (code, signal) =>
+      gone(
+        new TaskError(
+          'memory',
+          `the sandbox ended by itself (${signal ?? `exit code ${code}`}); it probably ran out of memory`,
+        ),
+      ),
+    );
+  }
+
+  /** A sandbox ready to trace. The first in a cache directory also leaves the snapshot there, which takes some seconds. */
+  static async open(cacheDir: string, limits: SandboxLimits = DEFAULT_LIMITS): Promise<Sandbox> {
+    const file = join(cacheDir, `python-${tracerVersion}-${process.version}.snapshot`);
+    if (!existsSync(file)) {
+      mkdirSync(cacheDir, { recursive: true });
+      const maker = new Sandbox('', limits);
+      try {
+        await maker.#expect('ready', START_TIMEOUT_MS);
+        maker.#child.send({ kind: 'snapshot' });
+        const { bytes } = await maker.#expect('snapshot', START_TIMEOUT_MS);
+        const partial = `${file}.${randomBytes(6).toString('hex')}`;
+        writeFileSync(partial, bytes);
+        renameSync(partial, file); // whole or not at all, also when two processes make it at once
+      } finally {
+        maker.close();
+      }
+    }
+    const sandbox = new Sandbox(realpathSync(file), limits);
+    try {
+      await sandbox.#expect('ready', START_TIMEOUT_MS);
+    } catch (error) {
+      sandbox.close();
+      throw error;
+    }
+    return sandbox;
+  }
+
+  /** Run the tracer on a request (JSON text) and return its answer (JSON text). Throws TaskError at a limit; the sandbox is dead then. */
+  async trace(request: string): Promise<string> {
+    const answer = this.#expect('traced', this.#limits.timeoutMs);
+    if (!this.#dead) this.#child.send({ kind: 'trace', request });
+    return (await answer).result;
+  }
+
+  /** End the child at once. */
+  close(): void {
+    this.#dead ??= new Error('the sandbox is closed');
+    this.#child.kill('SIGKILL');
+  }
+
+  /** The next message, which must be of this kind, within a time and the memory limit; otherwise the child is killed. */
+  async #expect<K extends FromChild['kind']>(kind: K, timeoutMs: number): Promise<Extract<FromChild, { kind: K }>> {
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = Date.now() + timeoutMs;
+    try {
+      const message = await new Promise<FromChild>((resolve, reject) => {
+        if (this.#dead) return reject(this.#dead);
+        if (this.#early) {
+          const early = this.#early;
+          this.#early = undefined;
+          return resolve(early);
+        }
+        this.#waiting = { resolve, reject };
+        timer = setInterval(() => {
+          if (Date.now() > deadline)
+            reject(new TaskError('timeout', `the file ran for more than ${timeoutMs / 1000} s and was stopped`));
+          const resident = this.#child.pid === undefined ? undefined : residentBytes(this.#child.pid);
+          if (resident !== undefined && resident > this.#limits.residentBytes)
+            reject(new TaskError('memory', 'the file used more memory than a task may use and was stopped'));
+        }, WATCH_INTERVAL_MS);
+      });
+      if (message.kind === kind) return message as Extract<FromChild, { kind: K }>;
+      if (message.kind === 'failed' && message.reason === 'output')
+        throw new TaskError('memory', `the traced graph is larger than ${this.#limits.outputChars} characters`);
+      throw new TaskError(
+        'invalid',
+        `the sandbox failed: ${message.kind === 'failed' ? message.reason : message.kind}`,
+      );
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+}
