@@ -1,12 +1,13 @@
 /**
  * The task is judged first. Wrong variants of its graph (zeros, a constant, an input returned, one operator dropped, ...) are put to the
- * same comparison as a candidate. One that passes on every way of drawing inputs shows an operator that this task cannot
+ * same comparison as a candidate. One that passes on every way of drawing inputs that all candidates meet shows an operator that this task cannot
  * see: no claim may rest on it. The share of variants that fail is the judge's mutation score, and is published with every verdict.
  */
-import type { Task } from '../task/index.ts';
+import type { Graph, HostTensor, Task } from '../task/index.ts';
 import type { Oracle } from './oracle.ts';
 import { type Commitment, deriveSeed } from './seeds.ts';
 import { compareOutput } from './tolerance.ts';
+import { commonFamilies } from './trial.ts';
 
 export interface MutantResult {
   id: string;
@@ -32,23 +33,34 @@ export interface Admission {
   milliseconds: number;
 }
 
+/** A mutant's outputs; undefined where it asks for something impossible (an index out of range), which no candidate could return. */
+function evaluated(oracle: Oracle, graph: Graph, inputs: readonly HostTensor[]): readonly HostTensor[] | undefined {
+  try {
+    return oracle.evaluate(graph, inputs);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Puts every mutant of the task to the comparison that candidates are put to. */
 export function admit(task: Task, oracle: Oracle, commitment: Commitment): Admission {
   const start = performance.now();
+  const families = commonFamilies(oracle.families);
   const results = oracle.mutants.map((mutant): MutantResult => {
     const survives = (family: string) => {
       const inputs = oracle.draw(family, deriveSeed(commitment, `admission ${family}`));
-      const outputs = oracle.evaluate(mutant.graph, inputs);
+      const outputs = evaluated(oracle, mutant.graph, inputs);
+      if (outputs === undefined) return false;
       return oracle
         .expect(inputs)
         .outputs.every((tolerance, o) => compareOutput(outputs[o]!.values, tolerance).accepted);
     };
-    const killedBy = oracle.families.find((family) => !survives(family));
+    const killedBy = families.find((family) => !survives(family));
     return {
       id: mutant.id,
       description: mutant.description,
       operator: mutant.operator,
-      killedByOwnInputs: killedBy !== undefined && killedBy === oracle.families[0],
+      killedByOwnInputs: killedBy !== undefined && killedBy === families[0],
       killedBy,
     };
   });

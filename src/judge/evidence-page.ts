@@ -14,9 +14,9 @@ export function evidencePage(evidence: Evidence): string {
   const { verdict, task } = evidence;
   const sections = [
     head(evidence),
-    notClaimed(evidence),
     why(evidence),
     findings(evidence),
+    notClaimed(evidence),
     accuracy(evidence),
     time(evidence),
     checksTable(evidence),
@@ -53,6 +53,12 @@ const table = (headings: readonly string[], rows: readonly (readonly string[])[]
     : `<div class="scroll"><table><thead><tr>${headings.map((h) => `<th>${e(h)}</th>`).join('')}</tr></thead><tbody>${rows
         .map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join('')}</tr>`)
         .join('')}</tbody></table></div>`;
+
+/** A number of a tensor, to the nine digits that tell float32 values apart. */
+const exact = (x: number | string) => (typeof x === 'string' ? x : String(Number(x.toPrecision(9))));
+
+/** A bound or an error, to three digits. */
+const rough = (x: number | string) => (typeof x === 'string' ? x : String(Number(x.toPrecision(3))));
 
 const shown = (x: number | string) =>
   typeof x === 'string' ? x : Number.isInteger(x) && Math.abs(x) < 1e9 ? String(x) : x.toPrecision(6);
@@ -141,14 +147,14 @@ function accuracy(evidence: Evidence): string {
     elements.toLocaleString('en-US'),
     wrong === 0 ? '0' : `<b class="bad-text">${wrong.toLocaleString('en-US')}</b>`,
     worst
-      ? `<code>[${worst.coordinates.join(', ')}]</code> is ${shown(worst.got)}, right is ${shown(worst.expected)} ± ${shown(worst.bound)}`
+      ? `<code>[${worst.coordinates.join(', ')}]</code> is ${exact(worst.got)}, right is ${exact(worst.expected)} ± ${rough(worst.bound)}`
       : '',
-    `${shown(rms)} of ${shown(rmsLimit)}`,
+    `${rough(rms)} of ${rough(rmsLimit)}`,
   ]);
   const basis =
     arithmetics.length === 0
       ? ''
-      : `<details><summary>The ${arithmetics.length} honest runs that the bounds rest on</summary><ul>${arithmetics.map((one) => `<li>${e(one)}</li>`).join('')}</ul></details>`;
+      : `<details><summary>The bounds rest on ${arithmetics.length === 1 ? 'this honest run' : `these ${arithmetics.length} honest runs`}</summary><ul>${arithmetics.map((one) => `<li>${e(one)}</li>`).join('')}</ul></details>`;
   return section(
     'How far from right',
     `<p>Every element is compared with a float64 reference. Its bound is derived from the errors that honest kernels of this precision make on these very inputs.</p>
@@ -261,7 +267,7 @@ function circumstances({
     e(call.purpose),
     call.resetGlobals ? 'reset' : 'kept',
     call.freshMemory ? 'fresh' : 'same',
-    String(call.inputSeed),
+    `<code>${e(call.inputSeed.slice(0, 12))}...</code>`,
     String(call.poisonSeed),
   ]);
   const output = printed ? `<details><summary>Printed by the kernels</summary><pre>${e(printed)}</pre></details>` : '';

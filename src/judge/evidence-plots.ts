@@ -120,10 +120,16 @@ export function roofline({ modelled, floor, profile }: Evidence, roof: Roof): st
     text(px(x1), py(roof.operationsPerSecond) - 7, `${fixed(roof.operationsPerSecond / 1e12)} Tflop/s`, 'end', 'tiny'),
     text(px(ridge) - 12, py(roof.operationsPerSecond) - 7, `${fixed(roof.bytesPerSecond / 1e12)} TB/s`, 'end', 'tiny'),
     `<circle cx="${fixed(px(intensity))}" cy="${fixed(py(rate))}" r="6" class="point"/>`,
-    text(px(intensity) + 11, py(rate) + 4, `${share.toFixed(0)} % of the roof (modelled)`, 'start', 'small'),
+    text(
+      px(intensity) + 11,
+      py(rate) + 4,
+      `${share.toFixed(share < 10 ? 1 : 0)} % of the roof (modelled)`,
+      'start',
+      'small',
+    ),
     text((left + width - right) / 2, base + 34, `operations a byte moved: ${fixed(intensity)}`, 'middle', 'tiny'),
     text(left, base + 16, fixed(x0), 'middle', 'tiny') + text(px(x1), base + 16, fixed(x1), 'end', 'tiny'),
-    text(12, top + 8, 'operations/s', 'start', 'tiny'),
+    text(left, top - 6, 'operations/s', 'start', 'tiny'),
   ];
   return svg(width, height, `Roofline of ${roof.name}`, parts.join(''));
 }

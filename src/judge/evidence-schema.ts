@@ -105,7 +105,7 @@ export const evidenceSchema = z.object({
     z.object({
       family: z.string(),
       inputsOf: z.number().int(),
-      inputSeed: z.number().int(),
+      inputSeed: z.string(),
       poisonSeed: z.number().int(),
       resetGlobals: z.boolean(),
       freshMemory: z.boolean(),

@@ -24,7 +24,7 @@ th{text-align:left;color:var(--dim);font-weight:600;font-size:.8rem}
 th,td{padding:.45rem .7rem;vertical-align:top;border-bottom:1px solid var(--rule)}tr:last-child td{border-bottom:0}
 thead:not(:has(th:not(:empty))){display:none}
 .dim{color:var(--dim);font-size:.85rem}.bad-text{color:var(--bad)}
-.passed,.rejected,.not-asked,.unjudgeable{font-weight:600;white-space:nowrap}
+td .passed,td .rejected,td .not-asked,td .unjudgeable{font-weight:600;white-space:nowrap}
 td .passed{color:var(--good)}td .rejected{color:var(--bad)}td .not-asked,td .unjudgeable{color:var(--warn)}
 code,pre{font:.87em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 code{background:var(--code);border-radius:4px;padding:.05em .3em;overflow-wrap:anywhere}
@@ -33,8 +33,8 @@ pre{background:var(--code);border-radius:8px;padding:.6rem 0;overflow-x:auto;mar
 .marked{background:var(--bad-bg);box-shadow:inset 3px 0 var(--bad)}
 summary{cursor:pointer;padding:.3rem 0}
 figure{margin:.6rem 0;background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:1rem}
-figcaption{color:var(--dim);font-size:.85rem;margin-top:.3rem}
-svg{display:block;width:100%;height:auto;font:13px system-ui,sans-serif}
+figure{text-align:center}figcaption{color:var(--dim);font-size:.85rem;margin-top:.3rem}
+svg{display:block;width:100%;height:auto;margin:0 auto;font:13px system-ui,sans-serif}
 svg text{fill:var(--ink)}svg .tiny{font-size:11px;fill:var(--dim)}svg .small{font-size:13px;font-weight:600}
 svg .ok{fill:var(--accent)}svg .bad{fill:var(--bad)}svg .good-area{fill:var(--area)}svg .frame{fill:none;stroke:var(--dim)}
 svg .axis{stroke:var(--dim)}svg .limit{stroke:var(--bad);stroke-dasharray:4 3}svg .roof{stroke:var(--ink);stroke-width:2}

@@ -119,13 +119,13 @@ export function parseEvidence(text: string): Evidence {
 
 /** What a reader might think is claimed, and is not. */
 function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
-  const said = [];
+  const said: string[] = [];
+  if (verdict.outcome !== 'correct') return said;
   if (device.kind === 'virtual') {
     said.push(
       'Nothing was measured: the time is from a performance model of the GPU, and no speedup over PyTorch is claimed.',
     );
   }
-  if (verdict.outcome !== 'correct') return said;
   const shapes = task.signature.tensors.map(({ name, spec }) => `${name} [${spec.shape.join(', ')}]`).join(', ');
   const scaled = task.scaled.map(({ name, from, to }) => `${name} from ${from} to ${to}`).join(', ');
   said.push(`Other shapes: it was judged at ${shapes}${scaled ? `, scaled down (${scaled})` : ''}.`);

@@ -14,8 +14,8 @@ export interface Expectation {
 export interface Oracle {
   /** Names of the ways inputs can be drawn for this task; the task file's own way first. */
   readonly families: readonly string[];
-  /** Inputs, then parameters and buffers, in the order of the signature. */
-  draw(family: string, seed: number): readonly HostTensor[];
+  /** Inputs, then parameters and buffers, in the order of the signature. The seed is 64 hex digits. */
+  draw(family: string, seed: string): readonly HostTensor[];
   /** The reference and its tolerance for inputs that {@link draw} made. */
   expect(inputs: readonly HostTensor[]): Expectation;
   /** Outputs of another graph with the same signature, in float64. */

@@ -69,7 +69,7 @@ export function rowOracle(options: { undetectable?: boolean } = {}): Oracle {
     ],
     draw(family, seed) {
       const key = `${family} ${seed}`;
-      const tensors = drawn.get(key) ?? [{ spec, values: FAMILIES[family]!(seed) }];
+      const tensors = drawn.get(key) ?? [{ spec, values: FAMILIES[family]!(Number.parseInt(seed.slice(0, 8), 16)) }];
       drawn.set(key, tensors);
       return tensors;
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commit, deriveSeed, sourceHash } from './seeds.ts';
+import { commit, derivePoison, deriveSeed, sourceHash } from './seeds.ts';
 
 const hash = sourceHash('__global__ void k() {}');
 
@@ -16,11 +16,14 @@ test('a given secret gives the same seeds again, and says that it was given', ()
   assert.equal(again.origin, 'given to reproduce');
 });
 
-test('labels give different seeds of 32 bits', () => {
+test('labels give different seeds, and poisons of 32 bits', () => {
   const commitment = commit([hash]);
-  const seeds = new Set(Array.from({ length: 1000 }, (_, i) => deriveSeed(commitment, `call ${i}`)));
-  assert.equal(seeds.size > 995, true);
-  for (const seed of seeds) assert.equal(Number.isInteger(seed) && seed > 0 && seed < 2 ** 32, true);
+  const labels = Array.from({ length: 1000 }, (_, i) => `call ${i}`);
+  assert.equal(new Set(labels.map((label) => deriveSeed(commitment, label))).size, 1000);
+  for (const label of labels) {
+    const poison = derivePoison(commitment, label);
+    assert.equal(Number.isInteger(poison) && poison > 0 && poison < 2 ** 32, true);
+  }
 });
 
 test('a secret that is not 32 bytes of hex is refused', () => {

@@ -42,8 +42,12 @@ export function commit(sourceHashes: readonly string[], reproduce?: string): Com
   });
 }
 
-/** A seed for one use, named by `label`: 32 bits, not zero, independent between labels. */
-export function deriveSeed(commitment: Commitment, label: string): number {
-  const digest = createHash('sha256').update(commitment.secret).update('\0').update(label).digest();
-  return digest.readUInt32LE(0) || 1;
+/** A seed for one use, named by `label`: 64 hex digits, independent between labels. */
+export function deriveSeed(commitment: Commitment, label: string): string {
+  return createHash('sha256').update(commitment.secret).update('\0').update(label).digest('hex');
+}
+
+/** The same, as 32 bits that are not all zero: for the pattern of poisoned memory. */
+export function derivePoison(commitment: Commitment, label: string): number {
+  return Number.parseInt(deriveSeed(commitment, label).slice(0, 8), 16) || 1;
 }

@@ -7,9 +7,9 @@ const SPECIALS = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY
 export function plantSpecialValues(
   tensors: readonly HostTensor[],
   signature: Signature,
-  seed: number,
+  seed: string,
 ): readonly HostTensor[] {
-  let state = seed >>> 0;
+  let state = Number.parseInt(seed.slice(0, 8), 16);
   const below = (n: number) => {
     // Numerical Recipes' linear congruence: places need no secrecy beyond that of the seed.
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -16,7 +16,8 @@
  * and b and a / s are at least the medians of the same over all rows, s being the row's median |r_j|. In a softmax a is next to
  * nothing, so its small elements are not excused by its largest; in a product of matrices it is the error of a typical element.
  *
- * q is 4 for float32 and float64, 2 for the 16-bit types; ulp(r) is that of the output's type. z_i is 2 u s where r_i is exactly 0 (a
+ * q is 4 for float32 and float64, 2 for the 16-bit types; ulp(r) is that of the output's type, and for float32 and bfloat16 at least
+ * 2^-126, because hardware that flushes subnormal results to zero is honest. z_i is 2 u s where r_i is exactly 0 (a
  * rectifier's argument may fall on either side of 0), else 0; u is the unit roundoff of the output's type.
  *
  * 8: with K >= 6 runs, e_i or the median is seldom below 0.8 standard deviations of an honest error, so a false alarm
@@ -108,14 +109,16 @@ interface FloatFormat {
   /** Exponent of the smallest normal number. */
   minExponent: number;
   maxFinite: number;
+  /** Fast instructions turn subnormal results of this type into zero. */
+  flushes: boolean;
   ulps: number;
 }
 
 const FLOAT_FORMATS: Readonly<Partial<Record<DType, FloatFormat>>> = {
-  float64: { precision: 53, minExponent: -1022, maxFinite: Number.MAX_VALUE, ulps: 4 },
-  float32: { precision: 24, minExponent: -126, maxFinite: 3.4028234663852886e38, ulps: 4 },
-  float16: { precision: 11, minExponent: -14, maxFinite: 65504, ulps: 2 },
-  bfloat16: { precision: 8, minExponent: -126, maxFinite: 3.3895313892515355e38, ulps: 2 },
+  float64: { precision: 53, minExponent: -1022, maxFinite: Number.MAX_VALUE, flushes: false, ulps: 4 },
+  float32: { precision: 24, minExponent: -126, maxFinite: 3.4028234663852886e38, flushes: true, ulps: 4 },
+  float16: { precision: 11, minExponent: -14, maxFinite: 65504, flushes: false, ulps: 2 },
+  bfloat16: { precision: 8, minExponent: -126, maxFinite: 3.3895313892515355e38, flushes: true, ulps: 2 },
 };
 
 /** Elements looked at for the statistics of one neighbourhood. */
@@ -131,8 +134,9 @@ function exponentOf(x: number): number {
   return ((exponentView.getUint16(0) >> 4) & 0x7ff) - 1023;
 }
 
-/** Distance between neighbours of `x` in the output's type. */
+/** Distance between neighbours of `x` in the output's type; where subnormals may be flushed to zero, that of the flush. */
 function ulp(x: number, format: FloatFormat): number {
+  if (format.flushes && Math.abs(x) < 2 ** format.minExponent) return 2 ** format.minExponent;
   return 2 ** (Math.max(exponentOf(x), format.minExponent) - (format.precision - 1));
 }
 

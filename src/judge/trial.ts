@@ -9,7 +9,7 @@ import type { Call, Device, RunLimits, RunRequest, RunResult } from '../device/i
 import type { PreparedCandidate } from '../kernel/index.ts';
 import { decode, encode, type HostTensor, isFloating, type Task } from '../task/index.ts';
 import type { Oracle } from './oracle.ts';
-import { type Commitment, deriveSeed } from './seeds.ts';
+import { type Commitment, derivePoison, deriveSeed } from './seeds.ts';
 import { plantSpecialValues } from './special-values.ts';
 import { type Comparison, compareOutput, type OutputTolerance } from './tolerance.ts';
 import type { CallPlan, JudgedCall } from './types.ts';
@@ -21,30 +21,55 @@ export const SPECIAL = -1;
 export const OTHER_POISON = 1;
 export const REPEATED = 2;
 
+/** Ways of drawing inputs that every candidate meets, by what they show (see src/task/inputs). */
+const ALWAYS = ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed'];
+
+/** How many of the other families a candidate meets; which ones is secret. */
+const SECRET_FAMILIES = 2;
+
+/** The families that every judgement of a task uses: its own first. What the mutation score is computed on. */
+export function commonFamilies(families: readonly string[]): string[] {
+  const base = (family: string) => family.replace(/[^a-z]+$|\[0,1\]$/, '');
+  return families.filter((family, i) => i === 0 || ALWAYS.includes(base(family)));
+}
+
+/** Common families, then some of the others, chosen by the secret. */
+function chooseFamilies(families: readonly string[], commitment: Commitment): string[] {
+  const common = commonFamilies(families);
+  const others = families
+    .filter((family) => !common.includes(family))
+    .map((family) => ({ family, order: deriveSeed(commitment, `family ${family}`) }))
+    .sort((a, b) => (a.order < b.order ? -1 : 1));
+  return [...common, ...others.slice(0, SECRET_FAMILIES).map(({ family }) => family)];
+}
+
 /** The calls of a trial. The first is run alone; the others follow one another without a reset after the third. */
 export function planCalls(families: readonly string[], commitment: Commitment): CallPlan[] {
-  const seed = (label: string) => deriveSeed(commitment, label);
-  const own = families[0];
+  const [own, ...others] = chooseFamilies(families, commitment);
   if (own === undefined) throw new Error('The task offers no way to draw inputs.');
   const first: CallPlan = {
     family: own,
     inputsOf: 0,
-    inputSeed: seed('call 0 inputs'),
-    poisonSeed: seed('call 0 poison'),
+    inputSeed: deriveSeed(commitment, 'call 0 inputs'),
+    poisonSeed: derivePoison(commitment, 'call 0 poison'),
     resetGlobals: true,
     freshMemory: true,
     purpose: 'the first call',
   };
-  const otherPoison = { ...first, poisonSeed: seed('call 1 poison'), purpose: 'the same inputs, other stale memory' };
+  const otherPoison = {
+    ...first,
+    poisonSeed: derivePoison(commitment, 'call 1 poison'),
+    purpose: 'the same inputs, other stale memory',
+  };
   const repeated = { ...otherPoison, purpose: 'the same call again' };
-  const changing = [...families.slice(1), own].map((family, i): CallPlan => {
+  const changing = [...others, own].map((family, i): CallPlan => {
     const index = 3 + i;
     const freshMemory = i % 3 === 2;
     return {
       family,
       inputsOf: index,
-      inputSeed: seed(`call ${index} inputs`),
-      poisonSeed: seed(`call ${index} poison`),
+      inputSeed: deriveSeed(commitment, `call ${index} inputs`),
+      poisonSeed: derivePoison(commitment, `call ${index} poison`),
       resetGlobals: false,
       freshMemory,
       purpose: freshMemory
@@ -61,7 +86,7 @@ function planSpecial(families: readonly string[], commitment: Commitment): CallP
     family: families[0]!,
     inputsOf: SPECIAL,
     inputSeed: deriveSeed(commitment, 'special inputs'),
-    poisonSeed: deriveSeed(commitment, 'special poison'),
+    poisonSeed: derivePoison(commitment, 'special poison'),
     resetGlobals: true,
     freshMemory: true,
     purpose: 'NaN and infinities planted',

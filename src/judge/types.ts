@@ -54,7 +54,8 @@ export interface CallPlan {
   family: string;
   /** Index of the call whose inputs this one uses: its own index for newly drawn inputs. */
   inputsOf: number;
-  inputSeed: number;
+  /** 64 hex digits. */
+  inputSeed: string;
   poisonSeed: number;
   resetGlobals: boolean;
   freshMemory: boolean;
