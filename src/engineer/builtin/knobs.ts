@@ -1,0 +1,283 @@
+/**
+ * The knobs of the built-in templates: what each one means, what values it may take, and when a combination is legal.
+ *
+ * Legality is about correctness and hardware limits only; what is fast is for the judge's measurements to say.
+ */
+import { Preamble } from './lower/emit/kernel-context.ts';
+import { type MapKnobs, mapVectorWidths } from './lower/emit/map-kernel.ts';
+import { hasOnlineForm, planRows, type RowKnobs, rowSharedBytes, rowVectorWidths } from './lower/emit/row-kernel.ts';
+import {
+  isTileable,
+  type TileKnobs,
+  tileableContraction,
+  tileSharedBytes,
+  tileThreads,
+} from './lower/emit/tile-kernel.ts';
+import type { Group } from './lower/groups.ts';
+import type { Program } from './lower/program.ts';
+import { storage } from './lower/scalar.ts';
+import type { KernelChoice } from './lower/schedule.ts';
+import { product } from './lower/strides.ts';
+
+export type Family = KernelChoice['family'];
+
+/** One knob: its values and what it does. */
+export interface Knob {
+  name: string;
+  choices: readonly (number | string)[];
+  doc: string;
+}
+
+export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
+  map: [
+    { name: 'block', choices: [64, 128, 256, 512, 1024], doc: 'threads a block' },
+    { name: 'vector', choices: [1, 2, 4, 8], doc: 'neighbours in one read or write; needs aligned, divisible rows' },
+    { name: 'items', choices: [1, 2, 4, 8], doc: 'packs a thread works through' },
+  ],
+  row: [
+    { name: 'lanes', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024], doc: 'threads that share a row' },
+    { name: 'rows', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256], doc: 'rows a block works on at once' },
+    {
+      name: 'order',
+      choices: ['lanes', 'rows'],
+      doc: 'whether neighbouring threads take neighbouring elements or neighbouring rows',
+    },
+    { name: 'vector', choices: [1, 2, 4, 8], doc: 'neighbours in one read or write; needs aligned, divisible rows' },
+    { name: 'keep', choices: ['reload', 'registers', 'shared'], doc: 'where a row stays between loops over it' },
+    { name: 'combine', choices: ['shuffle', 'shared'], doc: 'how lanes exchange partial folds' },
+    { name: 'softmax', choices: ['two-pass', 'online'], doc: 'maximum and sum of exponentials in two loops or one' },
+    { name: 'unroll', choices: [1, 2, 4, 8], doc: 'iterations of the loop over a row written out' },
+  ],
+  tile: [
+    { name: 'blockM', choices: [16, 32, 64, 128, 256], doc: 'output rows a block' },
+    { name: 'blockN', choices: [16, 32, 64, 128, 256], doc: 'output columns a block' },
+    { name: 'blockK', choices: [8, 16, 32], doc: 'depth of the tiles in shared memory' },
+    { name: 'threadM', choices: [1, 2, 4, 8], doc: 'output rows a thread' },
+    { name: 'threadN', choices: [1, 2, 4, 8], doc: 'output columns a thread' },
+    { name: 'vector', choices: [1, 2, 4, 8], doc: 'neighbours in one read of global memory' },
+    { name: 'fragment', choices: [1, 2, 4], doc: 'neighbours in one read of shared memory and one store' },
+    { name: 'stages', choices: [1, 2], doc: '2: the next tiles are read while these are computed with' },
+  ],
+};
+
+/** Limits that every CUDA GPU since compute capability 7.0 shares. */
+const maxThreads = 1024;
+const maxStaticShared = 48 * 1024;
+const maxGridY = 65535;
+/** Elements a thread may keep in registers between loops before they would spill. */
+const maxKept = 64;
+const warp = 32;
+
+/** What legality and defaults need to know of a group. Computed once an outline. */
+export interface GroupFacts {
+  families: readonly Family[];
+  /** Elements of a map group, or products of a row group. */
+  elements: number;
+  map?: { vectors: readonly number[] };
+  row?: {
+    rows: number;
+    length: number;
+    vectors: readonly number[];
+    /** Values kept between loops under registers or shared. */
+    kept: number;
+    online: boolean;
+    /** Whether some read walks neighbouring elements along the row (else rows lie across memory). */
+    alongMemory: boolean;
+    sharedBytes: (choice: RowKnobs) => number;
+  };
+  tile?: { m: number; n: number; k: number; batch: number; elementBytes: number };
+}
+
+export function groupFacts(program: Program, group: Group, stored: readonly number[]): GroupFacts {
+  const { dimensions } = group.structure;
+  const elements = product(dimensions.map((dimension) => dimension.size));
+  if (!group.steps.some((step) => step.kind === 'reduce')) {
+    return { families: ['map'], elements, map: { vectors: mapVectorWidths(program, group, stored, new Preamble()) } };
+  }
+  const plan = planRows(program, group, stored, { keep: 'registers', softmax: 'two-pass' }, new Preamble());
+  const row: GroupFacts['row'] = {
+    rows: plan.rows,
+    length: plan.length,
+    vectors: rowVectorWidths(plan, stored),
+    kept: plan.kept,
+    online: hasOnlineForm(group),
+    alongMemory: plan.accesses.all().some((access) => Math.abs(plan.walk.innermostStride(access)) === 1),
+    sharedBytes: (choice) => rowSharedBytes(plan, choice),
+  };
+  if (!isTileable(program, group)) return { families: ['row'], elements, row };
+  const step = tileableContraction(program, group);
+  const { m, n, k, batch } = step.contraction;
+  const elementBytes = storage[program.values[step.outs[0]!]!.dtype].compute === 'double' ? 8 : 4;
+  return { families: ['row', 'tile'], elements, row, tile: { m, n, k, batch: product(batch), elementBytes } };
+}
+
+/** Why a choice is not legal for a group, or undefined when it is. */
+export function illegal(facts: GroupFacts, choice: KernelChoice): string | undefined {
+  if (!facts.families.includes(choice.family)) return `the group has no ${choice.family} form`;
+  switch (choice.family) {
+    case 'map':
+      return illegalMap(facts.map!, choice);
+    case 'row':
+      return illegalRow(facts.row!, choice);
+    case 'tile':
+      return illegalTile(facts.tile!, choice);
+  }
+}
+
+function illegalMap(facts: NonNullable<GroupFacts['map']>, choice: MapKnobs): string | undefined {
+  if (!facts.vectors.includes(choice.vector))
+    return `packs of ${choice.vector} are not aligned or do not divide the rows`;
+  return undefined;
+}
+
+function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): string | undefined {
+  const { lanes, rows, order, vector, keep, combine, softmax } = choice;
+  const threads = lanes * rows;
+  if (threads > maxThreads) return `${threads} threads a block`;
+  if (!facts.vectors.includes(vector)) return `packs of ${vector} are not aligned or do not divide the rows`;
+  if (rows > 1 && rows > 2 * facts.rows) return 'more rows a block than there are';
+  if (lanes > 1 && lanes >= 2 * Math.ceil(facts.length / vector)) return 'more lanes than a row has packs';
+  if (lanes === 1 && (vector > 1 || keep !== 'reload')) return 'one lane a row reads element by element';
+  if (lanes > 1 && combine === 'shuffle') {
+    if (order === 'rows') return 'shuffles need the lanes of a row next to each other';
+    if (threads % warp !== 0) return 'shuffles need whole warps';
+  }
+  if (order === 'rows' && (vector > 1 || rows === 1 || lanes === 1))
+    return 'rows across memory: several rows, lanes and no packs';
+  if (lanes === 1 && order === 'rows') return 'one lane a row has one order';
+  if (keep !== 'reload' && facts.kept === 0) return 'nothing is used in two loops';
+  if (keep === 'registers' && Math.ceil(facts.length / (lanes * vector)) * vector * facts.kept > maxKept)
+    return 'the row does not fit registers';
+  if (keep === 'shared' && order === 'rows') return 'shared rows are laid out for lanes along memory';
+  if (facts.sharedBytes(choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  if (softmax === 'online' && !facts.online) return 'no maximum with a sum of exponentials';
+  return undefined;
+}
+
+function illegalTile(facts: NonNullable<GroupFacts['tile']>, choice: TileKnobs): string | undefined {
+  const { blockM, blockN, blockK, threadM, threadN, vector, fragment } = choice;
+  const threads = tileThreads(choice);
+  if (threads > maxThreads || threads < warp || threads % warp !== 0) return `${threads} threads a block`;
+  if (threadM % fragment !== 0 || threadN % fragment !== 0) return 'fragments do not divide the thread tile';
+  if ((blockM * blockK) % (threads * vector) !== 0 || (blockN * blockK) % (threads * vector) !== 0)
+    return 'threads do not divide the tiles evenly';
+  if (blockK % vector !== 0) return 'packs do not divide the tile depth';
+  if (fragment * facts.elementBytes > 16) return 'fragments wider than 16 bytes';
+  if (tileSharedBytes(choice, facts.elementBytes) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  if (Math.ceil(facts.m / blockM) > maxGridY || facts.batch > maxGridY) return 'a grid of more than 65535 blocks';
+  // Sums, fragments and prefetched reads live in registers; beyond this they spill.
+  const registers =
+    threadM * threadN + threadM + threadN + (choice.stages === 2 ? ((blockM + blockN) * blockK) / threads : 0);
+  if (registers * (facts.elementBytes / 4) > 160) return 'more values a thread than registers';
+  return undefined;
+}
+
+const powerAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+
+/** The plainest choice: one thread an output element, or a row; loops as one would write them first. */
+export function plainChoice(facts: GroupFacts): KernelChoice {
+  if (facts.map) return { family: 'map', block: 256, vector: 1, items: 1 };
+  const { rows, length } = facts.row!;
+  const base = {
+    family: 'row',
+    order: 'lanes',
+    vector: 1,
+    keep: 'reload',
+    combine: 'shared',
+    softmax: 'two-pass',
+    unroll: 1,
+  } as const;
+  // One thread would lose digits over so long a sum: the plain kernel for it is a block with a tree.
+  if (length > 32768) return { ...base, lanes: 256, rows: 1 };
+  return { ...base, lanes: 1, rows: Math.min(256, powerAtLeast(rows)) };
+}
+
+/** Good first choices for a group, best guess first; all legal. */
+export function startingChoices(facts: GroupFacts): KernelChoice[] {
+  const candidates: KernelChoice[] = [];
+  if (facts.map) {
+    const vector = Math.max(...facts.map.vectors.filter((width) => width <= 4));
+    candidates.push(
+      { family: 'map', block: 256, vector, items: 1 },
+      { family: 'map', block: 256, vector, items: 2 },
+      { family: 'map', block: 128, vector: 1, items: 4 },
+    );
+  }
+  if (facts.tile) candidates.push(...startingTiles(facts.tile));
+  if (facts.row) candidates.push(...startingRows(facts.row));
+  candidates.push(plainChoice(facts));
+  return candidates.filter((choice) => illegal(facts, choice) === undefined);
+}
+
+function startingTiles(facts: NonNullable<GroupFacts['tile']>): KernelChoice[] {
+  const tile = (
+    blockM: number,
+    blockN: number,
+    blockK: number,
+    thread: number,
+    fragment: number,
+    vector: number,
+  ): KernelChoice => ({
+    family: 'tile',
+    blockM,
+    blockN,
+    blockK,
+    threadM: thread,
+    threadN: thread,
+    vector,
+    fragment,
+    stages: 1,
+  });
+  const small = [tile(32, 32, 16, 2, 2, 1), tile(64, 64, 16, 4, 4, 4), tile(16, 32, 32, 2, 2, 2)];
+  const large = [tile(128, 128, 8, 8, 4, 4), tile(64, 64, 16, 4, 4, 4), tile(128, 64, 16, 8, 4, 4)];
+  // A tile a multiprocessor or more, else smaller tiles keep more of the GPU at work.
+  const blocks = Math.ceil(facts.m / 64) * Math.ceil(facts.n / 64) * facts.batch;
+  return blocks >= 128 ? [...large, ...small] : [...small, ...large];
+}
+
+function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
+  const vector = Math.max(...facts.vectors.filter((width) => width <= 4));
+  const packs = Math.ceil(facts.length / vector);
+  const softmax = facts.online ? 'online' : 'two-pass';
+  const row = (lanes: number, rows: number, more: Partial<RowKnobs> = {}): KernelChoice => ({
+    family: 'row',
+    lanes,
+    rows,
+    order: 'lanes',
+    vector: lanes === 1 ? 1 : vector,
+    keep: 'reload',
+    combine: 'shuffle',
+    softmax: 'two-pass',
+    unroll: 1,
+    ...more,
+  });
+  const block = Math.max(warp, Math.min(1024, powerAtLeast(packs) / 2, 256));
+  const along = [
+    row(block, 1, { keep: 'registers' }),
+    row(block, 1, { softmax }),
+    row(warp, 4, { keep: 'registers' }),
+    row(warp, 4, { softmax, unroll: 2 }),
+    row(Math.min(1024, powerAtLeast(packs)), 1, { keep: 'registers' }),
+    row(block, 1, { keep: 'shared' }),
+    row(block, 1),
+    row(warp, 8),
+  ];
+  const across: KernelChoice[] = [
+    row(8, 32, { order: 'rows', vector: 1, combine: 'shared' }),
+    row(16, 32, { order: 'rows', vector: 1, combine: 'shared', softmax }),
+    row(1, 128, { combine: 'shared', unroll: 4 }),
+    row(1, 64, { combine: 'shared' }),
+  ];
+  // As many lanes as a short row has packs, several rows a warp.
+  const part = Math.min(warp, powerAtLeast(packs));
+  along.push(row(part, 256 / part, { keep: 'registers' }), row(Math.max(2, part / 4), 512 / part));
+  // Short rows (windows, small dimensions) want many rows a block, not many lanes a row.
+  const short: KernelChoice[] = [
+    row(1, 128, { combine: 'shared', unroll: 4 }),
+    row(4, 32, { vector: 1 }),
+    row(8, 16),
+    row(16, 8),
+  ];
+  if (facts.length <= 32) return [...short, ...across, ...along];
+  return facts.alongMemory ? [...along, ...across, ...short] : [...across, ...along];
+}

@@ -1,0 +1,121 @@
+/**
+ * Folds: how a reduction combines elements. A table: state, neutral element, how one element enters, how two states merge.
+ *
+ * Merging is associative and commutative up to rounding, so that lanes, warps and blocks may each fold a part. NaN
+ * propagates through max, min, argmax and argmin as in PyTorch.
+ */
+import { type ComputeType, isFloating, literal, mathFunction } from './scalar.ts';
+
+export type FoldName = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all' | 'argmax' | 'argmin' | 'max_sum_exp';
+
+interface Fold {
+  /** Fields of the state; a single field means that the state is a plain variable. `T`: the compute type of the elements. */
+  fields: readonly { name: string; type: 'T' | 'int' }[];
+  /** Neutral value of each field. */
+  neutral: (type: ComputeType) => readonly string[];
+  /** The state of one element `x` with index `j` along the row. */
+  lift: (x: string, j: string, type: ComputeType) => readonly string[];
+  /** Body of `merge(State a, State b)`. For one field, a and b are values. */
+  merge: (type: ComputeType) => string;
+  /** For people. */
+  doc: string;
+}
+
+const lowest = (type: ComputeType): string => {
+  if (isFloating(type)) return literal(-Infinity, type);
+  if (type === 'bool') return 'false';
+  return type === 'int' ? literal(-2147483648, 'int') : '(-9223372036854775807LL - 1)';
+};
+const highest = (type: ComputeType): string => {
+  if (isFloating(type)) return literal(Infinity, type);
+  if (type === 'bool') return 'true';
+  return type === 'int' ? '2147483647' : '9223372036854775807LL';
+};
+
+/** `compare` is > for argmax, < for argmin: NaN first, then the better value, then the first index. */
+const bestIndex = (compare: '>' | '<', worst: (type: ComputeType) => string): Fold => ({
+  fields: [
+    { name: 'value', type: 'T' },
+    { name: 'index', type: 'int' },
+  ],
+  neutral: (type) => [worst(type), '2147483647'],
+  lift: (x, j) => [x, j],
+  merge: (type) =>
+    [
+      ...(isFloating(type)
+        ? [
+            'const bool a_nan = a.value != a.value, b_nan = b.value != b.value;',
+            'if (a_nan || b_nan) return (b_nan && (!a_nan || b.index < a.index)) ? b : a;',
+          ]
+        : []),
+      `const bool b_wins = b.value ${compare} a.value || (b.value == a.value && b.index < a.index);`,
+      'return b_wins ? b : a;',
+    ].join('\n'),
+  doc: 'best value and its first index; NaN counts as best, as in PyTorch',
+});
+
+export const folds: Readonly<Record<FoldName, Fold>> = {
+  sum: {
+    fields: [{ name: 'value', type: 'T' }],
+    neutral: (type) => [literal(0, type)],
+    lift: (x) => [x],
+    merge: () => 'return a + b;',
+    doc: 'sum',
+  },
+  prod: {
+    fields: [{ name: 'value', type: 'T' }],
+    neutral: (type) => [literal(1, type)],
+    lift: (x) => [x],
+    merge: () => 'return a * b;',
+    doc: 'product',
+  },
+  max: {
+    fields: [{ name: 'value', type: 'T' }],
+    neutral: (type) => [lowest(type)],
+    lift: (x) => [x],
+    merge: (type) => (isFloating(type) ? 'return (a > b || a != a) ? a : b;' : 'return a > b ? a : b;'),
+    doc: 'maximum; NaN wins, as in PyTorch',
+  },
+  min: {
+    fields: [{ name: 'value', type: 'T' }],
+    neutral: (type) => [highest(type)],
+    lift: (x) => [x],
+    merge: (type) => (isFloating(type) ? 'return (a < b || a != a) ? a : b;' : 'return a < b ? a : b;'),
+    doc: 'minimum; NaN wins, as in PyTorch',
+  },
+  any: {
+    fields: [{ name: 'value', type: 'T' }],
+    neutral: () => ['false'],
+    lift: (x) => [x],
+    merge: () => 'return a || b;',
+    doc: 'any true',
+  },
+  all: {
+    fields: [{ name: 'value', type: 'T' }],
+    neutral: () => ['true'],
+    lift: (x) => [x],
+    merge: () => 'return a && b;',
+    doc: 'all true',
+  },
+  argmax: bestIndex('>', lowest),
+  argmin: bestIndex('<', highest),
+  max_sum_exp: {
+    fields: [
+      { name: 'max', type: 'T' },
+      { name: 'sum', type: 'T' },
+    ],
+    neutral: (type) => [lowest(type), literal(0, type)],
+    lift: (x, _j, type) => [x, literal(1, type)],
+    merge: (type) => {
+      const exp = mathFunction('exp', type);
+      return [
+        'const T m = (a.max > b.max || a.max != a.max) ? a.max : b.max;',
+        '// A sum keeps its scale where its maximum is already the joint one: no exp(-inf - -inf).',
+        `const T from_a = a.max == m ? a.sum : a.sum * ${exp}(a.max - m);`,
+        `const T from_b = b.max == m ? b.sum : b.sum * ${exp}(b.max - m);`,
+        'return {m, from_a + from_b};',
+      ].join('\n');
+    },
+    doc: 'maximum and sum of exp(x - maximum) in one pass (online softmax)',
+  },
+};

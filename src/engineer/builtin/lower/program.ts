@@ -1,0 +1,118 @@
+/**
+ * The lowered form between a task's graph and CUDA: a list of maps and reductions over contiguous tensors.
+ *
+ * Two kinds of step say everything: a *map* computes each element of its shape from elements reached by affine accesses
+ * (or, for gathers and padding, by accesses whose index the expression itself finishes), and a *reduction* folds some
+ * dimensions of its domain. A softmax is four steps; a convolution is a virtual map over (outputs x window) and a sum.
+ */
+import type { DType } from '../../../task/index.ts';
+import type { FoldName } from './folds.ts';
+import type { ComputeType } from './scalar.ts';
+import type { Affine } from './strides.ts';
+
+/** A contiguous, row-major tensor: an argument of `forward`, a constant, or what a step computes. */
+export interface ProgramValue {
+  id: number;
+  shape: readonly number[];
+  dtype: DType;
+  /** A C identifier, unique in the program. */
+  name: string;
+  origin: { kind: 'argument'; index: number } | { kind: 'table'; values: readonly number[] } | { kind: 'step' };
+}
+
+/** A strided view of a value: what a node of the graph calls its operand. */
+export interface View extends Affine {
+  value: number;
+  shape: readonly number[];
+}
+
+/** What a map reads, over the map's own shape. */
+export type Operand =
+  /** One element of a value. `lazy`: the expression adds to the index, or guards the read, itself; never fused. */
+  | (Affine & { kind: 'load'; value: number; lazy?: boolean })
+  /** The affine function of the coordinates itself, an int. */
+  | (Affine & { kind: 'index' });
+
+/** An operand inside an expression. */
+export interface Argument {
+  /** A variable's name. For a lazy load: the read at the affine index. */
+  text: string;
+  /** For a lazy load: the read at the affine index plus this. */
+  at(extra: string): string;
+}
+
+export interface MapStep {
+  kind: 'map';
+  /** Index of the graph's node this came from, for the direct translation and for messages. */
+  node: number;
+  out: number;
+  shape: readonly number[];
+  operands: readonly Operand[];
+  /** C++ expression of the value's compute type. Arguments are variables, so that they may be used more than once. */
+  expression: (args: readonly Argument[], type: ComputeType) => string;
+  /** What the expression is, for recognising patterns; e.g. `exp`, `sub`. */
+  label: string;
+  /** Never stored: exists only inside the reduction that follows (a product over M x N x K). */
+  virtual?: boolean;
+  /** Device helper functions that the expression calls; names in {@link helperFunctions}. */
+  helpers?: readonly string[];
+}
+
+/** A matrix product recognised as such: domain [batch..., m, n, k], summed over k. */
+export interface Contraction {
+  batch: readonly number[];
+  m: number;
+  n: number;
+  k: number;
+  /** Over [batch..., m, k] and [batch..., k, n]. */
+  a: Affine & { value: number };
+  b: Affine & { value: number };
+}
+
+export interface ReduceStep {
+  kind: 'reduce';
+  node: number;
+  /** Values of the results, over the domain without `axes`, in its order. More than one for a joint fold. */
+  outs: readonly number[];
+  domain: readonly number[];
+  axes: readonly number[];
+  input: Affine & { value: number };
+  fold: FoldName;
+  contraction?: Contraction;
+}
+
+export type Step = MapStep | ReduceStep;
+
+export interface Program {
+  /** Arguments of `forward`, in the signature's order. */
+  arguments: readonly number[];
+  values: readonly ProgramValue[];
+  steps: readonly Step[];
+  /** Values returned, each made by a step, no two the same. */
+  outputs: readonly { value: number; shape: readonly number[] }[];
+  /** Operator names of the graph's nodes, by node index. */
+  nodes: readonly { op: string; line: number }[];
+}
+
+/** Why a graph has no lowering: names the operator and its line in the task file. */
+export class LoweringError extends Error {
+  constructor(
+    readonly op: string,
+    readonly line: number,
+    reason: string,
+  ) {
+    super(`cannot lower ${op} (line ${line}): ${reason}`);
+    this.name = 'LoweringError';
+  }
+}
+
+/** Results of a step. */
+export function stepOutputs(step: Step): readonly number[] {
+  return step.kind === 'map' ? [step.out] : step.outs;
+}
+
+/** Values that a step reads. */
+export function stepInputs(step: Step): number[] {
+  if (step.kind === 'reduce') return [step.input.value];
+  return step.operands.flatMap((operand) => (operand.kind === 'load' ? [operand.value] : []));
+}

@@ -1,0 +1,18 @@
+/** A schedule: every choice that turns a program into kernels. JSON, so that it can be stored, mutated and compared. */
+import type { MapKnobs } from './emit/map-kernel.ts';
+import type { RowKnobs } from './emit/row-kernel.ts';
+import type { TileKnobs } from './emit/tile-kernel.ts';
+
+export type KernelChoice =
+  | ({ family: 'map' } & MapKnobs)
+  | ({ family: 'row' } & RowKnobs)
+  | ({ family: 'tile' } & TileKnobs);
+
+export interface Schedule {
+  /** `operator`: a kernel for each operator. `fused`: as few as is worthwhile. */
+  fusion: 'operator' | 'fused';
+  /** Reductions cut into parts: the value they make (id in the unsplit program) to the number of parts. */
+  splits: Readonly<Record<string, number>>;
+  /** One choice for each kernel, in launch order. */
+  kernels: readonly KernelChoice[];
+}
