@@ -1,0 +1,67 @@
+/**
+ * The working memory of one running block, in the WebAssembly memory: what code, scheduler and slow paths share. All
+ * offsets are from the arena's start, which is 256-byte aligned.
+ */
+
+/** Most threads of a block. */
+export const MAX_THREADS = 1024;
+export const WARP = 32;
+
+export const ARENA = {
+  /** Three i32: the block's index. */
+  ctaid: 0,
+  /** Three i32: the grid's size. */
+  nctaid: 12,
+  /** i32: offset in memory of the block's shared area. */
+  shared: 24,
+  /** i32: offset in memory of thread 0's local area. */
+  local: 28,
+  /** i32: offset in memory of the parameter buffer. */
+  params: 32,
+  /** i32: bytes of dynamic shared memory. */
+  dynamicShared: 36,
+  /** i64: thread-instructions left of the budget. */
+  budget: 48,
+  /** 32 bytes that a faulty load reads (zeros) and 32 that a faulty store writes. */
+  loadSink: 64,
+  storeSink: 96,
+  /** u16 for each thread: where it stopped, a sync point's number; 0 when it has exited. */
+  next: 256,
+  /** First byte of the frames. */
+  frames: 256 + 2 * MAX_THREADS,
+} as const;
+
+/** Where a register's values lie: one after another by thread. */
+export interface Slot {
+  /** From the arena's start. */
+  readonly offset: number;
+  readonly bytes: 4 | 8;
+}
+
+/** Hands out slots of frames for a number of threads. */
+export class FrameLayout {
+  private top: number = ARENA.frames;
+  private readonly slots = new Map<number, Slot>();
+  /** Threads rounded up to whole warps, so that a warp can be copied at once. */
+  private readonly threads: number;
+
+  constructor(threads: number) {
+    this.threads = Math.ceil(threads / WARP) * WARP;
+  }
+
+  /** The slot of a register, made when new. */
+  slot(register: number, bytes: 4 | 8): Slot {
+    let slot = this.slots.get(register);
+    if (!slot) {
+      slot = { offset: this.top, bytes };
+      this.top += bytes * this.threads;
+      this.slots.set(register, slot);
+    }
+    return slot;
+  }
+
+  /** Bytes of the whole arena. */
+  get bytes(): number {
+    return this.top;
+  }
+}

@@ -1,0 +1,60 @@
+/** One straight-line instruction as scalar code, its guard included. */
+import type { Arithmetic, Instruction } from '../../ptx/ir.ts';
+import { CannotCompile } from '../cannot-compile.ts';
+import { emitCompare } from './compare.ts';
+import type { ScalarContext } from './context.ts';
+import { emitConvert, emitMove } from './convert.ts';
+import { FLOAT, isFloatValue } from './float.ts';
+import { INTEGER } from './integer.ts';
+import { emitAtomic, emitMemory } from './memory.ts';
+
+export function emitInstruction(context: ScalarContext, instruction: Instruction): void {
+  const { guard } = instruction;
+  if (!guard) {
+    emitUnguarded(context, instruction);
+    return;
+  }
+  const { code } = context;
+  code.get(context.localOf(guard.register));
+  if (guard.negated) code.op('i32.eqz');
+  code.if();
+  emitUnguarded(context, instruction);
+  code.end();
+}
+
+function emitUnguarded(context: ScalarContext, instruction: Instruction): void {
+  switch (instruction.kind) {
+    case 'arithmetic':
+      arithmetic(context, instruction);
+      return;
+    case 'compare':
+      emitCompare(context, instruction);
+      return;
+    case 'convert':
+      emitConvert(context, instruction);
+      return;
+    case 'move':
+      emitMove(context, instruction);
+      return;
+    case 'memory':
+      emitMemory(context, instruction);
+      return;
+    case 'atomic':
+      emitAtomic(context, instruction);
+      return;
+    case 'fence':
+      // One thread runs at a time and memory is sequentially consistent: nothing to wait for.
+      return;
+    case 'system':
+      if (instruction.effect === 'none') return;
+      break;
+  }
+  throw new CannotCompile(`'${instruction.text}'`, instruction.line);
+}
+
+function arithmetic(context: ScalarContext, instruction: Arithmetic): void {
+  const table = isFloatValue(instruction.type) ? FLOAT : INTEGER;
+  const emit = Object.hasOwn(table, instruction.op) ? table[instruction.op] : undefined;
+  if (!emit) throw new CannotCompile(`'${instruction.text}'`, instruction.line);
+  emit(context, instruction);
+}

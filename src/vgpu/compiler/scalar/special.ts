@@ -1,0 +1,85 @@
+/** Special registers (PTX ISA 10) as WebAssembly. All are 32 bits wide here; the wide clocks are not compiled. */
+import type { SpecialRegister } from '../../ptx/ir.ts';
+import { ARENA } from '../arena.ts';
+import { CannotCompile } from '../cannot-compile.ts';
+import type { ScalarContext } from './context.ts';
+
+const AXIS: Readonly<Record<string, 0 | 1 | 2>> = { x: 0, y: 1, z: 2 };
+
+export function pushSpecial(context: ScalarContext, register: SpecialRegister): void {
+  const { code, thread, arena } = context;
+  const { block } = context.unit.options;
+  const [name = '', axisName = ''] = register.split('.');
+  const axis = AXIS[axisName] ?? 0;
+  const threads = block[0] * block[1] * block[2];
+  const lane = (): void => {
+    code.get(thread).i32(31).op('i32.and');
+  };
+  switch (name) {
+    case 'tid': {
+      if (block[axis] === 1) {
+        code.i32(0);
+        return;
+      }
+      const below = axis === 0 ? 1 : axis === 1 ? block[0] : block[0] * block[1];
+      code.get(thread);
+      if (below > 1) code.i32(below).op('i32.div_u');
+      if (below * block[axis] < threads) code.i32(block[axis]).op('i32.rem_u');
+      return;
+    }
+    case 'ntid':
+      code.i32(block[axis]);
+      return;
+    case 'ctaid':
+      code.get(arena).memory('i32.load', ARENA.ctaid + 4 * axis);
+      return;
+    case 'nctaid':
+      code.get(arena).memory('i32.load', ARENA.nctaid + 4 * axis);
+      return;
+    case 'laneid':
+      lane();
+      return;
+    case 'warpid':
+      code.get(thread).i32(5).op('i32.shr_u');
+      return;
+    case 'nwarpid':
+      code.i32(Math.ceil(threads / 32));
+      return;
+    case 'WARP_SZ':
+      code.i32(32);
+      return;
+    case 'lanemask_eq':
+      code.i32(1);
+      lane();
+      code.op('i32.shl');
+      return;
+    case 'lanemask_lt':
+      code.i32(1);
+      lane();
+      code.op('i32.shl').i32(1).op('i32.sub');
+      return;
+    case 'lanemask_le':
+      code.i32(2);
+      lane();
+      code.op('i32.shl').i32(1).op('i32.sub');
+      return;
+    case 'lanemask_ge':
+      code.i32(-1);
+      lane();
+      code.op('i32.shl');
+      return;
+    case 'lanemask_gt':
+      code.i32(-2);
+      lane();
+      code.op('i32.shl');
+      return;
+    case 'total_smem_size':
+      code.i32(context.unit.options.sharedBytes);
+      return;
+    case 'dynamic_smem_size':
+      code.get(arena).memory('i32.load', ARENA.dynamicShared);
+      return;
+    default:
+      throw new CannotCompile(`%${register}`, context.kernel.entry.ptxLine);
+  }
+}

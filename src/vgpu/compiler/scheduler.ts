@@ -1,0 +1,299 @@
+/**
+ * Runs the threads of a block, region after region. As long as all threads of a group (the block, or each warp where the
+ * kernel has warp-wide operations) stop at one point they are handled as one; when they part, each thread has its own
+ * state, and runs of consecutive threads at one point are still run by one call.
+ */
+import type { Barrier, Warp } from '../ptx/ir.ts';
+import type { Slot } from './arena.ts';
+import { ARENA, WARP } from './arena.ts';
+import { type Collective, exchange, Frames } from './collectives.ts';
+import { type FaultReporter, LaunchStopped } from './faults.ts';
+import type { OperandSource, SyncPoint } from './syncpoints.ts';
+
+/** A region: runs threads first .. end-1, returns the common point or -1. */
+export type Region = (first: number, end: number) => number;
+
+/** A sync point with everything located, ready for the scheduler. */
+export interface Stop {
+  readonly point: SyncPoint;
+  readonly region: Region;
+  readonly barrier: BarrierStop | undefined;
+  readonly collective: Collective | undefined;
+}
+
+export interface BarrierStop {
+  readonly instruction: Barrier;
+  readonly id: OperandSource | undefined;
+  readonly count: OperandSource | undefined;
+  readonly predicate: OperandSource | undefined;
+  readonly result: Slot | undefined;
+  /** bar.sync of a constant barrier by all threads: the common case. */
+  readonly plain: number | undefined;
+}
+
+interface BarrierState {
+  arrived: number;
+  expected: number;
+  trueCount: number;
+  predicates: number;
+  waiting: number[];
+}
+
+/** What one launch gives the scheduler. */
+export interface BlockMemory {
+  readonly arena: number;
+  readonly i32: Int32Array;
+  readonly u16: Uint16Array;
+}
+
+const EXITED = 0;
+const START = 1;
+
+export class BlockScheduler {
+  private readonly frames: Frames;
+  /** By thread: the point where it stopped. */
+  private readonly state: Uint16Array;
+  /** By thread: it may go on from its point. */
+  private readonly ready: Uint8Array;
+  private readonly barriers = new Map<number, BarrierState>();
+  private readonly warps: number;
+  /** Threads that run together as long as they agree. */
+  private readonly group: number;
+
+  constructor(
+    /** By point number; index 0 is unused. */
+    private readonly stops: readonly Stop[],
+    private readonly threads: number,
+    private readonly memory: BlockMemory,
+    private readonly reporter: FaultReporter,
+  ) {
+    this.frames = new Frames(memory.i32, memory.arena);
+    this.state = new Uint16Array(threads);
+    this.ready = new Uint8Array(threads);
+    this.warps = Math.ceil(threads / WARP);
+    this.group = stops.some((stop) => stop?.collective) ? WARP : threads;
+  }
+
+  /** Runs one block to its end. */
+  run(): void {
+    const groups = Math.ceil(this.threads / this.group);
+    const at = new Uint16Array(groups).fill(START);
+    for (;;) {
+      let live = 0;
+      let barrier = -1;
+      for (let group = 0; group < groups; group++) {
+        if (at[group] === EXITED) continue;
+        const first = group * this.group;
+        const end = Math.min(first + this.group, this.threads);
+        let point = at[group]!;
+        for (;;) {
+          point = this.stops[point]!.region(first, end);
+          if (point <= 0) break;
+          const stop = this.stops[point]!;
+          if (!stop.collective || end - first !== WARP || !this.wholeWarp(stop.collective)) break;
+          exchange(stop.collective, this.frames, first, -1, -1, this.reporter);
+        }
+        if (point === -1 || (point > 0 && this.stops[point]!.barrier?.plain === undefined)) {
+          this.fromGroups(at, group, point);
+          this.runThreads();
+          return;
+        }
+        at[group] = point;
+        if (point === EXITED) continue;
+        live++;
+        const id = this.stops[point]!.barrier!.plain!;
+        if (barrier !== -1 && barrier !== id) {
+          this.fromGroups(at, group, point);
+          this.runThreads();
+          return;
+        }
+        barrier = id;
+      }
+      if (live === 0) return;
+    }
+  }
+
+  /** True when all 32 lanes are named by a constant mask (or the operation has none). */
+  private wholeWarp(collective: Collective): boolean {
+    const { members } = collective;
+    if (!members) return true;
+    return members.kind === 'constant' && BigInt.asUintN(32, members.bits) === 0xffffffffn;
+  }
+
+  /** Leaves the common path: `group` stopped at `point` (-1: each thread's own is in the arena). */
+  private fromGroups(at: Uint16Array, group: number, point: number): void {
+    const { u16, arena } = this.memory;
+    const next = (arena + ARENA.next) >>> 1;
+    for (let thread = 0; thread < this.threads; thread++) {
+      const own = Math.floor(thread / this.group);
+      if (own === group) {
+        this.state[thread] = point === -1 ? u16[next + thread]! : point;
+        this.ready[thread] = 0;
+      } else {
+        this.state[thread] = at[own]!;
+        // Groups before this one wait at a barrier that they have reached; those after it have yet to run.
+        this.ready[thread] = own > group ? 1 : 0;
+      }
+    }
+    this.barriers.clear();
+    for (let thread = 0; thread < this.threads; thread++) if (!this.ready[thread]) this.arrive(thread);
+  }
+
+  /** Each thread by itself, until all have exited. */
+  private runThreads(): void {
+    const { state, ready, threads } = this;
+    const { u16, arena } = this.memory;
+    const next = (arena + ARENA.next) >>> 1;
+    for (;;) {
+      let ran = false;
+      for (let first = 0; first < threads; ) {
+        if (!ready[first] || state[first] === EXITED) {
+          first++;
+          continue;
+        }
+        const from = state[first]!;
+        let end = first + 1;
+        while (end < threads && ready[end] && state[end] === from) end++;
+        const point = this.stops[from]!.region(first, end);
+        for (let thread = first; thread < end; thread++) {
+          state[thread] = point === -1 ? u16[next + thread]! : point;
+          ready[thread] = 0;
+          this.arrive(thread);
+        }
+        ran = true;
+        first = end;
+      }
+      this.release();
+      if (ran) continue;
+      let live = 0;
+      for (let thread = 0; thread < threads; thread++) {
+        if (state[thread] === EXITED) continue;
+        live++;
+        if (ready[thread]) ran = true;
+      }
+      if (live === 0) return;
+      if (!ran) this.deadlock();
+    }
+  }
+
+  /** Bookkeeping of a thread that has just stopped. */
+  private arrive(thread: number): void {
+    const stop = this.stops[this.state[thread]!];
+    if (!stop?.barrier) return;
+    const { barrier } = stop;
+    const id = this.frames.value(barrier.id, thread);
+    let state = this.barriers.get(id);
+    if (!state) {
+      state = { arrived: 0, expected: 0, trueCount: 0, predicates: 0, waiting: [] };
+      this.barriers.set(id, state);
+    }
+    state.arrived++;
+    const expected = barrier.count ? this.frames.value(barrier.count, thread) : 0;
+    if (expected !== 0) state.expected = expected;
+    if (barrier.predicate) {
+      state.predicates++;
+      if (this.frames.value(barrier.predicate, thread) !== 0) state.trueCount++;
+    }
+    if (barrier.instruction.operation === 'arrive') this.ready[thread] = 1;
+    else state.waiting.push(thread);
+  }
+
+  private release(): void {
+    const { state, ready, threads } = this;
+    let live = 0;
+    for (let thread = 0; thread < threads; thread++) {
+      if (state[thread] === EXITED) continue;
+      live++;
+      if (this.stops[state[thread]!]!.point.kind === 'yield') ready[thread] = 1;
+    }
+    for (const [id, barrier] of this.barriers) {
+      if (barrier.arrived === 0 || barrier.arrived < (barrier.expected || live)) continue;
+      this.barriers.delete(id);
+      for (const thread of barrier.waiting) {
+        const { barrier: stop } = this.stops[state[thread]!]!;
+        if (stop?.result) {
+          const { reduction } = stop.instruction;
+          const value =
+            reduction === 'popc'
+              ? barrier.trueCount
+              : reduction === 'and'
+                ? Number(barrier.trueCount === barrier.predicates)
+                : Number(barrier.trueCount > 0);
+          this.frames.setWord(stop.result, thread, value);
+        }
+        ready[thread] = 1;
+      }
+    }
+    for (let warp = 0; warp < this.warps; warp++) this.releaseWarp(warp);
+  }
+
+  private releaseWarp(warp: number): void {
+    const { state, ready } = this;
+    const first = warp * WARP;
+    const lanes = Math.min(WARP, this.threads - first);
+    const present = lanes === WARP ? -1 : (1 << lanes) - 1;
+    let alive = 0;
+    for (let lane = 0; lane < lanes; lane++) if (state[first + lane] !== EXITED) alive |= 1 << lane;
+    let looked = 0;
+    for (let lane = 0; lane < lanes; lane++) {
+      const thread = first + lane;
+      if ((looked >>> lane) & 1 || ready[thread] || state[thread] === EXITED) continue;
+      const { collective } = this.stops[state[thread]!]!;
+      if (!collective) continue;
+      const members = this.members(collective, thread);
+      // Lanes that wait at this instruction with this mask.
+      let here = 0;
+      for (let other = lane; other < lanes; other++)
+        if (
+          state[first + other] === state[thread] &&
+          !ready[first + other] &&
+          this.members(collective, first + other) === members
+        )
+          here |= 1 << other;
+      looked |= here;
+      const wanted = collective.members ? members & alive : here;
+      if ((here & wanted) !== wanted) continue;
+      exchange(collective, this.frames, first, here, present, this.reporter);
+      for (let other = 0; other < lanes; other++) if ((here >>> other) & 1) ready[first + other] = 1;
+    }
+  }
+
+  private members(collective: Collective, thread: number): number {
+    return collective.members ? this.frames.value(collective.members, thread) : -1;
+  }
+
+  /** Nothing can run: say who waits where, and end the launch. */
+  private deadlock(): never {
+    const places = new Map<number, number[]>();
+    for (let thread = 0; thread < this.threads; thread++) {
+      if (this.state[thread] === EXITED) continue;
+      const list = places.get(this.state[thread]!) ?? [];
+      list.push(thread);
+      places.set(this.state[thread]!, list);
+    }
+    const parts: string[] = [];
+    let instruction: Barrier | Warp | undefined;
+    let example = 0;
+    let barriers = 0;
+    for (const [number, list] of places) {
+      const at = this.stops[number]!.point.instruction;
+      if (at?.kind === 'barrier') barriers++;
+      if (at && at.kind !== 'matrix' && !instruction) {
+        instruction = at;
+        example = list[0]!;
+      }
+      const who = list.length === 1 ? `thread ${list[0]} waits` : `${list.length} threads (first: ${list[0]}) wait`;
+      parts.push(`${who} at PTX line ${at?.line ?? 0} (${at?.text ?? ''})`);
+    }
+    const message = `block (${this.reporter.blockPosition().join(', ')}) cannot go on: ${parts.join('; ')}.`;
+    this.reporter.note(example, {
+      kind: barriers > 1 && barriers === places.size ? 'barrier-divergence' : 'deadlock',
+      message,
+      instruction,
+    });
+    throw new LaunchStopped(message);
+  }
+}
+
+/** The operands and results of a collective, for {@link exchange}. */
+export type { Collective, Warp };

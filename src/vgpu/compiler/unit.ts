@@ -1,0 +1,135 @@
+/**
+ * One compilation: a kernel for one block shape, checked or not. Holds the module under construction and what all its
+ * functions share: imports, helpers, access sites, the frame layout, the regions still to be emitted.
+ */
+import type { LoadedModule } from '../loader.ts';
+import type { Instruction, PtxFunction, Variable } from '../ptx/ir.ts';
+import { TYPE_BYTES } from '../ptx/ir.ts';
+import type { Dim3 } from '../types.ts';
+import { FrameLayout } from './arena.ts';
+import { CannotCompile } from './cannot-compile.ts';
+import { buildControlFlow, type ControlFlow } from './cfg.ts';
+import { flattenKernel } from './flatten.ts';
+import { type BitSet, liveIn } from './liveness.ts';
+import { type RegisterFacts, registerFacts } from './registers.ts';
+import { type HelperHost, mulHigh64 } from './scalar/helpers.ts';
+import { type FunctionBuilder, type FunctionRef, ModuleBuilder, type ValueType } from './wasm/encoder.ts';
+import { hasFusedMultiplyAdd } from './wasm/engine.ts';
+
+export interface CompileOptions {
+  readonly block: Dim3;
+  /** Static and dynamic shared memory of a block. */
+  readonly sharedBytes: number;
+  readonly checked: boolean;
+}
+
+/** What does not depend on the launch: made once a kernel. */
+export interface Analysis {
+  readonly flow: ControlFlow;
+  readonly facts: RegisterFacts;
+  readonly live: readonly BitSet[];
+}
+
+export function analyse(module: LoadedModule, kernel: PtxFunction): Analysis {
+  const flow = buildControlFlow(flattenKernel(module.ptx, kernel));
+  return { flow, facts: registerFacts(flow.kernel), live: liveIn(flow) };
+}
+
+/** A function of `math`, or any other, that the module imports. */
+type Imported = (...args: never[]) => unknown;
+
+export class Unit implements HelperHost {
+  readonly wasm = new ModuleBuilder();
+  readonly flow: ControlFlow;
+  readonly facts: RegisterFacts;
+  readonly live: readonly BitSet[];
+  readonly frames: FrameLayout;
+  readonly threads: number;
+  readonly imports: Record<string, Imported> = {};
+  readonly sites: Instruction[] = [];
+  /** f32x4.relaxed_madd is a fused multiply-add. */
+  readonly fused = hasFusedMultiplyAdd();
+  /** Bytes of a thread's local memory. */
+  readonly localStride: number;
+  /** slow(site, address, thread) -> offset in memory at which the access may take place. */
+  readonly slowPath: FunctionRef;
+  /** trap(site, thread): reports; returns when the launch goes on. */
+  readonly trap: FunctionRef;
+  /** The instruction budget is spent: never returns. */
+  readonly outOfBudget: FunctionRef;
+  /** i32 global: offset of the arena. */
+  readonly arena: number;
+  private readonly helpers = new Map<string, FunctionBuilder>();
+  private readonly imported = new Map<string, FunctionRef>();
+  private readonly siteNumbers = new Map<Instruction, number>();
+
+  constructor(
+    readonly module: LoadedModule,
+    analysis: Analysis,
+    readonly options: CompileOptions,
+  ) {
+    this.flow = analysis.flow;
+    this.facts = analysis.facts;
+    this.live = analysis.live;
+    this.threads = options.block[0] * options.block[1] * options.block[2];
+    this.frames = new FrameLayout(this.threads);
+    this.localStride = Math.ceil(this.flow.kernel.localBytes / 16) * 16;
+    this.slowPath = this.wasm.importFunction('host', 'slow', ['i32', 'i64', 'i32'], ['i32']);
+    this.trap = this.wasm.importFunction('host', 'trap', ['i32', 'i32'], []);
+    this.outOfBudget = this.wasm.importFunction('host', 'budget', [], []);
+    this.arena = this.wasm.global('i32');
+    this.wasm.exportGlobal('arena', this.arena);
+  }
+
+  /** The number of an access site, for the slow path. */
+  site(instruction: Instruction): number {
+    let number = this.siteNumbers.get(instruction);
+    if (number === undefined) {
+      number = this.sites.length;
+      this.sites.push(instruction);
+      this.siteNumbers.set(instruction, number);
+    }
+    return number;
+  }
+
+  helper(
+    name: string,
+    params: readonly ValueType[],
+    results: readonly ValueType[],
+    build: (code: FunctionBuilder) => void,
+  ): FunctionRef {
+    let code = this.helpers.get(name);
+    if (!code) {
+      code = this.wasm.function(name, params, results);
+      this.helpers.set(name, code);
+      build(code);
+    }
+    return code;
+  }
+
+  importMath(name: string, f: Imported, params: readonly ValueType[], result: ValueType): FunctionRef {
+    let ref = this.imported.get(name);
+    if (!ref) {
+      ref = this.wasm.importFunction('math', name, params, [result]);
+      this.imported.set(name, ref);
+      this.imports[name] = f;
+    }
+    return ref;
+  }
+
+  mulHigh64(signed: boolean): FunctionRef {
+    return mulHigh64(this, signed);
+  }
+
+  /** The value of a variable's address in its own space. */
+  addressOf(variable: Variable): bigint {
+    if (variable.space === 'param' && variable.owner === 'frame')
+      throw new CannotCompile(`address of call parameter '${variable.name}'`, variable.ptxLine);
+    return this.module.addressOf(this.flow.kernel.entry, variable);
+  }
+
+  /** Bytes of a register's slot in the frames. */
+  slotBytes(register: number): 4 | 8 {
+    return TYPE_BYTES[this.flow.kernel.registers[register]!.type] === 8 ? 8 : 4;
+  }
+}
