@@ -43,3 +43,8 @@ export interface Executable {
 
 /** Makes the executable of one kernel; throws when this executor cannot run it (`auto` then takes the next). */
 export type Executor = (module: LoadedModule, kernel: PtxFunction) => Executable;
+
+/** This executor cannot run the kernel or this kind of launch; the message says why. */
+export class CannotRun extends Error {
+  override readonly name = 'CannotRun';
+}

@@ -30,6 +30,17 @@ export interface AccessFault {
   readonly reason: string;
 }
 
+/** The engine's memory object, typed for what is used here (neither TypeScript's nor Node's types declare it). */
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
+
+const { Memory } = (
+  globalThis as unknown as {
+    WebAssembly: { Memory: new (size: { initial: number; maximum: number }) => WasmMemory };
+  }
+).WebAssembly;
+
 const PAGE = 65536;
 
 function alignUp(value: number, alignment: number): number {
@@ -37,7 +48,7 @@ function alignUp(value: number, alignment: number): number {
 }
 
 export class DeviceMemory {
-  readonly wasm: WebAssembly.Memory;
+  readonly wasm: WasmMemory;
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
@@ -55,7 +66,7 @@ export class DeviceMemory {
     const heap = alignUp(bytes, PAGE);
     if (HEAP_BASE + heap > 2 ** 32) throw new RangeError('the virtual GPU has at most 3 GiB of memory');
     const pages = (HEAP_BASE + heap) / PAGE;
-    this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.wasm = new Memory({ initial: pages, maximum: pages });
     const buffer = this.wasm.buffer;
     this.u8 = new Uint8Array(buffer);
     this.u16 = new Uint16Array(buffer);

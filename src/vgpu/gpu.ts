@@ -1,0 +1,265 @@
+/** The virtual GPU: memory, modules, launches. */
+import { CannotRun, type Executable, type Executor as ExecutorFactory, type LaunchContext } from './executable.ts';
+import { FindingSink } from './findings.ts';
+import { interpreter } from './interpreter/interpreter.ts';
+import { LoadedModule } from './loader.ts';
+import { type Allocation, DeviceMemory } from './memory.ts';
+import { COLOURS, GLOBAL_TAG } from './memory-layout.ts';
+import type { PtxFunction } from './ptx/ir.ts';
+import { parsePtx } from './ptx/parser.ts';
+import type { DevicePointer, Dim3, LaunchConfig, LaunchReport } from './types.ts';
+
+export interface VirtualGpuOptions {
+  /** Size of device memory, bytes (default 2 GiB, at most 3 GiB). Untouched memory costs nothing. */
+  memoryBytes?: number;
+}
+
+const DEFAULT_MEMORY = 2 * 1024 ** 3;
+const DEFAULT_BUDGET = 2 ** 40;
+/** Limits of every GPU since compute capability 7.0. */
+const MAX_BLOCK_THREADS = 1024;
+const MAX_BLOCK: Dim3 = [1024, 1024, 64];
+const MAX_GRID: Dim3 = [2 ** 31 - 1, 65535, 65535];
+/** Shared memory that a block can have on the largest GPU, bytes. */
+const MAX_SHARED = 227 * 1024;
+
+/** The executors, fastest first; `auto` takes the first that can run the launch. */
+const EXECUTORS: Readonly<Record<'interpreter', ExecutorFactory>> = { interpreter };
+
+export class VirtualGpu {
+  readonly memory: DeviceMemory;
+  readonly #executables = new Map<PtxFunction, Executable>();
+
+  constructor(options: VirtualGpuOptions = {}) {
+    this.memory = new DeviceMemory(options.memoryBytes ?? DEFAULT_MEMORY);
+  }
+
+  /** Reserves device memory with undefined content. Throws a RangeError when there is no room. */
+  allocate(bytes: number, options: { name?: string } = {}): DevicePointer {
+    return this.memory.allocate(bytes, options).address;
+  }
+
+  /** Frees an allocation; later accesses to it are reported as use after free. */
+  free(pointer: DevicePointer): void {
+    this.memory.free(pointer);
+  }
+
+  /** Copies bytes to the device. */
+  write(pointer: DevicePointer, bytes: Uint8Array): void {
+    const offset = this.memory.range(pointer, bytes.length);
+    this.memory.u8.set(bytes, offset);
+    this.memory.markInitialised(offset, bytes.length, true);
+  }
+
+  /** Copies bytes from the device, whatever their state. */
+  read(pointer: DevicePointer, bytes: number): Uint8Array {
+    const offset = this.memory.range(pointer, bytes);
+    return this.memory.u8.slice(offset, offset + bytes);
+  }
+
+  /** Fills a range with a 32-bit pattern and marks it uninitialised. */
+  poison(pointer: DevicePointer, bytes: number, pattern = 0xfbfb_fbfb): void {
+    const offset = this.memory.range(pointer, bytes);
+    const words = bytes >>> 2;
+    if ((offset & 3) === 0) {
+      this.memory.u32.fill(pattern >>> 0, offset >>> 2, (offset >>> 2) + words);
+      for (let i = words * 4; i < bytes; i++) this.memory.u8[offset + i] = pattern >>> (8 * (i & 3));
+    } else {
+      for (let i = 0; i < bytes; i++) this.memory.u8[offset + i] = pattern >>> (8 * (i & 3));
+    }
+    this.memory.markInitialised(offset, bytes, false);
+  }
+
+  /** One byte for each byte of the range: 1 where it has been written since allocation or {@link poison}. */
+  written(pointer: DevicePointer, bytes: number): Uint8Array {
+    return this.memory.initialised(this.memory.range(pointer, bytes), bytes);
+  }
+
+  /**
+   * Parses PTX and makes its variables resident. Throws a PtxError, with line and text, for what is not supported.
+   * `name` is used in messages.
+   */
+  load(ptx: string, options: { name?: string } = {}): LoadedModule {
+    return new LoadedModule(parsePtx(ptx, options.name), this.memory);
+  }
+
+  /** Puts the module's global variables back to their initial content. */
+  resetGlobals(module: LoadedModule): void {
+    module.resetGlobals(this.memory);
+  }
+
+  /** A module's global variable: its address and size; undefined when it has none of that name. */
+  global(module: LoadedModule, name: string): { pointer: DevicePointer; bytes: number } | undefined {
+    const found = module.global(name);
+    return found && { pointer: found.allocation.address, bytes: found.allocation.bytes };
+  }
+
+  /**
+   * Runs a kernel to its end, or to the first fault. Throws a RangeError when the launch itself is malformed (no such
+   * kernel, wrong parameter sizes), and a PtxError when the kernel holds something that cannot be executed.
+   */
+  launch(module: LoadedModule, kernelName: string, config: LaunchConfig): LaunchReport {
+    const kernel = module.ptx.functions.get(kernelName);
+    if (kernel === undefined || !kernel.entry) {
+      const names = [...module.ptx.functions.values()].filter((fn) => fn.entry).map((fn) => fn.name);
+      throw new RangeError(`there is no kernel ${kernelName}; the module has ${names.join(', ') || 'none'}`);
+    }
+    const findings = new FindingSink(kernelName);
+    const executable = this.#executable(module, kernel, config);
+    const bad = badLaunch(module, kernel, config);
+    const started = performance.now();
+    if (bad !== undefined) {
+      findings.report({ kind: 'bad-launch', message: bad, instruction: undefined });
+      return report(executable, false, 0, started, findings, '');
+    }
+    const parameters = this.#parameters(kernel, config);
+    this.memory.allow(this.#allowed(module, config));
+    let printed = '';
+    const total = config.grid[0] * config.grid[1] * config.grid[2];
+    const context: LaunchContext = {
+      memory: this.memory,
+      module,
+      kernel,
+      grid: config.grid,
+      block: config.block,
+      dynamicSharedBytes: config.dynamicSharedBytes ?? 0,
+      paramBase: parameters.base,
+      blocks: blockOrder(config.blocks ?? Array.from({ length: total }, (_, index) => index), config.schedule ?? 0),
+      checked: config.checked ?? true,
+      races: config.races ?? false,
+      profile: config.profile ?? false,
+      stopAtFault: config.stopAtFault ?? true,
+      instructionBudget: config.instructionBudget ?? DEFAULT_BUDGET,
+      schedule: config.schedule ?? 0,
+      findings,
+      print: (text) => {
+        printed += text;
+      },
+    };
+    try {
+      const result = executable.run(context);
+      return {
+        ...report(executable, result.completed, result.threadInstructions, started, findings, printed),
+        profile: result.profile,
+      };
+    } finally {
+      this.memory.release(parameters);
+    }
+  }
+
+  #executable(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig): Executable {
+    const wanted = config.executor ?? 'auto';
+    if (wanted !== 'auto' && wanted !== 'interpreter') throw new CannotRun(`the executor ${wanted} is not available`);
+    let executable = this.#executables.get(kernel);
+    if (executable === undefined) {
+      executable = EXECUTORS.interpreter(module, kernel);
+      this.#executables.set(kernel, executable);
+    }
+    return executable;
+  }
+
+  #parameters(kernel: PtxFunction, config: LaunchConfig): Allocation {
+    const area = this.memory.allocate(Math.max(kernel.paramBytes, 4), { name: 'parameters', internal: true });
+    for (const [index, parameter] of kernel.params.entries()) {
+      if (parameter.kind !== 'variable') continue;
+      this.memory.u8.set(config.arguments[index]!, area.base + parameter.variable.offset);
+    }
+    this.memory.markInitialised(area.base, kernel.paramBytes, true);
+    return area;
+  }
+
+  /** The allocations that a launch may touch: those named, or those that pointer-sized words of its arguments point into. */
+  #allowed(module: LoadedModule, config: LaunchConfig): Set<Allocation> {
+    const allowed = new Set<Allocation>(module.allocations.values());
+    const add = (address: bigint): void => {
+      const allocation = this.memory.find(address);
+      if (allocation !== undefined && !allocation.freed) allowed.add(allocation);
+    };
+    if (config.allocations !== undefined) {
+      for (const pointer of config.allocations) add(pointer);
+      return allowed;
+    }
+    for (const bytes of config.arguments) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      // Pointers may sit inside a struct that is passed by value.
+      for (let at = 0; at + 8 <= bytes.length; at += 8) {
+        const word = view.getBigUint64(at, true);
+        const tag = Number(word >> 32n) - GLOBAL_TAG;
+        if (tag >= 1 && tag <= COLOURS) add(word);
+      }
+    }
+    return allowed;
+  }
+}
+
+function report(
+  executable: Executable,
+  completed: boolean,
+  threadInstructions: number,
+  started: number,
+  findings: FindingSink,
+  printed: string,
+): LaunchReport {
+  return {
+    executor: executable.executor,
+    completed,
+    threadInstructions,
+    milliseconds: performance.now() - started,
+    findings: findings.list(),
+    printed,
+  };
+}
+
+/** A seeded permutation of the blocks; as given for seed 0. */
+function blockOrder(blocks: readonly number[], seed: number): readonly number[] {
+  if (seed === 0) return blocks;
+  const order = [...blocks];
+  let x = seed | 0;
+  for (let i = order.length - 1; i > 0; i--) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    const j = (x >>> 0) % (i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+/** Why a launch configuration would be refused by any GPU, in a sentence; throws for arguments that do not fit the kernel. */
+function badLaunch(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig): string | undefined {
+  const { grid, block } = config;
+  if (config.arguments.length !== kernel.params.length) {
+    throw new RangeError(
+      `${kernel.name} takes ${kernel.params.length} parameters, ${config.arguments.length} are given`,
+    );
+  }
+  for (const [index, parameter] of kernel.params.entries()) {
+    const wanted = parameter.kind === 'variable' ? parameter.variable.bytes : 0;
+    const given = config.arguments[index]!.length;
+    if (given !== wanted) {
+      throw new RangeError(`parameter ${index} of ${kernel.name} is ${wanted} bytes long, ${given} are given`);
+    }
+  }
+  for (let axis = 0; axis < 3; axis++) {
+    const name = 'xyz'[axis]!;
+    if (!(grid[axis]! >= 1 && grid[axis]! <= MAX_GRID[axis]!)) {
+      return `The grid's ${name} is ${grid[axis]}; it must be from 1 to ${MAX_GRID[axis]}.`;
+    }
+    if (!(block[axis]! >= 1 && block[axis]! <= MAX_BLOCK[axis]!)) {
+      return `The block's ${name} is ${block[axis]}; it must be from 1 to ${MAX_BLOCK[axis]}.`;
+    }
+  }
+  const threads = block[0] * block[1] * block[2];
+  if (threads > MAX_BLOCK_THREADS) return `A block of ${threads} threads; the most is ${MAX_BLOCK_THREADS}.`;
+  const { maxThreads, requiredThreads } = kernel.performance;
+  if (maxThreads !== undefined && threads > maxThreads[0] * maxThreads[1] * maxThreads[2]) {
+    return `${kernel.name} is compiled for at most ${maxThreads[0] * maxThreads[1] * maxThreads[2]} threads a block (__launch_bounds__), and is launched with ${threads}.`;
+  }
+  if (requiredThreads?.some((count, axis) => count !== block[axis])) {
+    return `${kernel.name} is compiled for blocks of ${requiredThreads.join(' x ')} threads, and is launched with ${block.join(' x ')}.`;
+  }
+  const layout = module.sharedLayout(kernel);
+  const shared = Math.max(layout.staticBytes, layout.dynamicOffset + (config.dynamicSharedBytes ?? 0));
+  if (shared > MAX_SHARED) return `${shared} bytes of shared memory a block; the most is ${MAX_SHARED}.`;
+  return undefined;
+}

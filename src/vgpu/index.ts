@@ -1,0 +1,8 @@
+/** `assay/vgpu`: a CUDA GPU in software. PTX in; launches run; findings and profiles out. */
+export { CannotRun } from './executable.ts';
+export { VirtualGpu, type VirtualGpuOptions } from './gpu.ts';
+export { LoadedModule } from './loader.ts';
+export * from './model/index.ts';
+export { PtxError, type PtxFunction, type PtxModule } from './ptx/ir.ts';
+export { parsePtx } from './ptx/parser.ts';
+export type * from './types.ts';

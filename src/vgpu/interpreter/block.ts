@@ -1,0 +1,115 @@
+/** One resident thread block: its warps, its memory areas, its barriers, its asynchronous copies. */
+import type { Dim3 } from '../types.ts';
+import type { AsyncCopies } from './async-copy.ts';
+import type { Warp } from './warp.ts';
+import { popcount } from './warp.ts';
+
+/** Lanes of one warp that wait at a barrier, and how to give them the reduction's result. */
+interface BarrierWait {
+  readonly warp: Warp;
+  readonly mask: number;
+  /** Index of the barrier instruction. */
+  readonly site: number;
+  readonly deliver: ((warp: Warp, mask: number, result: BarrierResult) => void) | undefined;
+}
+
+export interface BarrierResult {
+  readonly count: number;
+  readonly all: boolean;
+  readonly any: boolean;
+}
+
+interface BarrierState {
+  arrived: number;
+  /** Threads that complete it; 0: all that live. */
+  expected: number;
+  trueCount: number;
+  predicates: number;
+  waits: BarrierWait[];
+}
+
+export class Block {
+  /** Linear index in the grid. */
+  readonly index: number;
+  readonly position: Dim3;
+  readonly sharedBase: number;
+  readonly localBase: number;
+  readonly warps: Warp[] = [];
+  readonly barriers = new Map<number, BarrierState>();
+  /** Threads that have not exited. */
+  live: number;
+  /** Barrier phases completed: the block-wide clock of the race detector. */
+  epoch = 0;
+  copies: AsyncCopies | undefined;
+  /** Slot among the resident blocks, whose memory areas it uses. */
+  readonly slot: number;
+
+  constructor(index: number, position: Dim3, threads: number, slot: number, sharedBase: number, localBase: number) {
+    this.index = index;
+    this.position = position;
+    this.live = threads;
+    this.slot = slot;
+    this.sharedBase = sharedBase;
+    this.localBase = localBase;
+  }
+
+  get finished(): boolean {
+    return this.live === 0;
+  }
+
+  hasPendingCopyTo(physical: number, bytes: number): boolean {
+    return this.copies?.touches(physical, bytes) ?? false;
+  }
+
+  barrier(id: number): BarrierState {
+    let state = this.barriers.get(id);
+    if (state === undefined) {
+      state = { arrived: 0, expected: 0, trueCount: 0, predicates: 0, waits: [] };
+      this.barriers.set(id, state);
+    }
+    return state;
+  }
+
+  /** Counts an arrival and, when that completes the barrier, gives back the released waits. */
+  arrive(
+    id: number,
+    mask: number,
+    expected: number,
+    wait: BarrierWait | undefined,
+    trueMask: number | undefined,
+  ): readonly BarrierWait[] {
+    const state = this.barrier(id);
+    state.arrived += popcount(mask);
+    if (expected !== 0) state.expected = expected;
+    if (trueMask !== undefined) {
+      state.trueCount += popcount(trueMask & mask);
+      state.predicates += popcount(mask);
+    }
+    if (wait !== undefined) state.waits.push(wait);
+    return this.#complete(id, state);
+  }
+
+  /** Called when threads exit: barriers that wait for all live threads may be complete now. */
+  afterExit(): readonly BarrierWait[] {
+    const released: BarrierWait[] = [];
+    for (const [id, state] of this.barriers) if (state.waits.length > 0) released.push(...this.#complete(id, state));
+    return released;
+  }
+
+  #complete(id: number, state: BarrierState): readonly BarrierWait[] {
+    const needed = state.expected === 0 ? this.live : state.expected;
+    if (state.arrived < needed || state.arrived === 0) return [];
+    this.barriers.delete(id);
+    this.epoch++;
+    const result: BarrierResult = {
+      count: state.trueCount,
+      all: state.trueCount === state.predicates,
+      any: state.trueCount > 0,
+    };
+    for (const { warp, mask, deliver } of state.waits) {
+      warp.waiting &= ~mask;
+      deliver?.(warp, mask, result);
+    }
+    return state.waits;
+  }
+}

@@ -1,0 +1,576 @@
+/**
+ * Runs warps: lanes at the same program counter execute together, the lowest counter (in the deepest call) first, so that
+ * divergent paths meet again; a group that runs long while others of its warp could run gives them a turn, so that a
+ * lane may wait for another lane of its own warp.
+ */
+import { FUNCTION_TAG } from '../memory-layout.ts';
+import { lanesWhere } from './assembler.ts';
+import type { Block } from './block.ts';
+import { type CallPlan, callExternal, copyValue, lanePhysical, parameterPlaces, type ValuePlace } from './calls.ts';
+import { type Environment, LaunchStopped, whereOf } from './environment.ts';
+import { laneList } from './exchange.ts';
+import { Kind, type LinkedFunction, type Program } from './program.ts';
+import { LANES } from './registers.ts';
+import { lowestLane, popcount, type Warp } from './warp.ts';
+
+/** Weighted instructions that a group may run while other lanes of its warp could run. */
+const GROUP_TURN = 10_000;
+/** Weighted instructions of a warp's turn. */
+const WARP_TURN = 20_000;
+
+export class Scheduler {
+  readonly #program: Program;
+  readonly #env: Environment;
+  readonly #parameters: { params: ValuePlace[]; returns: ValuePlace[] }[];
+  threadInstructions = 0;
+  #turns = 0;
+  #random: number;
+
+  constructor(program: Program, env: Environment) {
+    this.#program = program;
+    this.#env = env;
+    this.#random = env.launch.schedule;
+    this.#parameters = program.functions.map(({ fn }) => ({
+      params: fn.entry ? [] : parameterPlaces(program.assembler, fn, fn.params),
+      returns: parameterPlaces(program.assembler, fn, fn.returns),
+    }));
+  }
+
+  /** Uniform in [0, n): only used when the launch has a schedule seed. */
+  #pick(n: number): number {
+    // Xorshift, 32 bits.
+    let x = this.#random | 0;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#random = x;
+    return (x >>> 0) % n;
+  }
+
+  /**
+   * Runs every warp of a block until it blocks, exits or its turn is over. Returns whether anything ran, and whether all
+   * that ran used up their turns mostly waiting on memory (so that another block should be let in).
+   */
+  runBlock(block: Block): { ran: boolean; spinning: boolean } {
+    let ran = false;
+    let spinning = true;
+    const order = block.warps.map((_, index) => index);
+    if (this.#random !== 0) {
+      for (let i = order.length - 1; i > 0; i--) {
+        const j = this.#pick(i + 1);
+        [order[i], order[j]] = [order[j]!, order[i]!];
+      }
+    }
+    for (const index of order) {
+      const warp = block.warps[index]!;
+      if (warp.runnable === 0) continue;
+      ran = true;
+      if (!this.#runWarp(warp)) spinning = false;
+    }
+    return { ran, spinning };
+  }
+
+  /** True when the turn was used up by spinning. */
+  #runWarp(warp: Warp): boolean {
+    const limit = this.#random === 0 ? WARP_TURN : 200 + this.#pick(WARP_TURN);
+    let used = 0;
+    let instructions = 0;
+    while (used < limit && warp.runnable !== 0) {
+      const before = warp.clock;
+      used += this.#runGroup(warp, limit - used);
+      instructions += warp.clock - before;
+      if (this.threadInstructions > this.#env.launch.instructionBudget) this.#overBudget(warp);
+    }
+    return warp.runnable !== 0 && used > instructions * 3;
+  }
+
+  #overBudget(warp: Warp): never {
+    const env = this.#env;
+    const lane = lowestLane(warp.runnable === 0 ? warp.present : warp.runnable);
+    const instruction = this.#program.instructions[warp.pc[lane]!]!;
+    const message = `The launch was stopped after ${env.launch.instructionBudget.toLocaleString('en')} thread-instructions; ${env.who(warp, lane)} was at ${whereOf(instruction)}. It may never end.`;
+    env.note(warp, lane, { kind: 'budget-exceeded', message, instruction });
+    throw new LaunchStopped(message);
+  }
+
+  /** Chooses lanes at one counter and runs them until they diverge, block, meet others or their turn ends. */
+  #runGroup(warp: Warp, limit: number): number {
+    const runnable = warp.runnable;
+    let lead = this.#lead(warp, runnable);
+    let pc = warp.pc[lead]!;
+    let depth = warp.callDepth[lead]!;
+    // Lanes that waited long for their turn go first, now and then.
+    const oldest = this.#oldest(warp, runnable, lead);
+    if (oldest >= 0) {
+      lead = oldest;
+      pc = warp.pc[lead]!;
+      depth = warp.callDepth[lead]!;
+    }
+    let mask = 0;
+    let meet = 0x7fff_ffff;
+    for (let l = 0, m = runnable; m !== 0; l++, m >>>= 1) {
+      if ((m & 1) === 0) continue;
+      if (warp.callDepth[l] !== depth) continue;
+      if (warp.pc[l] === pc) mask |= 1 << l;
+      else if (warp.pc[l]! > pc && warp.pc[l]! < meet) meet = warp.pc[l]!;
+    }
+    const others = (runnable & ~mask) !== 0;
+    const turn = others ? Math.min(limit, this.#random === 0 ? GROUP_TURN : 50 + this.#pick(2000)) : limit;
+    const turnNumber = ++this.#turns;
+    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.lastRun[l] = turnNumber;
+    return this.#runStraight(warp, mask, pc, meet, turn);
+  }
+
+  /** The runnable lane in the deepest call with the lowest counter. */
+  #lead(warp: Warp, runnable: number): number {
+    let best = lowestLane(runnable);
+    for (let l = best + 1; l < LANES; l++) {
+      if (((runnable >>> l) & 1) === 0) continue;
+      const deeper = warp.callDepth[l]! - warp.callDepth[best]!;
+      if (deeper > 0 || (deeper === 0 && warp.pc[l]! < warp.pc[best]!)) best = l;
+    }
+    return best;
+  }
+
+  /** A lane that has not run for so many turns that it must be given one; -1 if none. */
+  #oldest(warp: Warp, runnable: number, lead: number): number {
+    if (!warp.starving && this.#random === 0) return -1;
+    if (this.#random !== 0 && this.#pick(4) !== 0) return -1;
+    warp.starving = false;
+    let oldest = -1;
+    for (let l = 0; l < LANES; l++) {
+      if (((runnable >>> l) & 1) === 0 || warp.pc[l] === warp.pc[lead]) continue;
+      if (oldest < 0 || warp.lastRun[l]! < warp.lastRun[oldest]!) oldest = l;
+    }
+    return oldest;
+  }
+
+  /** The inner loop. Returns the weight used. */
+  #runStraight(warp: Warp, group: number, start: number, meet: number, turn: number): number {
+    const { kinds, steps, guards, weights, classes } = this.#program;
+    const { profiler } = this.#env;
+    const { predicates } = warp;
+    const whole = popcount(group);
+    let pc = start;
+    let used = 0;
+    let executed = 0;
+    let instructions = 0;
+    while (pc !== meet && used < turn) {
+      const guard = guards[pc];
+      let mask = group;
+      let count = whole;
+      if (guard !== undefined) {
+        mask &= lanesWhere(predicates, guard);
+        count = mask === group ? whole : popcount(mask);
+      }
+      instructions++;
+      executed += count;
+      used += weights[pc]!;
+      if (profiler !== undefined) profiler.count(classes[pc]!);
+      const kind = kinds[pc]!;
+      if (kind === Kind.plain) {
+        if (mask !== 0) steps[pc]!(warp, mask);
+        pc++;
+        continue;
+      }
+      if (kind === Kind.branch) {
+        if (profiler !== undefined && guard !== undefined) {
+          profiler.branches++;
+          if (mask !== 0 && mask !== group) profiler.divergentBranches++;
+        }
+        const target = this.#program.targets[pc]![0]!;
+        if (mask === group) {
+          // A jump past a waiting group's counter must look again who is lowest.
+          const passes = target > meet;
+          pc = target;
+          if (passes) break;
+          if (meet !== 0x7fff_ffff) meet = this.#meeting(warp, group, pc);
+          continue;
+        }
+        pc++;
+        if (mask === 0) continue;
+        this.#setPc(warp, group & ~mask, pc);
+        this.#setPc(warp, mask, target);
+        warp.clock += instructions;
+        this.threadInstructions += executed;
+        return used;
+      }
+      warp.clock += instructions;
+      this.threadInstructions += executed;
+      this.#setPc(warp, group & ~mask, pc + 1);
+      this.#setPc(warp, mask, pc);
+      if (mask !== 0) this.#control(warp, mask, pc, kind);
+      return used;
+    }
+    if (used >= turn) warp.starving = true;
+    warp.clock += instructions;
+    this.threadInstructions += executed;
+    this.#setPc(warp, group, pc);
+    return used;
+  }
+
+  /** The next counter above `pc` where a lane outside the group stands. */
+  #meeting(warp: Warp, group: number, pc: number): number {
+    let meet = 0x7fff_ffff;
+    for (let l = 0, m = warp.runnable & ~group; m !== 0; l++, m >>>= 1) {
+      if ((m & 1) !== 0 && warp.pc[l]! >= pc && warp.pc[l]! < meet) meet = warp.pc[l]!;
+    }
+    return meet;
+  }
+
+  #setPc(warp: Warp, mask: number, pc: number): void {
+    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.pc[l] = pc;
+  }
+
+  #control(warp: Warp, mask: number, pc: number, kind: number): void {
+    switch (kind) {
+      case Kind.indexedBranch:
+        this.#indexedBranch(warp, mask, pc);
+        return;
+      case Kind.call:
+        this.#call(warp, mask, pc);
+        return;
+      case Kind.ret:
+        this.#return(warp, mask);
+        return;
+      case Kind.exit:
+        this.#exit(warp, mask);
+        return;
+      case Kind.trap:
+        this.#trap(warp, mask, pc);
+        return;
+      case Kind.barrier:
+        this.#barrier(warp, mask, pc);
+        return;
+      case Kind.gather:
+        this.#gather(warp, mask, pc);
+        return;
+      default:
+        this.#program.steps[pc]!(warp, mask);
+        this.#setPc(warp, mask, pc + 1);
+        warp.starving = true;
+    }
+  }
+
+  #indexedBranch(warp: Warp, mask: number, pc: number): void {
+    const ref = this.#program.indices[pc]!;
+    const targets = this.#program.targets[pc]!;
+    const profiler = this.#env.profiler;
+    const at = ref.slot + (warp.base & ref.mask);
+    const seen = new Set<number>();
+    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
+      if ((m & 1) === 0) continue;
+      const index = this.#program.file.i32[at + l]! >>> 0;
+      const target = targets[index];
+      if (target === undefined) {
+        this.#env.fault(warp, l, {
+          kind: 'trap',
+          message: `${this.#env.who(warp, l)}: index ${index} of a branch table of ${targets.length} entries.`,
+          instruction: this.#program.instructions[pc],
+        });
+        throw new LaunchStopped('a branch index is out of range');
+      }
+      warp.pc[l] = target;
+      seen.add(target);
+    }
+    if (profiler !== undefined) {
+      profiler.branches++;
+      if (seen.size > 1) profiler.divergentBranches++;
+    }
+  }
+
+  #trap(warp: Warp, mask: number, pc: number): void {
+    const env = this.#env;
+    const lane = lowestLane(mask);
+    const instruction = this.#program.instructions[pc]!;
+    const message = `${env.who(warp, lane)} executed ${instruction.op} at ${whereOf(instruction)}.`;
+    env.note(warp, lane, { kind: 'trap', message, instruction });
+    throw new LaunchStopped(message);
+  }
+
+  #exit(warp: Warp, mask: number): void {
+    const { block } = warp;
+    for (let l = 0; l < LANES; l++) {
+      if (((mask >>> l) & 1) === 0) continue;
+      const left = block.copies?.unfinished(warp, l) ?? 0;
+      if (left === 0) continue;
+      this.#env.note(warp, l, {
+        kind: 'unfinished-async-copy',
+        message: `${this.#env.who(warp, l)} exits with ${left} asynchronous ${left === 1 ? 'copy' : 'copies'} that it never waited for.`,
+        instruction: this.#program.instructions[warp.pc[l]!],
+      });
+    }
+    warp.alive &= ~mask;
+    block.live -= popcount(mask);
+    this.#released(block.afterExit());
+    this.#releaseGathered(warp);
+  }
+
+  // Calls
+
+  #call(warp: Warp, mask: number, pc: number): void {
+    const plan = this.#program.calls[pc]!;
+    const { file, functions } = this.#program;
+    if (plan.external !== undefined) {
+      callExternal(this.#env, file.i32, plan, warp, mask);
+      this.#setPc(warp, mask, pc + 1);
+      return;
+    }
+    for (let l = 0; l < LANES; l++) {
+      if (((mask >>> l) & 1) === 0) continue;
+      const index = plan.callee ?? this.#indirectTarget(warp, l, plan);
+      this.#enter(warp, l, pc, plan, index, functions[index]!);
+    }
+  }
+
+  #indirectTarget(warp: Warp, lane: number, plan: CallPlan): number {
+    const ref = plan.target!;
+    const at = ref.slot + (warp.base & ref.mask) + lane * ref.words;
+    const { i32 } = this.#program.file;
+    const { module } = this.#program.assembler;
+    const name = i32[at + 1] === FUNCTION_TAG ? module.functionTable[(i32[at]! >>> 0) / 16] : undefined;
+    const index = this.#program.functions.findIndex(({ fn }) => fn.name === name);
+    if (index >= 0) return index;
+    const message = `${this.#env.who(warp, lane)} calls through a pointer that is not the address of a function.`;
+    this.#env.note(warp, lane, { kind: 'trap', message, instruction: plan.instruction });
+    throw new LaunchStopped(message);
+  }
+
+  #enter(warp: Warp, lane: number, pc: number, plan: CallPlan, index: number, callee: LinkedFunction): void {
+    const env = this.#env;
+    const { file, assembler } = this.#program;
+    const callerStack = warp.stack[lane]!;
+    const stack = callerStack + plan.callerFrameBytes;
+    if (stack + callee.frameBytes > env.localBytes) {
+      const message = `${env.who(warp, lane)} overflows its stack of ${env.localBytes} bytes calling ${callee.fn.name}.`;
+      env.note(warp, lane, { kind: 'stack-overflow', message, instruction: plan.instruction });
+      throw new LaunchStopped(message);
+    }
+    const layout = assembler.layouts.get(callee.fn)!;
+    const frames = warp.frames[lane]!;
+    let saved: Int32Array | undefined;
+    // On re-entry the outer call's registers are put aside: register-major storage, so lane by lane.
+    if (index === 0 || frames.some((frame) => frame.callee === index)) {
+      saved = new Int32Array(layout.endWord - layout.firstWord + layout.endPredicate - layout.firstPredicate);
+      this.#swapRegisters(warp, lane, index, saved, true);
+    }
+    const base = lanePhysical(env, warp, lane);
+    env.memory.markInitialised(base + stack, callee.frameBytes, false);
+    const { params } = this.#parameters[index]!;
+    for (const [position, to] of params.entries()) {
+      const from = plan.args[position];
+      if (from !== undefined) copyValue(env, file.i32, warp, lane, from, base + callerStack, to, base + stack);
+    }
+    frames.push({ returnTo: pc + 1, site: pc, callerStack, callee: index, saved });
+    warp.stack[lane] = stack;
+    warp.callDepth[lane]!++;
+    warp.pc[lane] = callee.start;
+  }
+
+  #swapRegisters(warp: Warp, lane: number, index: number, saved: Int32Array, save: boolean): void {
+    const { assembler, file, functions } = this.#program;
+    const { fn } = functions[index]!;
+    const layout = assembler.layouts.get(fn)!;
+    let at = 0;
+    for (const [id, { type }] of fn.registers.entries()) {
+      const slot = layout.slots[id]!;
+      if (type === 'pred') {
+        if (save) saved[at] = (warp.predicates[slot]! >>> lane) & 1;
+        else warp.predicates[slot] = (warp.predicates[slot]! & ~(1 << lane)) | (saved[at]! << lane);
+        at++;
+        continue;
+      }
+      const { words } = assembler.register(fn, id);
+      for (let w = 0; w < words; w++, at++) {
+        const word = warp.base + slot + lane * words + w;
+        if (save) saved[at] = file.i32[word]!;
+        else file.i32[word] = saved[at]!;
+      }
+    }
+  }
+
+  #return(warp: Warp, mask: number): void {
+    const env = this.#env;
+    const { file, calls } = this.#program;
+    let leaving = 0;
+    for (let l = 0; l < LANES; l++) {
+      if (((mask >>> l) & 1) === 0) continue;
+      const frame = warp.frames[l]!.pop();
+      if (frame === undefined) {
+        leaving |= 1 << l;
+        continue;
+      }
+      const base = lanePhysical(env, warp, l);
+      const calleeFrame = base + warp.stack[l]!;
+      const plan = calls[frame.site]!;
+      const { returns } = this.#parameters[frame.callee]!;
+      // A register result must be read before the outer call's registers come back.
+      const results = plan.returns.map((to, index) => ({ to, from: returns[index] }));
+      if (frame.saved !== undefined) {
+        const before = results.map(({ from }) =>
+          from?.kind === 'register' ? this.#readRegister(warp, l, from) : undefined,
+        );
+        this.#swapRegisters(warp, l, frame.callee, frame.saved, false);
+        for (const [index, { to, from }] of results.entries()) {
+          const words = before[index];
+          if (words !== undefined && to.kind === 'register') this.#writeRegister(warp, l, to, words);
+          else if (from !== undefined)
+            copyValue(env, file.i32, warp, l, from, calleeFrame, to, base + frame.callerStack);
+        }
+      } else {
+        for (const { to, from } of results) {
+          if (from !== undefined) copyValue(env, file.i32, warp, l, from, calleeFrame, to, base + frame.callerStack);
+        }
+      }
+      warp.stack[l] = frame.callerStack;
+      warp.callDepth[l]!--;
+      warp.pc[l] = frame.returnTo;
+    }
+    if (leaving !== 0) this.#exit(warp, leaving);
+  }
+
+  #readRegister(warp: Warp, lane: number, place: Extract<ValuePlace, { kind: 'register' }>): number[] {
+    const { ref } = place;
+    const at = ref.slot + warp.base + lane * ref.words;
+    return Array.from({ length: ref.words }, (_, w) => this.#program.file.i32[at + w]!);
+  }
+
+  #writeRegister(
+    warp: Warp,
+    lane: number,
+    place: Extract<ValuePlace, { kind: 'register' }>,
+    words: readonly number[],
+  ): void {
+    const { ref } = place;
+    const at = ref.slot + warp.base + lane * ref.words;
+    for (let w = 0; w < ref.words; w++) this.#program.file.i32[at + w] = words[w] ?? 0;
+  }
+
+  // Barriers and gathering
+
+  #barrier(warp: Warp, mask: number, pc: number): void {
+    const plan = this.#program.barriers[pc]!;
+    const { i32 } = this.#program.file;
+    const { block } = warp;
+    this.#setPc(warp, mask, pc + 1);
+    const word = (ref: { slot: number; mask: number }, lane: number): number =>
+      i32[ref.slot + (warp.base & ref.mask) + lane]! >>> 0;
+    // Lanes may name different barriers: each arrives at its own.
+    for (let left = mask; left !== 0; ) {
+      const lane = lowestLane(left);
+      const id = word(plan.id, lane);
+      const count = plan.count === undefined ? 0 : word(plan.count, lane);
+      let same = 0;
+      for (let l = lane; l < LANES; l++) {
+        if (((left >>> l) & 1) !== 0 && word(plan.id, l) === id) same |= 1 << l;
+      }
+      left &= ~same;
+      if (id > 15 || count % 32 !== 0) {
+        const message = `${this.#env.who(warp, lane)}: barrier ${id} with a count of ${count}; ids go to 15, counts are multiples of 32.`;
+        this.#env.note(warp, lane, { kind: 'barrier-divergence', message, instruction: plan.instruction });
+        throw new LaunchStopped(message);
+      }
+      const waits = plan.instruction.operation !== 'arrive';
+      if (waits) {
+        warp.waiting |= same;
+        for (let l = 0, m = same; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.memberMask[l] = 0;
+      }
+      const truth = plan.predicate === undefined ? undefined : lanesWhere(warp.predicates, plan.predicate);
+      const wait = waits ? { warp, mask: same, site: pc, deliver: plan.deliver } : undefined;
+      this.#released(block.arrive(id, same, count, wait, truth));
+    }
+  }
+
+  /** After a barrier completes: all that waited must have been at the same barrier in the program. */
+  #released(waits: readonly { warp: Warp; mask: number; site: number }[]): void {
+    const first = waits[0];
+    if (first === undefined) return;
+    const { barriers, instructions } = this.#program;
+    const other = waits.find(({ site }) => site !== first.site);
+    if (other === undefined || barriers[first.site]!.count !== undefined || barriers[other.site]!.count !== undefined)
+      return;
+    const lane = lowestLane(other.mask);
+    const env = this.#env;
+    env.fault(other.warp, lane, {
+      kind: 'barrier-divergence',
+      message: `${env.who(other.warp, lane)} waits at the barrier at ${whereOf(instructions[other.site]!)} while ${env.who(first.warp, lowestLane(first.mask))} waits at another one, at ${whereOf(instructions[first.site]!)}: all threads of a block must reach the same barrier.`,
+      instruction: instructions[other.site],
+    });
+  }
+
+  /** A warp-wide operation: lanes wait until every live lane of their member mask is here. */
+  #gather(warp: Warp, mask: number, pc: number): void {
+    const ref = this.#program.members[pc];
+    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
+      if ((m & 1) === 0) continue;
+      const members = ref === undefined ? -1 : this.#program.file.i32[ref.slot + (warp.base & ref.mask) + l]!;
+      if (((members >>> l) & 1) === 0) {
+        this.#env.fault(warp, l, {
+          kind: 'absent-lane',
+          message: `${this.#env.who(warp, l)} is lane ${l}, which is not in the mask 0x${(members >>> 0).toString(16)} that it gives.`,
+          instruction: this.#program.instructions[pc],
+        });
+      }
+      warp.memberMask[l] = members | (1 << l);
+      warp.waiting |= 1 << l;
+    }
+    this.#releaseGathered(warp);
+  }
+
+  #releaseGathered(warp: Warp): void {
+    let waiting = warp.waiting & warp.alive;
+    while (waiting !== 0) {
+      const lane = lowestLane(waiting);
+      const members = warp.memberMask[lane]!;
+      waiting &= ~(1 << lane);
+      if (members === 0) continue;
+      const pc = warp.pc[lane]!;
+      const instruction = this.#program.instructions[pc]!;
+      const anywhere = instruction.kind === 'warp' && instruction.op === 'warpsync';
+      let here = 0;
+      for (let l = 0; l < LANES; l++) {
+        if (((warp.waiting >>> l) & 1) === 0 || warp.memberMask[l] !== members) continue;
+        const at = this.#program.instructions[warp.pc[l]!]!;
+        // bar.warp.sync matches itself anywhere in the program; the others exchange values at one instruction.
+        if (warp.pc[l] === pc || (anywhere && at.kind === 'warp' && at.op === 'warpsync')) here |= 1 << l;
+      }
+      waiting &= ~here;
+      if ((members & warp.alive & ~here) !== 0) continue;
+      warp.waiting &= ~here;
+      for (let l = 0, m = here; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.memberMask[l] = 0;
+      this.#program.steps[pc]!(warp, here);
+      for (let l = 0, m = here; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.pc[l]!++;
+    }
+  }
+
+  /** Reports that nothing in a block can run, with who waits where. */
+  deadlock(block: Block): never {
+    const { instructions } = this.#program;
+    const places: string[] = [];
+    let first: { warp: Warp; lane: number; pc: number } | undefined;
+    for (const warp of block.warps) {
+      const waiting = warp.waiting & warp.alive;
+      for (let left = waiting; left !== 0; ) {
+        const lane = lowestLane(left);
+        const barrier = warp.memberMask[lane] === 0;
+        let same = 0;
+        for (let l = 0; l < LANES; l++) {
+          if (((left >>> l) & 1) !== 0 && warp.pc[l] === warp.pc[lane] && (warp.memberMask[l] === 0) === barrier)
+            same |= 1 << l;
+        }
+        left &= ~same;
+        const pc = warp.pc[lane]! - (barrier ? 1 : 0);
+        first ??= { warp, lane, pc };
+        const missing = warp.memberMask[lane]! & warp.alive & ~same;
+        const what = barrier ? 'for the barrier' : `for ${laneList(missing)} in ${instructions[pc]!.op}`;
+        if (places.length < 8)
+          places.push(`warp ${warp.index}, ${laneList(same)}: ${what} at ${whereOf(instructions[pc]!)}`);
+      }
+    }
+    const message = `Block (${block.position.join(', ')}) is deadlocked. ${places.join('; ')}.`;
+    if (first !== undefined) {
+      this.#env.note(first.warp, first.lane, { kind: 'deadlock', message, instruction: instructions[first.pc] });
+    }
+    throw new LaunchStopped(message);
+  }
+}
