@@ -1,0 +1,87 @@
+/** Structs, as far as host code uses them as plain data: fields, static constants, and member functions kept as tokens. */
+import type { Declarator, FunctionItem, StructItem, TemplateParameter } from './ast.ts';
+import { parseFunction } from './function-parser.ts';
+import { parseDeclaration } from './statement-parser.ts';
+import type { TokenStream } from './token-stream.ts';
+import { parseTemplateHeader, skipAttributes } from './type-parser.ts';
+
+/**
+ * `struct Name { ... }`, on `struct`; ends after the brace. What it cannot read becomes `problem`, which is an error
+ * only for host code that uses the struct: device code keeps the candidate's own text.
+ */
+export function parseStruct(
+  s: TokenStream,
+  namespace: readonly string[],
+  template: readonly TemplateParameter[] | undefined,
+): StructItem {
+  const first = s.next();
+  skipAttributes(s);
+  const name = s.peek().kind === 'identifier' ? s.next().text : '';
+  s.names.types.add(name);
+  if (template) s.names.templates.add(name);
+  const item: StructItem = {
+    kind: 'struct',
+    name,
+    template,
+    fields: [],
+    methods: [],
+    staticFields: [],
+    namespace,
+    line: first.line,
+    start: first.start,
+    end: first.end,
+  };
+  while (!s.is('{')) {
+    if (s.ended || s.is(';')) throw s.error(`the definition of struct ${name}`);
+    if (s.is('<')) item.problem = `the specialization of struct ${name}`;
+    if (s.is(':')) item.problem = `the base class of struct ${name}`;
+    s.at++;
+  }
+  const end = s.pastMatching(s.at);
+  s.at++;
+  const fields: Declarator[] = [];
+  const staticFields: Declarator[] = [];
+  const methods: FunctionItem[] = [];
+  while (s.at < end - 1) {
+    const from = s.at;
+    const line = s.line;
+    const read = s.attempt(() => {
+      if (/^(public|private|protected)$/.test(s.peek().text)) {
+        s.at++;
+        return s.accept(':');
+      }
+      if (s.accept(';')) return true;
+      const header = s.is('template') ? parseTemplateHeader(s) : undefined;
+      const method = s.attempt(() => parseFunction(s, namespace, header, name));
+      if (method) {
+        methods.push(method);
+        return true;
+      }
+      const declaration = parseDeclaration(s);
+      if (declaration?.kind !== 'declaration') return undefined;
+      s.expect(';', 'after a field');
+      const isStatic = s.tokens.slice(from, s.at).some((t) => t.text === 'static');
+      (isStatic ? staticFields : fields).push(...declaration.declarators);
+      return true;
+    });
+    if (!read) {
+      item.problem ??= `a member of struct ${name} (line ${line})`;
+      skipMember(s, end - 1);
+    }
+  }
+  s.at = end;
+  item.end = s.tokens[end - 1]?.end ?? item.end;
+  return { ...item, fields, methods, staticFields };
+}
+
+function skipMember(s: TokenStream, end: number): void {
+  while (s.at < end) {
+    if (s.is('{')) {
+      s.at = s.pastMatching(s.at);
+      s.accept(';');
+      return;
+    }
+    if (s.is('(') || s.is('[')) s.at = s.pastMatching(s.at);
+    else if (s.next().text === ';') return;
+  }
+}

@@ -1,0 +1,259 @@
+/** Types, qualified names, template headers and parameter lists. */
+import type { Parameter, QualifiedName, TemplateArgument, TemplateParameter, TypeNode } from './ast.ts';
+import { parseAssignment, parseConditional } from './expression-parser.ts';
+import type { TokenStream } from './token-stream.ts';
+
+/** Words of the fundamental types, which combine in any order. */
+const FUNDAMENTAL = new Set([
+  'void',
+  'bool',
+  'char',
+  'short',
+  'int',
+  'long',
+  'float',
+  'double',
+  'signed',
+  'unsigned',
+  'auto',
+  'wchar_t',
+]);
+
+/** Specifiers that say nothing about a type's value. */
+// biome-ignore format: a table
+const IGNORED_SPECIFIERS = new Set([
+  'static', 'inline', 'extern', 'volatile', 'constexpr', 'mutable', 'register', 'typename', 'struct', 'class', 'enum', 'thread_local',
+  '__restrict__', '__restrict', 'restrict', '__forceinline__', '__inline__', '__noinline__', '__host__', '__device__', '__global__', 'C10_HOST_DEVICE',
+  '__shared__', '__constant__', '__managed__', '__grid_constant__', 'virtual', 'explicit', 'friend', 'constinit', 'consteval', 'C10_DEVICE',
+  'C10_ALWAYS_INLINE', 'TORCH_API', '__inline', 'C10_HOST',
+]);
+
+/** Words that can never be a type's or a variable's name. */
+// biome-ignore format: a table
+export const RESERVED = new Set([
+  'return', 'if', 'else', 'for', 'while', 'do', 'switch', 'case', 'default', 'break', 'continue', 'goto', 'throw', 'try', 'catch', 'new',
+  'delete', 'sizeof', 'using', 'namespace', 'template', 'operator', 'this', 'nullptr', 'true', 'false', 'static_cast', 'reinterpret_cast',
+  'const_cast', 'dynamic_cast', 'asm', 'alignas', 'alignof', 'decltype', 'noexcept', 'static_assert', 'public', 'private', 'protected',
+]);
+
+export function isFundamental(word: string): boolean {
+  return FUNDAMENTAL.has(word);
+}
+
+export function isSpecifier(word: string): boolean {
+  return IGNORED_SPECIFIERS.has(word);
+}
+
+/** Skips `__attribute__((...))`, `alignas(...)`, `[[...]]`, `__launch_bounds__(...)` and the like. */
+export function skipAttributes(s: TokenStream): void {
+  for (;;) {
+    const word = s.peek().text;
+    if (
+      /^(__attribute__|alignas|__align__|__launch_bounds__|__maxnreg__|__cluster_dims__|__declspec|__block_size__)$/.test(
+        word,
+      ) &&
+      s.is('(', 1)
+    ) {
+      s.at = s.pastMatching(s.at + 1);
+    } else if (s.is('[') && s.is('[', 1)) {
+      s.at = s.pastMatching(s.at);
+    } else return;
+  }
+}
+
+/** `a::b<c>::d<e>`, with the template arguments of its last two components. */
+export function parseQualifiedName(s: TokenStream, inExpression: boolean): QualifiedName {
+  const path: string[] = [];
+  let args: TemplateArgument[] | undefined;
+  let outerArguments: TemplateArgument[] | undefined;
+  if (s.accept('::')) path.push('');
+  for (;;) {
+    s.accept('template');
+    const name = s.accept('~') ? `~${s.identifier('after ~')}` : s.identifier('here');
+    path.push(name);
+    args = undefined;
+    if (s.is('<')) {
+      args = s.attempt(() => {
+        const parsed = parseTemplateArguments(s);
+        return !inExpression || templateFollows(s, path) ? parsed : undefined;
+      });
+    }
+    if (s.is('::') && s.peek(1).kind === 'identifier') {
+      s.at++;
+      outerArguments = args;
+      continue;
+    }
+    if (s.is('::') && s.is('template', 1)) {
+      s.at++;
+      continue;
+    }
+    return { path: path[0] === '' ? path.slice(1) : path, arguments: args, outerArguments };
+  }
+}
+
+/** After `name<...>` in an expression: is it a template, and not two comparisons? */
+function templateFollows(s: TokenStream, path: readonly string[]): boolean {
+  const next = s.peek().text;
+  if (s.peek().kind === 'punctuator' && ['(', '<<<', '::', '{'].includes(next)) return true;
+  const name = path[path.length - 1] ?? '';
+  return s.names.templates.has(name) || /^is_\w+_v$/.test(name);
+}
+
+/** `<a, b>`, on the opening bracket. */
+export function parseTemplateArguments(s: TokenStream): TemplateArgument[] {
+  s.expect('<', 'before template arguments');
+  const args: TemplateArgument[] = [];
+  while (!s.is('>')) {
+    const from = s.at;
+    const type = s.attempt(() => {
+      const node = parseType(s);
+      return s.is(',') || s.is('>') ? node : undefined;
+    });
+    const afterType = s.at;
+    s.at = from;
+    const expression = s.attempt(() => {
+      const node = parseConditional(s, true);
+      return s.is(',') || s.is('>') ? node : undefined;
+    });
+    if (!type && !expression) throw s.error('in template arguments');
+    if (!expression) s.at = afterType;
+    const text = spelled(s, from);
+    args.push({ type, expression, text });
+    if (!s.accept(',')) break;
+  }
+  s.expect('>', 'after template arguments');
+  return args;
+}
+
+/** A type with its pointers and reference, without a name. */
+export function parseType(s: TokenStream): TypeNode {
+  return s.nested(() => {
+    const base = parseTypeBase(s);
+    return parsePointers(s, base);
+  });
+}
+
+/** `const unsigned long`, `std::vector<T>`, `decltype(x)`: a type without pointers. */
+export function parseTypeBase(s: TokenStream): TypeNode {
+  const line = s.line;
+  let isConst = false;
+  const words: string[] = [];
+  let name: QualifiedName | undefined;
+  let decltypeOf: TypeNode['decltypeOf'];
+  for (;;) {
+    skipAttributes(s);
+    const token = s.peek();
+    if (token.kind === 'punctuator' && token.text === '::' && words.length === 0 && !name) {
+      name = parseQualifiedName(s, false);
+      continue;
+    }
+    if (token.kind !== 'identifier') break;
+    if (token.text === 'const' || token.text === 'constexpr') {
+      isConst = true;
+      s.at++;
+    } else if (IGNORED_SPECIFIERS.has(token.text)) {
+      s.at++;
+    } else if (FUNDAMENTAL.has(token.text)) {
+      if (name) break;
+      words.push(token.text);
+      s.at++;
+    } else if (token.text === 'decltype' && words.length === 0 && !name) {
+      s.at++;
+      s.expect('(', 'after decltype');
+      decltypeOf = parseAssignment(s);
+      s.expect(')', 'after decltype');
+      name = { path: ['decltype'] };
+    } else if (words.length > 0 || name || RESERVED.has(token.text)) {
+      break;
+    } else {
+      name = parseQualifiedName(s, false);
+    }
+  }
+  if (!name && words.length === 0) throw s.error(`expected a type, found ${s.peek().text || 'the end of the code'}`);
+  return { name: name ?? { path: [words.sort().join(' ')] }, decltypeOf, pointers: 0, reference: '', isConst, line };
+}
+
+/** `* const *` and `&` after a base type. */
+export function parsePointers(s: TokenStream, base: TypeNode): TypeNode {
+  const type = { ...base };
+  for (;;) {
+    if (s.accept('*')) type.pointers++;
+    else if (s.is('const') || isSpecifierWord(s)) s.at++;
+    else if (s.accept('&')) type.reference = '&';
+    else if (s.accept('&&')) type.reference = '&&';
+    else return type;
+  }
+}
+
+function isSpecifierWord(s: TokenStream): boolean {
+  return /^(__restrict__|__restrict|restrict|volatile)$/.test(s.peek().text);
+}
+
+/** `(int a, const T* b = nullptr)`, on the opening parenthesis. */
+export function parseParameters(s: TokenStream): Parameter[] {
+  s.expect('(', 'before parameters');
+  const parameters: Parameter[] = [];
+  if (s.is('void') && s.is(')', 1)) s.at++;
+  while (!s.is(')')) {
+    const line = s.line;
+    const type = parseType(s);
+    if (s.is('(') || s.is('...')) throw s.error('a parameter that is a function, a reference to an array, or a pack');
+    let name = '';
+    if (s.peek().kind === 'identifier' && !RESERVED.has(s.peek().text)) name = s.next().text;
+    while (s.is('[')) {
+      s.at = s.pastMatching(s.at);
+      type.pointers++;
+    }
+    let fallback: Parameter['default'];
+    if (s.accept('=')) fallback = s.is('{') ? parseAssignment(s) : parseConditional(s, false);
+    parameters.push({ type, name, default: fallback, line });
+    if (!s.accept(',')) break;
+  }
+  s.expect(')', 'after parameters');
+  return parameters;
+}
+
+/** `template <typename T, int N = 4>`, on `template`. Returns [] for `template <>`. */
+export function parseTemplateHeader(s: TokenStream): TemplateParameter[] {
+  s.expect('template', 'here');
+  s.expect('<', 'after template');
+  const parameters: TemplateParameter[] = [];
+  while (!s.is('>')) {
+    if (s.is('typename') || s.is('class')) {
+      s.at++;
+      const pack = s.accept('...');
+      const name = s.peek().kind === 'identifier' ? s.next().text : '';
+      if (name) s.names.types.add(name);
+      const parameter: TemplateParameter = { kind: pack ? 'pack' : 'type', name };
+      if (s.accept('=')) {
+        const from = s.at;
+        const type = parseType(s);
+        parameter.default = { type, text: spelled(s, from) };
+      }
+      parameters.push(parameter);
+    } else if (s.is('template')) {
+      throw s.error('a template template parameter');
+    } else {
+      const type = parseType(s);
+      const pack = s.accept('...');
+      const name = s.peek().kind === 'identifier' ? s.next().text : '';
+      const parameter: TemplateParameter = { kind: pack ? 'pack' : 'value', name, type };
+      if (s.accept('=')) {
+        const from = s.at;
+        const expression = parseConditional(s, true);
+        parameter.default = { expression, text: spelled(s, from) };
+      }
+      parameters.push(parameter);
+    }
+    if (!s.accept(',')) break;
+  }
+  s.expect('>', 'after template parameters');
+  return parameters;
+}
+
+function spelled(s: TokenStream, from: number): string {
+  return s.tokens
+    .slice(from, s.at)
+    .map((t) => t.text)
+    .join(' ');
+}

@@ -1,0 +1,73 @@
+/** Values as the bytes a kernel's parameter takes. */
+import { invalid, unsupported } from './error.ts';
+import { alignmentOf, type CppType, sizeOf, spellType, structLayout } from './interpret/types.ts';
+import { describeValue, type Value } from './interpret/values.ts';
+import { floatBytes, intBytes } from './number-format.ts';
+import type { PtxParameter } from './ptx-entries.ts';
+import type { LaunchArgument } from './types.ts';
+
+/**
+ * One argument of a launch. The value already has the parameter's C++ type.
+ * @throws CandidateError where the PTX parameter has another size, or the value has no bytes before the plan runs.
+ */
+export function encodeArgument(value: Value, parameter: PtxParameter, what: string, line: number): LaunchArgument {
+  if (value.kind === 'pointer') {
+    if (parameter.bytes !== 8)
+      throw invalid(`${what} is a pointer, the compiled kernel takes ${parameter.bytes} bytes`, line);
+    if (value.target.kind === 'device') {
+      const offset = Number(value.target.offset);
+      return { kind: 'pointer', buffer: value.target.buffer, byteOffset: offset };
+    }
+    if (value.target.kind !== 'null')
+      throw invalid(`${what} points into the host's memory, which no kernel can read`, line);
+    return { kind: 'bytes', hex: '00'.repeat(8) };
+  }
+  const hex = bytesOf(value, what, line);
+  if (hex.length !== parameter.bytes * 2) {
+    throw unsupported(`${what}: ${hex.length / 2} bytes where the compiled kernel takes ${parameter.bytes}`, line);
+  }
+  return { kind: 'bytes', hex };
+}
+
+function bytesOf(value: Value, what: string, line: number): string {
+  switch (value.kind) {
+    case 'int':
+      return intBytes(value.value, Math.max(1, value.type.bits / 8));
+    case 'float':
+      return floatBytes(value.value, value.type.format);
+    case 'struct': {
+      const { offsets, size } = structLayout(value.type);
+      let hex = '';
+      value.type.fields.forEach((field, i) => {
+        hex = pad(hex, offsets[i] ?? 0);
+        const content = value.fields.get(field.name)?.value;
+        if (!content) throw invalid(`${what}: the field ${field.name} has no value`, line);
+        hex += fieldBytes(content, field.type, `${what}.${field.name}`, line);
+      });
+      return pad(hex, size);
+    }
+    case 'list':
+      return value.cells.map((c, i) => fieldBytes(c.value, c.type, `${what}[${i}]`, line)).join('');
+    default:
+      throw unsupported(`${what}: ${describeValue(value)} as a kernel's argument`, line);
+  }
+}
+
+function fieldBytes(value: Value | undefined, type: CppType, what: string, line: number): string {
+  if (!value) throw invalid(`${what} has no value`, line);
+  if (value.kind === 'pointer') {
+    if (value.target.kind === 'null') return '00'.repeat(8);
+    throw unsupported(
+      `${what}: a pointer inside a struct that is passed by value; pass it as an argument of its own`,
+      line,
+    );
+  }
+  const hex = bytesOf(value, what, line);
+  const size = sizeOf(type);
+  if (hex.length !== size * 2 && alignmentOf(type) > 0) throw unsupported(`${what} of type ${spellType(type)}`, line);
+  return hex;
+}
+
+function pad(hex: string, bytes: number): string {
+  return hex.padEnd(bytes * 2, '0');
+}

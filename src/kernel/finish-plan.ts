@@ -1,0 +1,110 @@
+/** A trace becomes a plan: launches name their PTX entries and carry their arguments as bytes. */
+
+import type { DeviceFacts } from './device-facts.ts';
+import { encodeArgument } from './encode.ts';
+import { invalid, unsupported } from './error.ts';
+import { showBytes } from './interpret/limits.ts';
+import { planTensor } from './interpret/world.ts';
+import { manglingPattern } from './mangle.ts';
+import { type PtxEntry, readEntries } from './ptx-entries.ts';
+import type { HostTrace, KernelUse, TraceLaunch } from './trace.ts';
+import type { Build, EntryResources, Plan, PlanStep } from './types.ts';
+
+/**
+ * @throws CandidateError where a launch matches no compiled kernel, its arguments do not fit the kernel's parameters, or it asks
+ * for more shared memory or threads than the compiled kernel may have.
+ */
+export function finishPlan(trace: HostTrace, build: Pick<Build, 'ptx' | 'resources'>, facts: DeviceFacts): Plan {
+  const entries = readEntries(build.ptx);
+  const found = new Map<KernelUse, PtxEntry>();
+  const entryOf = (launch: TraceLaunch): PtxEntry => {
+    const known = found.get(launch.kernel);
+    if (known) return known;
+    const entry = findEntry(launch.kernel, entries);
+    found.set(launch.kernel, entry);
+    return entry;
+  };
+  const steps = trace.steps.map((step): PlanStep => {
+    if (step.kind !== 'launch') return step;
+    const entry = entryOf(step);
+    checkResources(step, entry, build.resources, facts);
+    const { kernel, line } = step;
+    if (step.arguments.length !== entry.parameters.length) {
+      throw invalid(
+        `${kernel.spelling} takes ${entry.parameters.length} arguments, ${step.arguments.length} given`,
+        line,
+      );
+    }
+    const args = step.arguments.map((value, i) => {
+      const parameter = entry.parameters[i];
+      if (!parameter) throw invalid(`${kernel.spelling} has no parameter ${i + 1}`, line);
+      const name = kernel.item.parameters[i]?.name || `argument ${i + 1}`;
+      return encodeArgument(value, parameter, `${name} of ${kernel.spelling}`, line);
+    });
+    const { grid, block, dynamicSharedBytes } = step;
+    return {
+      kind: 'launch',
+      entry: entry.name,
+      kernel: kernel.spelling,
+      grid,
+      block,
+      dynamicSharedBytes,
+      arguments: args,
+      line,
+    };
+  });
+  return { buffers: trace.buffers, steps, outputs: trace.outputs.map(planTensor) };
+}
+
+/** The PTX entry of a kernel use. */
+export function findEntry(use: KernelUse, entries: readonly PtxEntry[]): PtxEntry {
+  const pattern = manglingPattern(use);
+  let matching = entries.filter((e) => pattern.test(e.name));
+  if (matching.length > 1) {
+    // Overloads: told apart by the number and sizes of their parameters.
+    const { parameters } = use.item;
+    matching = matching.filter((e) => e.parameters.length === parameters.length);
+  }
+  const [only] = matching;
+  if (!only) throw unsupported(`the kernel ${use.spelling}, which is not among the compiled entries`, use.line);
+  if (matching.length > 1)
+    throw unsupported(`the overloaded kernel ${use.spelling}; give its overloads different names`, use.line);
+  return only;
+}
+
+function checkResources(
+  step: TraceLaunch,
+  entry: PtxEntry,
+  resources: readonly EntryResources[],
+  facts: DeviceFacts,
+): void {
+  const own = resources.find((r) => r.entry === entry.name);
+  if (!own) return;
+  const { kernel, line, block } = step;
+  const threads = block[0] * block[1] * block[2];
+  const shared = own.staticSharedBytes + step.dynamicSharedBytes;
+  if (shared > facts.sharedBytesPerBlockOptIn) {
+    throw invalid(
+      `${kernel.spelling} needs ${showBytes(shared)} of shared memory, ${facts.name} has ${showBytes(facts.sharedBytesPerBlockOptIn)} for a block`,
+      line,
+    );
+  }
+  if (shared > step.allowedDynamicSharedBytes && step.dynamicSharedBytes > 0) {
+    throw invalid(
+      `${kernel.spelling} needs ${showBytes(shared)} of shared memory; above ${showBytes(step.allowedDynamicSharedBytes)} cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes) must allow it first`,
+      line,
+    );
+  }
+  if (own.maxThreads !== undefined && threads > own.maxThreads) {
+    throw invalid(
+      `${kernel.spelling} is launched with ${threads} threads, its __launch_bounds__ allow ${own.maxThreads}`,
+      line,
+    );
+  }
+  if (own.registers * threads > 65536) {
+    throw invalid(
+      `${kernel.spelling} needs ${own.registers} registers a thread: a block of ${threads} threads does not fit`,
+      line,
+    );
+  }
+}

@@ -1,0 +1,20 @@
+/** The door of the kernel room: a candidate's source in, a plan and compiled code out. */
+export {
+  BuildError,
+  type BuildRequest,
+  buildDeviceCode,
+  type Diagnostic,
+  findToolchain,
+  type Toolchain,
+} from './build/index.ts';
+export { type DeviceFacts, deviceFactsOf } from './device-facts.ts';
+export { CandidateError, type CandidateErrorKind } from './error.ts';
+export { finishPlan } from './finish-plan.ts';
+export { describeSignature, type HostEnvironment, interpretHost } from './interpret/host.ts';
+export { DEFAULT_LIMITS, type HostLimits } from './interpret/limits.ts';
+export { activeBlocks } from './occupancy.ts';
+export { type PrepareOptions, prepareCandidate } from './prepare.ts';
+export { type PtxEntry, type PtxParameter, readEntries } from './ptx-entries.ts';
+export { deviceSource } from './split.ts';
+export type { HostTrace, KernelUse, TraceStep } from './trace.ts';
+export type * from './types.ts';

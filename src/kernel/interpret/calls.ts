@@ -1,0 +1,318 @@
+/** Calls: of the candidate's own functions, lambdas, constructors, and library functions. */
+import type { Expression, FunctionItem, Parameter, TemplateArgument, TypeNode } from '../cpp/ast.ts';
+import { CandidateError, invalid, unsupported } from '../error.ts';
+import { LibraryCall } from '../library/call.ts';
+import { callLibrary, isLibraryFunction } from '../library/functions.ts';
+import type { TemplateValue } from '../trace.ts';
+import { construct } from './construct.ts';
+import { convert, converts, typeOfValue } from './convert.ts';
+import { evaluate, type Operand, resolve } from './expressions.ts';
+import type { Machine } from './machine.ts';
+import { callMember } from './members.ts';
+import { lookUp } from './names.ts';
+import { refusalOf } from './refusals.ts';
+import { Scope } from './scope.ts';
+import { execute } from './statements.ts';
+import { evaluateArgument, normalisePath, resolveType, typeArgument } from './type-resolver.ts';
+import { AUTO, type CppType } from './types.ts';
+import { cell, copyValue, describeValue, type FunctionValue, type Value, VOID_VALUE } from './values.ts';
+
+type CallNode = Extract<Expression, { kind: 'call' }>;
+
+export function callExpression(m: Machine, e: CallNode, scope: Scope): Operand {
+  const { callee, line } = e;
+  if (callee.kind === 'member') return callMember(m, callee, e.arguments, scope, line);
+  if (callee.kind === 'name') {
+    const { path, arguments: own, outerArguments } = callee.name;
+    const variable = path.length === 1 ? scope.find(path[0] ?? '') : undefined;
+    if (!variable && m.program.findFunctions(path, scope.namespace).length === 0) {
+      const made = constructed(m, e, scope);
+      if (made) return { value: made };
+    }
+    const found = lookUp(m, callee.name, scope, line).value;
+    if (found?.kind === 'function' && found.overloads.length === 0) {
+      return callLibrary(new LibraryCall(m, found.name, own ?? outerArguments ?? [], e.arguments, scope, line));
+    }
+    if (found)
+      return {
+        value: callValue(
+          m,
+          found,
+          e.arguments.map((a) => resolve(m, a, scope)),
+          scope,
+          line,
+        ),
+      };
+    throw invalid(`${path.join('::')} is called before it is given a value`, line);
+  }
+  const value = evaluate(m, callee, scope);
+  return {
+    value: callValue(
+      m,
+      value,
+      e.arguments.map((a) => resolve(m, a, scope)),
+      scope,
+      line,
+    ),
+  };
+}
+
+/** `T(a, b)` where T is a type's name. */
+function constructed(m: Machine, e: CallNode, scope: Scope): Value | undefined {
+  if (e.callee.kind !== 'name') return undefined;
+  const { name, line } = e.callee;
+  if (isLibraryFunction(normalisePath(name.path))) return undefined;
+  const type = typeArgument(m, { type: typeNode(name, line), expression: e.callee, text: '' }, scope);
+  if (!type) return undefined;
+  return construct(
+    m,
+    type,
+    e.arguments.map((a) => resolve(m, a, scope)),
+    false,
+    line,
+  );
+}
+
+function typeNode(name: TypeNode['name'], line: number): TypeNode {
+  return { name, pointers: 0, reference: '', isConst: false, line };
+}
+
+/** Calls a lambda, one of the candidate's functions, or an operator object. */
+export function callValue(
+  m: Machine,
+  value: Value,
+  args: readonly Operand[],
+  scope: Scope,
+  line: number,
+  types: ReadonlyMap<string, CppType> = new Map(),
+): Value {
+  switch (value.kind) {
+    case 'lambda':
+      return m.within(line, () => {
+        const inner = new Scope(value.scope);
+        for (const [name, type] of types) inner.declareType(name, type);
+        bindParameters(m, value.lambda.parameters, args, inner, line, 'the lambda');
+        const ended = execute(m, value.lambda.body, inner);
+        return ended?.kind === 'return' ? copyValue(ended.value) : VOID_VALUE;
+      });
+    case 'function': {
+      if (value.overloads.length === 0) throw unsupported(`${value.name} as a function object`, line);
+      return callFunction(m, value, args, line);
+    }
+    case 'pointer':
+      if (value.target.kind === 'function') return callValue(m, value.target.value, args, scope, line, types);
+      if (value.target.kind === 'cell' && value.target.cell.value)
+        return callValue(m, value.target.cell.value, args, scope, line, types);
+      break;
+    case 'struct': {
+      const call = methodsOf(m, value).find((method) => method.name === 'operator()');
+      if (call) return callMethod(m, value, call, args, line);
+      break;
+    }
+  }
+  throw invalid(`${describeValue(value)} cannot be called`, line);
+}
+
+function methodsOf(m: Machine, value: Extract<Value, { kind: 'struct' }>): readonly FunctionItem[] {
+  return value.type.declaration === undefined ? [] : (m.structs[value.type.declaration]?.methods ?? []);
+}
+
+/** A member function of the candidate's own struct: its fields are in scope. */
+export function callMethod(
+  m: Machine,
+  self: Extract<Value, { kind: 'struct' }>,
+  method: FunctionItem,
+  args: readonly Operand[],
+  line: number,
+): Value {
+  if (method.problem) throw unsupported(method.problem, line);
+  if (!method.body) throw unsupported(`${method.name} without a body`, line);
+  return m.within(line, () => {
+    const inner = new Scope(m.globals, method.namespace);
+    for (const [name, field] of self.fields) inner.declare(name, field);
+    inner.declare(
+      'this',
+      cell(AUTO, { kind: 'pointer', to: self.type, target: { kind: 'cell', cell: cell(self.type, self) } }, true),
+    );
+    bindParameters(m, method.parameters, args, inner, line, method.name);
+    const ended = execute(m, m.bodyOf(method), inner);
+    return ended?.kind === 'return' ? copyValue(ended.value) : VOID_VALUE;
+  });
+}
+
+/** Finds the candidate's methods by name, for `object.method(...)`. */
+export function findMethod(
+  m: Machine,
+  self: Extract<Value, { kind: 'struct' }>,
+  name: string,
+): FunctionItem | undefined {
+  return methodsOf(m, self).find((method) => method.name === name);
+}
+
+function callFunction(m: Machine, fn: FunctionValue, args: readonly Operand[], line: number): Value {
+  const chosen = chooseOverload(m, fn, args, line, (f) => f.space !== 'kernel');
+  if (chosen.space === 'device') throw invalid(`the __device__ function ${fn.name} is called from host code`, line);
+  if (!chosen.body) {
+    const refusal = refusalOf(normalisePath(fn.name.split('::')));
+    if (refusal) throw new CandidateError('refused', refusal, line);
+    throw invalid(`${fn.name} is declared but has no body`, line);
+  }
+  return m.within(line, () => {
+    const { scope: inner } = bindTemplate(m, chosen, fn.arguments ?? [], args, fn.scope, line);
+    bindParameters(m, chosen.parameters, args, inner, line, fn.name);
+    const ended = execute(m, m.bodyOf(chosen), inner);
+    const value = ended?.kind === 'return' ? ended.value : VOID_VALUE;
+    if (!chosen.returns) return copyValue(value);
+    const type = resolveType(m, chosen.returns, inner);
+    if (type.kind !== 'void' && value.kind === 'void') throw invalid(`${fn.name} ends without returning a value`, line);
+    return value.kind === 'fields' ? construct(m, type, [{ value }], true, line) : convert(value, type, line);
+  });
+}
+
+/** The overload that takes these arguments: by count, then by what converts, then the most exact. */
+export function chooseOverload(
+  m: Machine,
+  fn: FunctionValue,
+  args: readonly Operand[],
+  line: number,
+  allowed: (f: FunctionItem) => boolean,
+): FunctionItem {
+  const candidates = fn.overloads.filter(allowed);
+  if (candidates.length === 0) throw invalid(`${fn.name} is not a function that can be used here`, line);
+  const broken = candidates.find((f) => f.problem);
+  if (broken?.problem && candidates.length === 1)
+    throw unsupported(`${broken.problem} (in the header of ${fn.name})`, line);
+  const fitting = candidates.filter((f) => {
+    const needed = f.parameters.filter((p) => !p.default).length;
+    return !f.problem && args.length >= needed && args.length <= f.parameters.length;
+  });
+  if (fitting.length === 0) {
+    const counts = [...new Set(candidates.map((f) => f.parameters.length))].join(' or ');
+    throw invalid(`${fn.name} takes ${counts} arguments, ${args.length} given`, line);
+  }
+  if (fitting.length === 1) return fitting[0] as FunctionItem;
+  const scored = fitting.map((f) => ({ f, score: overloadScore(m, f, fn, args, line) })).filter((s) => s.score >= 0);
+  scored.sort((a, b) => b.score - a.score);
+  const [best, second] = scored;
+  if (!best) throw invalid(`no overload of ${fn.name} takes these arguments`, line);
+  // A prototype and its definition, or the same header twice, are one function.
+  if (second && second.score === best.score && best.f.body && second.f.body)
+    throw unsupported(`the overloads of ${fn.name}`, line);
+  return best.f.body || !second ? best.f : second.f.body ? second.f : best.f;
+}
+
+/** -1 where an argument does not convert; else higher for more exact matches, and for plain functions over templates. */
+function overloadScore(m: Machine, f: FunctionItem, fn: FunctionValue, args: readonly Operand[], line: number): number {
+  try {
+    const { scope } = bindTemplate(m, f, fn.arguments ?? [], args, fn.scope, line);
+    let score = f.template ? 0 : 1;
+    for (let i = 0; i < args.length; i++) {
+      const parameter = f.parameters[i] as Parameter;
+      const type = resolveType(m, parameter.type, scope);
+      const value = args[i]?.value;
+      if (!value) continue;
+      if (!converts(value, type, line)) return -1;
+      const own = typeOfValue(value);
+      if (own.kind === type.kind && JSON.stringify(own) === JSON.stringify(type)) score += 4;
+      else if (own.kind === type.kind) score += 2;
+    }
+    return score;
+  } catch (error) {
+    if (error instanceof CandidateError) return -1;
+    throw error;
+  }
+}
+
+/**
+ * A scope with a function's template parameters bound: from the written arguments, then by deduction from the call's
+ * arguments, then from the defaults.
+ */
+export function bindTemplate(
+  m: Machine,
+  fn: FunctionItem,
+  written: readonly TemplateArgument[],
+  args: readonly Operand[],
+  scope: Scope,
+  line: number,
+): { scope: Scope; values: TemplateValue[] } {
+  const inner = new Scope(m.globals, fn.namespace);
+  const values: TemplateValue[] = [];
+  if (!fn.template) {
+    if (written.length > 0) throw invalid(`${fn.name} is no template`, line);
+    return { scope: inner, values };
+  }
+  const deduced = new Map<string, CppType>();
+  fn.parameters.forEach((parameter, i) => {
+    const value = args[i]?.value;
+    if (value) deduce(parameter.type, typeOfValue(value), fn, deduced);
+  });
+  fn.template.forEach((parameter, i) => {
+    const given = written[i];
+    const argument = given ?? (deduced.has(parameter.name) ? undefined : parameter.default);
+    const where = given ? scope : inner;
+    if (parameter.kind === 'type') {
+      const type = argument ? typeArgument(m, argument, where) : deduced.get(parameter.name);
+      if (!type)
+        throw invalid(`the template argument ${parameter.name} of ${fn.name} is not given and cannot be deduced`, line);
+      inner.declareType(parameter.name, type);
+      values.push({ kind: 'type', type });
+    } else if (parameter.kind === 'value') {
+      if (!argument) throw invalid(`the template argument ${parameter.name} of ${fn.name} is not given`, line);
+      const type = parameter.type ? resolveType(m, parameter.type, inner) : AUTO;
+      const value = convert(evaluateArgument(m, argument, where, line), type, line);
+      inner.declare(parameter.name, cell(type, value, true));
+      values.push({ kind: 'value', value, type: type.kind === 'auto' ? typeOfValue(value) : type });
+    } else throw unsupported(`the template parameter pack of ${fn.name}`, line);
+  });
+  return { scope: inner, values };
+}
+
+/** Matches a parameter's written type against an argument's: `const T*` with `float*` gives T = float. */
+function deduce(node: TypeNode, type: CppType, fn: FunctionItem, deduced: Map<string, CppType>): void {
+  let inner = type;
+  for (let i = 0; i < node.pointers; i++) {
+    if (inner.kind !== 'pointer') return;
+    inner = inner.to;
+  }
+  const [name] = node.name.path;
+  if (node.name.path.length === 1 && name && !node.name.arguments) {
+    const isParameter = fn.template?.some((t) => t.kind === 'type' && t.name === name);
+    // nullptr says nothing of its type.
+    if (isParameter && !deduced.has(name) && inner.kind !== 'void') deduced.set(name, inner);
+    return;
+  }
+  const [argument] = node.name.arguments ?? [];
+  if (argument?.type && inner.kind === 'list' && inner.element) deduce(argument.type, inner.element, fn, deduced);
+  if (argument?.type && inner.kind === 'optional') deduce(argument.type, inner.of, fn, deduced);
+}
+
+function bindParameters(
+  m: Machine,
+  parameters: readonly Parameter[],
+  args: readonly Operand[],
+  inner: Scope,
+  line: number,
+  name: string,
+): void {
+  if (args.length > parameters.length)
+    throw invalid(`${name} takes ${parameters.length} arguments, ${args.length} given`, line);
+  parameters.forEach((parameter, i) => {
+    const operand = args[i];
+    const type = resolveType(m, parameter.type, inner);
+    if (!operand) {
+      if (!parameter.default) throw invalid(`${name} needs the argument ${parameter.name || i + 1}`, line);
+      inner.declare(parameter.name, cell(type, convert(evaluate(m, parameter.default, inner), type, line)));
+      return;
+    }
+    const byReference = parameter.type.reference === '&' && operand.cell !== undefined;
+    if (byReference && operand.cell && (type.kind === 'auto' || operand.cell.type.kind === type.kind)) {
+      inner.declare(parameter.name, operand.cell);
+      return;
+    }
+    if (operand.value === undefined) throw invalid(`an argument of ${name} is read before it is given a value`, line);
+    const { value } = operand;
+    const converted =
+      value.kind === 'fields' ? construct(m, type, [{ value }], true, line) : convert(value, type, line);
+    inner.declare(parameter.name, cell(type.kind === 'auto' ? typeOfValue(converted) : type, converted));
+  });
+}

@@ -1,0 +1,301 @@
+/** Evaluating expressions. */
+import type { Expression } from '../cpp/ast.ts';
+import { CandidateError, invalid, refused, unsupported } from '../error.ts';
+import { binary, commonNumber, increment, numberLiteral, unary } from './arithmetic.ts';
+import { callExpression } from './calls.ts';
+import { construct } from './construct.ts';
+import { convert, initialised, isNumber, makeDim3, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
+import { launchExpression } from './launch.ts';
+import type { Machine } from './machine.ts';
+import { memberValue } from './members.ts';
+import { lookUp } from './names.ts';
+import type { Scope } from './scope.ts';
+import { resolveType } from './type-resolver.ts';
+import { CHAR, type CppType, INT, sizeOf, spellType, ULONG } from './types.ts';
+import {
+  boolValue,
+  type Cell,
+  cell,
+  copyValue,
+  describeValue,
+  intValue,
+  type PointerValue,
+  type Value,
+} from './values.ts';
+
+/** An expression's value, and the variable it names where it names one. */
+export interface Operand {
+  cell?: Cell;
+  value: Value | undefined;
+}
+
+export function evaluate(m: Machine, expression: Expression, scope: Scope): Value {
+  const operand = resolve(m, expression, scope);
+  if (operand.value === undefined) {
+    const name = expression.kind === 'name' ? expression.name.path.join('::') : 'a variable';
+    throw invalid(`${name} is read before it is given a value`, expression.line);
+  }
+  return operand.value;
+}
+
+export function resolve(m: Machine, e: Expression, scope: Scope): Operand {
+  m.tick(e.line);
+  switch (e.kind) {
+    case 'number':
+      return { value: numberLiteral(e.text, e.line) };
+    case 'string':
+      return { value: { kind: 'string', value: e.value } };
+    case 'char':
+      return { value: intValue(e.value.codePointAt(0) ?? 0, CHAR) };
+    case 'bool':
+      return { value: boolValue(e.value) };
+    case 'null':
+      return { value: { kind: 'pointer', to: { kind: 'void' }, target: { kind: 'null' } } };
+    case 'name':
+      return lookUp(m, e.name, scope, e.line);
+    case 'unary':
+      return resolveUnary(m, e, scope);
+    case 'postfix': {
+      const target = lvalue(m, e.operand, scope);
+      const before = initialised(target, e.line);
+      store(target, increment(e.operator, before, e.line), e.line);
+      return { value: before };
+    }
+    case 'binary':
+      return resolveBinary(m, e, scope);
+    case 'assign':
+      return assign(m, e, scope);
+    case 'conditional': {
+      const taken = truth(evaluate(m, e.test, scope), e.line) ? e.yes : e.no;
+      const operand = resolve(m, taken, scope);
+      return { ...operand, value: balance(m, operand.value, taken === e.yes ? e.no : e.yes, scope, e.line) };
+    }
+    case 'call':
+      return callExpression(m, e, scope);
+    case 'member':
+      return memberValue(m, e, scope);
+    case 'index':
+      return resolveIndex(m, e, scope);
+    case 'cast':
+      return { value: castValue(evaluate(m, e.operand, scope), resolveType(m, e.type, scope), e) };
+    case 'construct': {
+      const args = e.arguments.map((a) => resolve(m, a, scope));
+      return { value: construct(m, resolveType(m, e.type, scope), args, e.braces, e.line) };
+    }
+    case 'list': {
+      const values = e.items.map((item) => evaluate(m, item, scope));
+      if (e.fields) return { value: { kind: 'fields', names: e.fields, values } };
+      const cells = values.map((v) => cell(typeOfValue(v), v));
+      return { value: { kind: 'list', container: 'initializer_list', cells } };
+    }
+    case 'lambda': {
+      const captured = e.byCopy ? scope.snapshot((c) => ({ ...c, value: c.value && copyValue(c.value) })) : scope;
+      return { value: { kind: 'lambda', lambda: e, scope: captured } };
+    }
+    case 'launch':
+      launchExpression(m, e, scope);
+      return { value: { kind: 'void' } };
+    case 'sizeof': {
+      const type = e.type ? resolveType(m, e.type, scope) : operandType(m, e.operand, scope);
+      const size = sizeOf(type);
+      if (size === 0) throw unsupported(`sizeof(${spellType(type)})`, e.line);
+      return { value: intValue(size, ULONG) };
+    }
+    case 'throw': {
+      const value = e.operand ? evaluate(m, e.operand, scope) : undefined;
+      const text = value?.kind === 'string' ? value.value : value?.kind === 'opaque' ? value.name : 'an exception';
+      throw invalid(`the host function throws: ${text}`, e.line);
+    }
+    case 'this': {
+      const self = scope.find('this');
+      if (!self) throw invalid('this outside of a member function', e.line);
+      return { value: self.value };
+    }
+    case 'unsupported':
+      throw unsupported(e.what, e.line);
+  }
+}
+
+function operandType(m: Machine, operand: Expression | undefined, scope: Scope): CppType {
+  if (!operand) return INT;
+  const resolved = resolve(m, operand, scope);
+  return resolved.cell && resolved.cell.type.kind !== 'auto'
+    ? resolved.cell.type
+    : typeOfValue(resolved.value ?? intValue(0));
+}
+
+/** The variable an expression names. */
+export function lvalue(m: Machine, e: Expression, scope: Scope): Cell {
+  const operand = resolve(m, e, scope);
+  if (operand.cell) return operand.cell;
+  throw invalid('this is not a variable that can be assigned to', e.line);
+}
+
+/** Assigns: converts to the variable's type. */
+export function store(target: Cell, value: Value, line: number): void {
+  if (target.constant) throw invalid('a constant cannot be assigned to', line);
+  target.value = target.type.kind === 'auto' ? copyValue(value) : convert(value, target.type, line);
+}
+
+/**
+ * Both branches of `?:` give one type. The branch not taken is evaluated only where it is a literal or a plain name:
+ * elsewhere its type cannot matter to what the taken branch's number becomes in an argument or a size.
+ */
+function balance(
+  m: Machine,
+  value: Value | undefined,
+  other: Expression,
+  scope: Scope,
+  line: number,
+): Value | undefined {
+  if (!value || !isNumber(value)) return value;
+  let untaken: Value | undefined;
+  if (other.kind === 'number' || other.kind === 'cast') {
+    try {
+      untaken = evaluate(m, other, scope);
+    } catch (error) {
+      if (!(error instanceof CandidateError)) throw error;
+    }
+  } else if (other.kind === 'name') untaken = scope.find(other.name.path.join('::'))?.value;
+  if (!untaken || !isNumber(untaken)) return value;
+  const type = commonNumber(value, untaken);
+  return value.kind === 'int' && value.type === untaken.type ? value : convert(value, type, line);
+}
+
+function resolveUnary(m: Machine, e: Extract<Expression, { kind: 'unary' }>, scope: Scope): Operand {
+  const { line } = e;
+  switch (e.operator) {
+    case '++':
+    case '--': {
+      const target = lvalue(m, e.operand, scope);
+      store(target, increment(e.operator, initialised(target, line), line), line);
+      return { cell: target, value: target.value };
+    }
+    case '&': {
+      if (e.operand.kind === 'index') {
+        // &p[i] of a tensor's pointer names an address, where p[i] would read it.
+        const object = evaluate(m, e.operand.object, scope);
+        if (object.kind === 'pointer') return { value: binary('+', object, evaluate(m, e.operand.index, scope), line) };
+      }
+      const operand = resolve(m, e.operand, scope);
+      if (operand.value?.kind === 'function') {
+        return { value: { kind: 'pointer', to: { kind: 'void' }, target: { kind: 'function', value: operand.value } } };
+      }
+      if (!operand.cell) {
+        throw invalid('& of something that is not a variable', line);
+      }
+      const to = operand.cell.type.kind === 'auto' && operand.value ? typeOfValue(operand.value) : operand.cell.type;
+      return { value: { kind: 'pointer', to, target: { kind: 'cell', cell: operand.cell } } };
+    }
+    case '*': {
+      const pointer = evaluate(m, e.operand, scope);
+      if (pointer.kind === 'pointer') return dereference(pointer, 0, line);
+      if (pointer.kind === 'iterator') return element(pointer.list.cells, pointer.index, line);
+      if (pointer.kind === 'optional' && pointer.cell) return { cell: pointer.cell, value: pointer.cell.value };
+      if (pointer.kind === 'function') return { value: pointer };
+      throw invalid(`* of ${describeValue(pointer)}`, line);
+    }
+    default:
+      return { value: unary(e.operator, evaluate(m, e.operand, scope), line) };
+  }
+}
+
+export function dereference(pointer: PointerValue, index: number, line: number): Operand {
+  const { target } = pointer;
+  switch (target.kind) {
+    case 'null':
+      throw invalid('a null pointer is dereferenced', line);
+    case 'device':
+      throw refused(
+        "reads or writes a tensor's contents on the host, where they do not exist: the plan is made from shapes alone, before any kernel runs",
+        line,
+      );
+    case 'cell':
+      if (index !== 0) throw invalid(`element ${index} of a single variable`, line);
+      return { cell: target.cell, value: target.cell.value };
+    case 'element':
+      return element(target.list.cells, target.index + index, line);
+    case 'function':
+      return { value: target.value };
+  }
+}
+
+function element(cells: readonly Cell[], index: number, line: number): Operand {
+  const found = cells[index];
+  if (!found) throw invalid(`element ${index} of a list of ${cells.length}`, line);
+  return { cell: found, value: found.value };
+}
+
+function resolveIndex(m: Machine, e: Extract<Expression, { kind: 'index' }>, scope: Scope): Operand {
+  const object = evaluate(m, e.object, scope);
+  if (object.kind === 'tensor') {
+    // t[i] is t.select(0, i).
+    return callExpression(
+      m,
+      {
+        kind: 'call',
+        callee: { kind: 'member', object: e.object, name: 'select', line: e.line },
+        arguments: [{ kind: 'number', text: '0', line: e.line }, e.index],
+        line: e.line,
+      },
+      scope,
+    );
+  }
+  const index = toIndex(evaluate(m, e.index, scope), e.line);
+  if (object.kind === 'list') return element(object.cells, index, e.line);
+  if (object.kind === 'pointer') {
+    return dereference(object, index, e.line);
+  }
+  if (object.kind === 'string') return { value: intValue(object.value.codePointAt(index) ?? 0, CHAR) };
+  throw invalid(`[] of ${describeValue(object)}`, e.line);
+}
+
+function resolveBinary(m: Machine, e: Extract<Expression, { kind: 'binary' }>, scope: Scope): Operand {
+  if (e.operator === ',') {
+    evaluate(m, e.left, scope);
+    return resolve(m, e.right, scope);
+  }
+  const left = evaluate(m, e.left, scope);
+  if (e.operator === '&&')
+    return { value: boolValue(truth(left, e.line) && truth(evaluate(m, e.right, scope), e.line)) };
+  if (e.operator === '||')
+    return { value: boolValue(truth(left, e.line) || truth(evaluate(m, e.right, scope), e.line)) };
+  return { value: binary(e.operator, left, evaluate(m, e.right, scope), e.line) };
+}
+
+function assign(m: Machine, e: Extract<Expression, { kind: 'assign' }>, scope: Scope): Operand {
+  const right = evaluate(m, e.right, scope);
+  const operand = resolve(m, e.left, scope);
+  const target = operand.cell;
+  if (operand.value?.kind === 'list' && operand.value.container === 'tuple' && !target) {
+    // std::tie(a, b) = f(): the tuple's cells are the variables themselves.
+    const source = right.kind === 'list' ? right.cells : [];
+    operand.value.cells.forEach((c, i) => {
+      const from = source[i];
+      if (from) store(c, initialised(from, e.line), e.line);
+    });
+    return { value: right };
+  }
+  if (!target) throw invalid('this cannot be assigned to', e.line);
+  const value =
+    e.operator === '=' ? right : binary(e.operator.slice(0, -1), initialised(target, e.line), right, e.line);
+  if (e.operator !== '=' && target.type.kind !== 'auto')
+    store(target, convert(value, target.type, e.line, true), e.line);
+  else store(target, value, e.line);
+  return { cell: target, value: target.value };
+}
+
+function castValue(value: Value, type: CppType, e: Extract<Expression, { kind: 'cast' }>): Value {
+  if (type.kind === 'int' && value.kind === 'pointer' && type.bits === 64 && e.style !== 'static') {
+    if (value.target.kind === 'null') return intValue(0, type);
+    if (value.target.kind === 'device') return { kind: 'address', low: value.target.offset & 255n, type };
+    throw unsupported('the address of a host variable', e.line);
+  }
+  if (type.kind === 'struct' && type.name === 'dim3') return makeDim3(type, [value], e.line);
+  if (type.kind === 'library' && type.name === 'callable') return value;
+  // (void)x says that x is not used.
+  if (type.kind === 'void') return { kind: 'void' };
+  if (value.kind === 'list' && value.cells.length === 0 && value.container === 'initializer_list')
+    return zeroOf(type, e.line);
+  return convert(value, type, e.line, true);
+}

@@ -1,0 +1,272 @@
+/**
+ * Interprets a candidate's host function for given shapes. The candidate's host code runs nowhere: it is read, here, in a
+ * world of tensors' shapes, and what it asks of the GPU is written down.
+ */
+import type { InitScalar, Signature, SignatureTensor } from '../../task/index.ts';
+import type { Expression, Parameter, Statement } from '../cpp/ast.ts';
+import { parseBody } from '../cpp/statement-parser.ts';
+import { parseTranslationUnit, type TranslationUnit } from '../cpp/translation-unit.ts';
+import type { DeviceFacts } from '../device-facts.ts';
+import { CandidateError, invalid, unsupported } from '../error.ts';
+import type { HostTrace } from '../trace.ts';
+import { callValue } from './calls.ts';
+import { convert, initialised } from './convert.ts';
+import { evaluate, type Operand } from './expressions.ts';
+import { DEFAULT_LIMITS, type HostLimits } from './limits.ts';
+import { Machine } from './machine.ts';
+import { Program } from './program.ts';
+import { resolveType } from './type-resolver.ts';
+import { BOOL, type CppType, DOUBLE, LONG } from './types.ts';
+import {
+  boolValue,
+  cell,
+  describeValue,
+  longList,
+  longValue,
+  type TensorView,
+  tensorValue,
+  type Value,
+} from './values.ts';
+import { type OccupancyOracle, World } from './world.ts';
+
+export interface HostEnvironment {
+  facts: DeviceFacts;
+  limits?: Partial<HostLimits>;
+  /** Absent: occupancy queries are an error. */
+  occupancy?: OccupancyOracle;
+  /** Name of the function to interpret, where the file exports several. */
+  entry?: string;
+}
+
+/** @throws CandidateError for anything the candidate does that a plan cannot express, or should not. */
+export function interpretHost(
+  candidate: string | TranslationUnit,
+  signature: Signature,
+  environment: HostEnvironment,
+): HostTrace {
+  const unit = typeof candidate === 'string' ? parseTranslationUnit(candidate) : candidate;
+  const world = new World({
+    facts: environment.facts,
+    limits: { ...DEFAULT_LIMITS, ...environment.limits },
+    occupancy: environment.occupancy ?? noOccupancy,
+  });
+  const machine = new Machine(new Program(unit), world);
+  try {
+    return run(machine, signature, environment.entry);
+  } catch (error) {
+    // The parser's and the evaluator's own recursion is bounded well below this; nothing else may escape as a crash.
+    if (error instanceof RangeError)
+      throw new CandidateError('limit', 'the host code is nested too deeply to be read', 0);
+    throw error;
+  }
+}
+
+const noOccupancy: OccupancyOracle = (kernel) => {
+  throw unsupported('an occupancy query where kernels have not been compiled', kernel.line);
+};
+
+function run(m: Machine, signature: Signature, wanted: string | undefined): HostTrace {
+  const entry = findEntry(m, wanted);
+  const operands = bindArguments(m, entry, signature);
+  const result = callValue(m, entry.value, operands, m.globals, entry.line);
+  const { world } = m;
+  return {
+    buffers: world.buffers,
+    steps: world.steps,
+    outputs: outputsOf(result, entry.line),
+    instantiations: [...world.uses.values()],
+    entry: entry.name,
+  };
+}
+
+interface Entry {
+  name: string;
+  value: Value;
+  parameters: readonly Parameter[];
+  line: number;
+}
+
+/**
+ * The function to interpret: the one asked for; else the export named `forward`; else the only export; else, without
+ * exports, the function named `forward`, or the only host function that takes tensors and is called by no other.
+ */
+function findEntry(m: Machine, wanted: string | undefined): Entry {
+  const exported = exportsOf(m);
+  if (exported.length > 0) {
+    const chosen =
+      exported.find((e) => e.name === (wanted ?? 'forward')) ??
+      (exported.length === 1 && !wanted ? exported[0] : undefined);
+    if (chosen) return chosen;
+    if (!wanted) {
+      throw invalid(
+        `exports ${exported.map((e) => e.name).join(', ')}: name the one to judge "forward"`,
+        exported[0]?.line ?? 0,
+      );
+    }
+  }
+  const hosts = [...m.program.functions.values()].flat().filter((f) => f.space === 'host' && f.body);
+  const named = hosts.filter((f) => f.name === (wanted ?? 'forward'));
+  const mentionsTensor = (p: Parameter): boolean =>
+    p.type.name.path.includes('Tensor') || (p.type.name.arguments ?? []).some((a) => /\bTensor\b/.test(a.text));
+  const candidates =
+    named.length > 0
+      ? named
+      : wanted
+        ? []
+        : hosts.filter(
+            (f) =>
+              f.parameters.some(mentionsTensor) &&
+              !hosts.some((g) => g !== f && g.body?.some((t) => t.kind === 'identifier' && t.text === f.name)),
+          );
+  if (candidates.length === 1 || (named.length > 0 && candidates[0])) {
+    const [f] = candidates;
+    if (f) return entryOf(m, f.name, { kind: 'function', name: f.name, overloads: [f], scope: m.globals }, f.line);
+  }
+  if (hosts.length === 0) {
+    throw invalid(
+      'there is no host function: write `torch::Tensor forward(torch::Tensor x, ...)` that launches the kernels',
+      0,
+    );
+  }
+  const names = (candidates.length > 0 ? candidates : hosts).map((f) => f.name).join(', ');
+  throw invalid(`which host function is to be judged (${names})? Name it \`forward\``, 0);
+}
+
+function exportsOf(m: Machine): Entry[] {
+  const entries: Entry[] = [];
+  for (const item of m.program.unit.items) {
+    if (item.kind !== 'export') continue;
+    const body = parseBody(item.body, m.program.unit.names, item.line);
+    for (const call of definitions(body)) {
+      const [name, fn] = call.arguments;
+      if (name?.kind !== 'string' || !fn) continue;
+      const target = fn.kind === 'call' && fn.arguments[0] ? fn.arguments[0] : fn;
+      entries.push(entryOf(m, name.value.split('(')[0]?.trim() ?? '', evaluate(m, target, m.globals), call.line));
+    }
+  }
+  return entries;
+}
+
+/** `m.def(...)` and `m.impl(...)`, chained or not. */
+function definitions(body: Statement): Extract<Expression, { kind: 'call' }>[] {
+  const found: Extract<Expression, { kind: 'call' }>[] = [];
+  const visit = (e: Expression): void => {
+    if (e.kind !== 'call' || e.callee.kind !== 'member') return;
+    visit(e.callee.object);
+    if (e.callee.name === 'def' || e.callee.name === 'impl') found.push(e);
+  };
+  if (body.kind === 'block') for (const s of body.body) if (s.kind === 'expression') visit(s.expression);
+  return found;
+}
+
+function entryOf(m: Machine, name: string, value: Value, line: number): Entry {
+  if (value.kind === 'pointer' && value.target.kind === 'function') return entryOf(m, name, value.target.value, line);
+  if (value.kind === 'lambda') return { name, value, parameters: value.lambda.parameters, line };
+  if (value.kind === 'function') {
+    const [fn] = value.overloads;
+    if (fn?.space !== 'host') throw invalid(`the export ${name} is not a host function`, line);
+    if (value.overloads.length > 1) throw unsupported(`the export ${name}, which has overloads`, line);
+    if (!fn.body) throw invalid(`${fn.name} is declared but has no body`, fn.line);
+    if (fn.problem) throw unsupported(`${fn.problem} (in the header of ${fn.name})`, fn.line);
+    return { name: fn.name, value, parameters: fn.parameters, line: fn.line };
+  }
+  throw invalid(`the export ${name} is ${describeValue(value)}, not a function`, line);
+}
+
+/**
+ * Tensors go to tensor parameters in order, scalars to the others by name. Buffers called `num_batches_tracked`, which no
+ * kernel needs, may be left out; nothing else may.
+ */
+function bindArguments(m: Machine, entry: Entry, signature: Signature): Operand[] {
+  const views = signature.tensors.map((t, i) => m.world.argument(i, t.name, t.spec.shape, t.spec.dtype));
+  const types = entry.parameters.map((p) => resolveType(m, p.type, m.globals));
+  const tensorSlots = types.filter(isTensorType).length;
+  let given = signature.tensors.map((tensor, i) => ({ tensor, view: views[i] as TensorView }));
+  if (given.length > tensorSlots) {
+    const needed = given.filter(
+      ({ tensor }) => !(tensor.role === 'buffer' && /(^|\.)num_batches_tracked$/.test(tensor.name)),
+    );
+    if (needed.length <= tensorSlots) given = needed;
+  }
+  if (given.length !== tensorSlots) {
+    throw invalid(
+      `${entry.name} takes ${tensorSlots} tensors, the task gives ${given.length}; expected ${describeSignature(signature)}`,
+      entry.line,
+    );
+  }
+  const queue = [...given];
+  return entry.parameters.map((parameter, i) => {
+    const type = types[i] as CppType;
+    if (isTensorType(type)) {
+      const next = queue.shift();
+      const value = tensorValue(next?.view as TensorView);
+      const held: Value =
+        type.kind === 'optional' ? { kind: 'optional', of: type.of, cell: cell(type.of, value) } : value;
+      return { cell: cell(type, held), value: held };
+    }
+    const scalar = signature.scalars.find((s) => s.name === parameter.name);
+    if (scalar) {
+      const value = scalarValue(scalar, type, parameter.line);
+      return { cell: cell(type, value), value };
+    }
+    if (parameter.default) return { value: convert(evaluate(m, parameter.default, m.globals), type, parameter.line) };
+    throw invalid(
+      `the parameter ${parameter.name} of ${entry.name} is no scalar of the task's __init__; expected ${describeSignature(signature)}`,
+      parameter.line,
+    );
+  });
+}
+
+function isTensorType(type: CppType): boolean {
+  return (type.kind === 'library' && type.name === 'Tensor') || (type.kind === 'optional' && isTensorType(type.of));
+}
+
+function scalarValue(scalar: InitScalar, type: CppType, line: number): Value {
+  const { value } = scalar;
+  if (value === null) {
+    if (type.kind === 'optional') return { kind: 'optional', of: type.of };
+    throw invalid(`${scalar.name} is None; take it as c10::optional<...>`, line);
+  }
+  if (typeof value === 'boolean') return convert(boolValue(value), type.kind === 'library' ? BOOL : type, line);
+  if (typeof value === 'string') return convert({ kind: 'string', value }, type, line);
+  if (typeof value === 'number') {
+    const number: Value =
+      Number.isInteger(value) && !needsFloat(type) ? longValue(value) : { kind: 'float', type: DOUBLE, value };
+    if (number.kind === 'float' && type.kind === 'int') {
+      throw invalid(`${scalar.name} is ${value}, which the integer parameter ${scalar.name} cannot hold`, line);
+    }
+    return convert(number, type, line);
+  }
+  if (value.every((v) => Number.isInteger(v)))
+    return convert({ ...longList(value, 'vector'), element: LONG }, type, line);
+  const cells = value.map((v) => cell(DOUBLE, { kind: 'float' as const, type: DOUBLE, value: v }));
+  return convert({ kind: 'list', container: 'vector', element: DOUBLE, cells }, type, line);
+}
+
+function needsFloat(type: CppType): boolean {
+  return type.kind === 'float' || (type.kind === 'optional' && type.of.kind === 'float');
+}
+
+/** `forward(Tensor x [4, 8] float32, Tensor weight [8] float32, eps)`. */
+export function describeSignature(signature: Signature): string {
+  const tensor = (t: SignatureTensor): string =>
+    `Tensor ${t.name.replaceAll('.', '_')} [${t.spec.shape.join(', ')}] ${t.spec.dtype}`;
+  const parts = [...signature.tensors.map(tensor), ...signature.scalars.map((s) => s.name)];
+  return `forward(${parts.join(', ')})`;
+}
+
+function outputsOf(result: Value, line: number): TensorView[] {
+  const values = result.kind === 'list' ? result.cells.map((c) => initialised(c, line)) : [result];
+  return values.map((value) => {
+    const inner = value.kind === 'optional' && value.cell?.value ? value.cell.value : value;
+    if (inner.kind !== 'tensor' || !inner.tensor)
+      throw invalid(`the host function must return tensors, not ${describeValue(value)}`, line);
+    if (inner.tensor.device === 'cpu') {
+      throw invalid(
+        `the result ${inner.tensor.name} lies in CPU memory; make it with .device(torch::kCUDA) or another tensor's options()`,
+        line,
+      );
+    }
+    return inner.tensor;
+  });
+}

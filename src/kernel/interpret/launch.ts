@@ -1,0 +1,166 @@
+/** `kernel<<<grid, block, shared, stream>>>(arguments)`: the one thing a host function is for. */
+import type { Expression } from '../cpp/ast.ts';
+import { BLOCK_LIMITS, GRID_LIMITS, THREADS_PER_BLOCK } from '../device-facts.ts';
+import { CandidateError, invalid, unsupported } from '../error.ts';
+import type { KernelUse, TemplateValue } from '../trace.ts';
+import type { Dim3 } from '../types.ts';
+import { bindTemplate, chooseOverload } from './calls.ts';
+import { construct } from './construct.ts';
+import { convert, initialised, toIndex } from './convert.ts';
+import { evaluate, type Operand, resolve } from './expressions.ts';
+import { showBytes } from './limits.ts';
+import type { Machine } from './machine.ts';
+import type { Scope } from './scope.ts';
+import { resolveType } from './type-resolver.ts';
+import { NAMED_TYPES, spellType } from './types.ts';
+import { describeValue, type FunctionValue, type Value } from './values.ts';
+
+export function launchExpression(m: Machine, e: Extract<Expression, { kind: 'launch' }>, scope: Scope): void {
+  const { line } = e;
+  const kernel = kernelOf(evaluate(m, e.kernel, scope), line);
+  const grid = toDim3(evaluate(m, e.grid, scope), line);
+  const block = toDim3(evaluate(m, e.block, scope), line);
+  const shared = e.shared ? toIndex(evaluate(m, e.shared, scope), line) : 0;
+  if (e.stream) requireCurrentStream(evaluate(m, e.stream, scope), line);
+  const operands = e.arguments.map((a) => resolve(m, a, scope));
+  launch(m, kernel, grid, block, shared, operands, line);
+}
+
+/** Also reached by cudaLaunchKernel-style calls. */
+export function launch(
+  m: Machine,
+  kernel: FunctionValue,
+  grid: Dim3,
+  block: Dim3,
+  sharedBytes: number,
+  operands: readonly Operand[],
+  line: number,
+): void {
+  const { use, scope } = kernelUse(m, kernel, operands, line);
+  checkShape(m, use, grid, block, sharedBytes, line);
+  const args = use.item.parameters.map((parameter, i) => {
+    const operand = operands[i];
+    if (!operand)
+      throw invalid(
+        `${use.spelling} needs the argument ${parameter.name}: kernels are launched with all of them`,
+        line,
+      );
+    if (operand.value === undefined)
+      throw invalid(`the argument ${parameter.name} of ${use.spelling} has no value yet`, line);
+    if (parameter.type.reference)
+      throw invalid(
+        `the parameter ${parameter.name} of ${use.spelling} is a reference; kernels take values and pointers`,
+        line,
+      );
+    const type = resolveType(m, parameter.type, scope);
+    if (operand.value.kind === 'tensor') {
+      throw invalid(`a tensor is given to ${use.spelling} as ${parameter.name}; pass its data_ptr<T>()`, line);
+    }
+    try {
+      return operand.value.kind === 'fields' || operand.value.kind === 'list'
+        ? construct(m, type, [operand as Operand], true, line)
+        : convert(operand.value, type, line);
+    } catch (error) {
+      if (!(error instanceof CandidateError) || error.kind !== 'invalid') throw error;
+      throw invalid(
+        `argument ${i + 1} (${parameter.name}) of ${use.spelling}: ${error.message.replace(/^line \d+: /, '')}`,
+        line,
+      );
+    }
+  });
+  m.world.launch(use, grid, block, sharedBytes, args, line);
+}
+
+/** A kernel with its template arguments, from what stands before `<<<` or in a query's argument. */
+export function kernelUse(
+  m: Machine,
+  kernel: FunctionValue,
+  operands: readonly Operand[],
+  line: number,
+): { use: KernelUse; scope: Scope } {
+  const kernels = kernel.overloads.filter((f) => f.space === 'kernel');
+  if (kernels.length === 0) throw invalid(`${kernel.name} is not a __global__ function`, line);
+  const specialized = kernels.some((f) => f.isSpecialization);
+  const primary: FunctionValue = specialized
+    ? { ...kernel, overloads: kernels.filter((f) => !f.isSpecialization) }
+    : kernel;
+  const item = chooseOverload(m, primary, operands, line, (f) => f.space === 'kernel');
+  const { scope, values } = bindTemplate(m, item, kernel.arguments ?? [], operands, kernel.scope, line);
+  return {
+    use: { item, templateArguments: values, spelling: spellUse(item.namespace, item.name, values, line), line },
+    scope,
+  };
+}
+
+/** A kernel named without a call: its template arguments must all be written. */
+export function kernelNamed(m: Machine, value: Value, line: number): KernelUse {
+  const kernel = kernelOf(value, line);
+  const kernels = kernel.overloads.filter((f) => f.space === 'kernel');
+  const [item] = kernels;
+  if (!item) throw invalid(`${kernel.name} is not a __global__ function`, line);
+  if (kernels.length > 1) throw unsupported(`a query of the overloaded kernel ${kernel.name}`, line);
+  const { values } = bindTemplate(m, item, kernel.arguments ?? [], [], kernel.scope, line);
+  return { item, templateArguments: values, spelling: spellUse(item.namespace, item.name, values, line), line };
+}
+
+export function kernelOf(value: Value, line: number): FunctionValue {
+  if (value.kind === 'function') return value;
+  if (value.kind === 'pointer' && value.target.kind === 'function') return value.target.value;
+  throw invalid(`${describeValue(value)} cannot be launched`, line);
+}
+
+function spellUse(namespace: readonly string[], name: string, values: readonly TemplateValue[], line: number): string {
+  const path = [...namespace.filter((n) => n !== ''), name].join('::');
+  return values.length === 0 ? path : `${path}<${values.map((v) => spellArgument(v, line)).join(', ')}>`;
+}
+
+function spellArgument(argument: TemplateValue, line: number): string {
+  if (argument.kind === 'type') return spellType(argument.type);
+  const { value, type } = argument;
+  if (value.kind !== 'int') throw unsupported(`${describeValue(value)} as a template argument of a kernel`, line);
+  if (value.type.bits === 1) return value.value === 0n ? 'false' : 'true';
+  return type.kind === 'int' && type.enumeration ? `(${type.name})${value.value}` : String(value.value);
+}
+
+export function toDim3(value: Value, line: number): Dim3 {
+  const type = NAMED_TYPES.get('dim3');
+  if (type?.kind !== 'struct') throw unsupported('dim3', line);
+  const struct = convert(value, type, line);
+  if (struct.kind !== 'struct') throw invalid(`${describeValue(value)} is no grid or block`, line);
+  const part = (name: string): number => {
+    const field = struct.fields.get(name);
+    return field ? toIndex(initialised(field, line), line) : 1;
+  };
+  return [part('x'), part('y'), part('z')];
+}
+
+function requireCurrentStream(value: Value, line: number): void {
+  const zero =
+    (value.kind === 'int' && value.value === 0n) || (value.kind === 'pointer' && value.target.kind === 'null');
+  if (value.kind !== 'stream' && !zero) throw invalid(`${describeValue(value)} is not the current stream`, line);
+}
+
+/** What cudaLaunchKernel would answer with cudaErrorInvalidConfiguration. */
+function checkShape(m: Machine, use: KernelUse, grid: Dim3, block: Dim3, sharedBytes: number, line: number): void {
+  const show = (d: Dim3): string => `(${d.join(', ')})`;
+  const what = `${use.spelling}<<<${show(grid)}, ${show(block)}>>>`;
+  if (grid.some((n) => n === 0) || block.some((n) => n === 0)) {
+    throw invalid(`${what}: a grid or block of size 0 is an invalid configuration`, line);
+  }
+  grid.forEach((n, i) => {
+    if (n > (GRID_LIMITS[i] ?? 1)) throw invalid(`${what}: the grid's ${'xyz'[i]} is at most ${GRID_LIMITS[i]}`, line);
+  });
+  block.forEach((n, i) => {
+    if (n > (BLOCK_LIMITS[i] ?? 1))
+      throw invalid(`${what}: the block's ${'xyz'[i]} is at most ${BLOCK_LIMITS[i]}`, line);
+  });
+  const threads = block[0] * block[1] * block[2];
+  if (threads > THREADS_PER_BLOCK)
+    throw invalid(`${what}: ${threads} threads in a block, at most ${THREADS_PER_BLOCK}`, line);
+  if (sharedBytes < 0 || sharedBytes > m.world.facts.sharedBytesPerBlockOptIn) {
+    throw invalid(
+      `${what}: ${showBytes(sharedBytes)} of dynamic shared memory, ${m.world.facts.name} has ${showBytes(m.world.facts.sharedBytesPerBlockOptIn)} for a block`,
+      line,
+    );
+  }
+}

@@ -1,0 +1,102 @@
+/** A candidate's declarations by name, and the place where the interpreter finds them. */
+import type { AliasItem, EnumItem, FunctionItem, StructItem, VariableItem } from '../cpp/ast.ts';
+import type { TranslationUnit } from '../cpp/translation-unit.ts';
+
+interface Placed {
+  name: string;
+  namespace: readonly string[];
+}
+
+export class Program {
+  readonly unit: TranslationUnit;
+  readonly functions = new Map<string, FunctionItem[]>();
+  readonly structs: StructItem[] = [];
+  private readonly types = new Map<string, (StructItem | EnumItem | AliasItem)[]>();
+  private readonly variables = new Map<string, (VariableItem & { name: string })[]>();
+  private readonly enumMembers = new Map<
+    string,
+    { item: EnumItem; index: number; name: string; namespace: readonly string[] }[]
+  >();
+
+  constructor(unit: TranslationUnit) {
+    this.unit = unit;
+    for (const item of unit.items) {
+      switch (item.kind) {
+        case 'function':
+          add(this.functions, item.name, item);
+          break;
+        case 'struct':
+          this.structs.push(item);
+          add(this.types, item.name, item);
+          break;
+        case 'alias':
+          add(this.types, item.name, item);
+          break;
+        case 'enum':
+          add(this.types, item.name, item);
+          item.members.forEach((member, index) => {
+            const namespace = item.scoped ? [...item.namespace, item.name] : item.namespace;
+            add(this.enumMembers, member.name, { item, index, name: member.name, namespace });
+          });
+          break;
+        case 'variable':
+          for (const d of item.declarators) add(this.variables, d.name, { ...item, name: d.name });
+          break;
+      }
+    }
+  }
+
+  /** Functions a call of `path` can mean, from inside `namespace`; those with bodies, else kernels' and others' prototypes. */
+  findFunctions(path: readonly string[], namespace: readonly string[]): FunctionItem[] {
+    const found = select(this.functions.get(last(path)) ?? [], path, namespace);
+    const defined = found.filter((f) => f.body !== undefined);
+    return defined.length > 0 ? defined : found;
+  }
+
+  findType(path: readonly string[], namespace: readonly string[]): StructItem | EnumItem | AliasItem | undefined {
+    return select(this.types.get(last(path)) ?? [], path, namespace)[0];
+  }
+
+  findVariable(path: readonly string[], namespace: readonly string[]): VariableItem | undefined {
+    return select(this.variables.get(last(path)) ?? [], path, namespace)[0];
+  }
+
+  findEnumMember(path: readonly string[], namespace: readonly string[]): { item: EnumItem; index: number } | undefined {
+    const members = this.enumMembers.get(last(path)) ?? [];
+    const named = path.length > 1 ? members.find((m) => m.item.name === path[path.length - 2]) : undefined;
+    return named ?? select(members, path, namespace)[0];
+  }
+
+  /** Adds a struct declared inside a function. */
+  addStruct(item: StructItem): void {
+    this.structs.push(item);
+    add(this.types, item.name, item);
+  }
+}
+
+function add<T>(map: Map<string, T[]>, name: string, item: T): void {
+  const list = map.get(name);
+  if (list) list.push(item);
+  else map.set(name, [item]);
+}
+
+function last(path: readonly string[]): string {
+  return path[path.length - 1] ?? '';
+}
+
+/** Those whose qualified name ends in `path`; the ones that share most of the caller's namespace, if they differ. */
+function select<T extends Placed>(items: readonly T[], path: readonly string[], namespace: readonly string[]): T[] {
+  const qualifiers = path.slice(0, -1);
+  const matching = items.filter((item) => {
+    const named = item.namespace.filter((n) => n !== '');
+    return qualifiers.every((q, i) => named[named.length - qualifiers.length + i] === q);
+  });
+  if (matching.length < 2) return matching;
+  const shared = (item: T): number => {
+    let n = 0;
+    while (n < item.namespace.length && n < namespace.length && item.namespace[n] === namespace[n]) n++;
+    return n === item.namespace.length ? n : -1;
+  };
+  const best = Math.max(...matching.map(shared));
+  return best >= 0 ? matching.filter((item) => shared(item) === best) : matching;
+}

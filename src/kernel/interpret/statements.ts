@@ -1,0 +1,238 @@
+/** Executing statements. */
+import type { Declarator, Statement } from '../cpp/ast.ts';
+import { CandidateError, invalid, refused, unsupported } from '../error.ts';
+import { binary } from './arithmetic.ts';
+import { construct } from './construct.ts';
+import { convert, initialised, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
+import { evaluate, resolve } from './expressions.ts';
+import type { Machine } from './machine.ts';
+import { Scope } from './scope.ts';
+import { resolveType } from './type-resolver.ts';
+import type { CppType } from './types.ts';
+import { type Cell, cell, copyValue, describeValue, type Value } from './values.ts';
+
+/** How a statement ended, where it did not simply end. */
+export type Completion = { kind: 'break' } | { kind: 'continue' } | { kind: 'return'; value: Value } | undefined;
+
+export function execute(m: Machine, s: Statement, scope: Scope): Completion {
+  m.tick(s.line);
+  switch (s.kind) {
+    case 'block':
+      return executeAll(m, s.body, new Scope(scope));
+    case 'expression':
+      // A bare name as a statement does nothing, also where it has no value.
+      resolve(m, s.expression, scope);
+      return undefined;
+    case 'declaration':
+      for (const declarator of s.declarators) {
+        if (s.isStatic && !s.isConst) {
+          throw refused(
+            `the static variable ${declarator.name} would keep state between calls; make it constexpr or drop static`,
+            s.line,
+          );
+        }
+        declareVariable(m, declarator, s.isConst, scope);
+      }
+      return undefined;
+    case 'bindings': {
+      const value = evaluate(m, s.initializer, scope);
+      const cells = partsOf(value, s.line);
+      if (cells.length !== s.names.length) {
+        throw invalid(`${s.names.length} names for ${cells.length} values`, s.line);
+      }
+      s.names.forEach((name, i) => {
+        const part = cells[i] as Cell;
+        scope.declare(name, s.reference ? part : { ...part, value: part.value && copyValue(part.value) });
+      });
+      return undefined;
+    }
+    case 'alias':
+      scope.declareType(s.name, resolveType(m, s.type, scope));
+      return undefined;
+    case 'struct':
+      m.program.addStruct(s.struct);
+      return undefined;
+    case 'if': {
+      const inner = new Scope(scope);
+      if (s.init) execute(m, s.init, inner);
+      if (truth(evaluate(m, s.test, inner), s.line)) return execute(m, s.yes, inner);
+      return s.no ? execute(m, s.no, inner) : undefined;
+    }
+    case 'for': {
+      const inner = new Scope(scope);
+      if (s.init) execute(m, s.init, inner);
+      while (!s.test || truth(evaluate(m, s.test, inner), s.line)) {
+        const ended = execute(m, s.body, inner);
+        if (ended?.kind === 'break') break;
+        if (ended?.kind === 'return') return ended;
+        if (s.step) resolve(m, s.step, inner);
+        m.tick(s.line);
+      }
+      return undefined;
+    }
+    case 'range': {
+      const range = evaluate(m, s.range, scope);
+      const cells = range.kind === 'list' ? range.cells : undefined;
+      if (!cells) throw unsupported(`a loop over ${describeValue(range)}`, s.line);
+      for (const item of [...cells]) {
+        m.tick(s.line);
+        const inner = new Scope(scope);
+        const type = resolveType(m, s.variable.type, scope);
+        const value = initialised(item, s.line);
+        if (s.variable.type.reference) inner.declare(s.variable.name, item);
+        else inner.declare(s.variable.name, variable(type, convert(value, type, s.line), s.variable.type.isConst));
+        const ended = execute(m, s.body, inner);
+        if (ended?.kind === 'break') break;
+        if (ended?.kind === 'return') return ended;
+      }
+      return undefined;
+    }
+    case 'while':
+      while (truth(evaluate(m, s.test, scope), s.line)) {
+        const ended = execute(m, s.body, scope);
+        if (ended?.kind === 'break') break;
+        if (ended?.kind === 'return') return ended;
+      }
+      return undefined;
+    case 'do':
+      do {
+        const ended = execute(m, s.body, scope);
+        if (ended?.kind === 'break') break;
+        if (ended?.kind === 'return') return ended;
+      } while (truth(evaluate(m, s.test, scope), s.line));
+      return undefined;
+    case 'switch':
+      return executeSwitch(m, s, scope);
+    case 'return':
+      return { kind: 'return', value: s.value ? evaluate(m, s.value, scope) : { kind: 'void' } };
+    case 'break':
+      return { kind: 'break' };
+    case 'continue':
+      return { kind: 'continue' };
+    case 'case':
+    case 'empty':
+    case 'using-namespace':
+      return undefined;
+    case 'try':
+      try {
+        return execute(m, s.body, scope);
+      } catch (error) {
+        // Only what the candidate itself would catch: its own throws and failed checks.
+        const handler = s.handlers[0];
+        if (!(error instanceof CandidateError) || error.kind !== 'invalid' || !handler) throw error;
+        return execute(m, handler, scope);
+      }
+  }
+}
+
+export function executeAll(m: Machine, body: readonly Statement[], scope: Scope): Completion {
+  for (const statement of body) {
+    const ended = execute(m, statement, scope);
+    if (ended) return ended;
+  }
+  return undefined;
+}
+
+function executeSwitch(m: Machine, s: Extract<Statement, { kind: 'switch' }>, scope: Scope): Completion {
+  const value = evaluate(m, s.value, scope);
+  const inner = new Scope(scope);
+  let start = s.body.findIndex(
+    (item) =>
+      item.kind === 'case' &&
+      item.value &&
+      truth(binary('==', value, evaluate(m, item.value, inner), item.line), item.line),
+  );
+  if (start < 0) start = s.body.findIndex((item) => item.kind === 'case' && !item.value);
+  if (start < 0) return undefined;
+  const ended = executeAll(m, s.body.slice(start), inner);
+  return ended?.kind === 'break' ? undefined : ended;
+}
+
+/** A variable's cell: `auto` becomes the value's own type. */
+function variable(type: CppType, value: Value, constant: boolean): Cell {
+  return cell(type.kind === 'auto' ? typeOfValue(value) : type, value, constant);
+}
+
+export function declareVariable(m: Machine, d: Declarator, isConst: boolean, scope: Scope): void {
+  const { line, initializer } = d;
+  let type = resolveType(m, d.type, scope);
+  const constant = isConst && d.type.pointers === 0;
+  if (d.dimensions.length > 0) {
+    for (const dimension of [...d.dimensions].reverse()) {
+      const given = initializer?.arguments[0];
+      const open = given?.kind === 'list' ? given.items.length : (initializer?.arguments.length ?? 0);
+      const size = dimension ? toIndex(evaluate(m, dimension, scope), line) : open;
+      if (size > 1_000_000) throw unsupported(`an array of ${size} elements on the host`, line);
+      type = { kind: 'list', container: 'built-in array', element: type, size };
+    }
+    const value = initializer
+      ? construct(m, type, listOf(m, initializer.arguments, scope), true, line)
+      : arrayOf(type, line);
+    scope.declare(d.name, cell(type, value, constant));
+    return;
+  }
+  if (!initializer) {
+    if (d.type.reference) throw invalid(`the reference ${d.name} needs a variable`, line);
+    // Class types have default constructors; plain ones hold nothing yet.
+    const built = type.kind === 'library' || type.kind === 'list' || type.kind === 'optional' || type.kind === 'struct';
+    scope.declare(d.name, cell(type, built ? construct(m, type, [], false, line) : undefined, constant));
+    return;
+  }
+  const operands = initializer.arguments.map((a) => resolve(m, a, scope));
+  const [first] = operands;
+  if (d.type.reference && operands.length === 1 && first?.cell) {
+    const same = type.kind === 'auto' || first.value === undefined || typeMatches(first.cell, type);
+    if (same) {
+      scope.declare(d.name, constant && !first.cell.constant ? first.cell : first.cell);
+      return;
+    }
+  }
+  let value: Value;
+  if (initializer.style === 'equals' && first) {
+    const source =
+      first.value ?? evaluate(m, initializer.arguments[0] as NonNullable<(typeof initializer.arguments)[0]>, scope);
+    if (type.kind === 'struct' && source.kind === 'fields') value = construct(m, type, operands, true, line);
+    else if (type.kind === 'struct' && source.kind === 'list')
+      value = construct(
+        m,
+        type,
+        source.cells.map((c) => ({ value: c.value })),
+        true,
+        line,
+      );
+    else value = convert(source, type, line);
+  } else value = construct(m, type, operands, initializer.style === 'braces', line);
+  scope.declare(d.name, variable(type, value, constant));
+}
+
+function listOf(m: Machine, args: readonly Parameters<typeof evaluate>[1][], scope: Scope): { value: Value }[] {
+  const [first] = args;
+  if (args.length === 1 && first?.kind === 'list')
+    return first.items.map((item) => ({ value: evaluate(m, item, scope) }));
+  return args.map((a) => ({ value: evaluate(m, a, scope) }));
+}
+
+/** A built-in array without an initializer: its elements hold nothing yet. */
+function arrayOf(type: CppType, line: number): Value {
+  if (type.kind !== 'list') return zeroOf(type, line);
+  const element = type.element ?? { kind: 'auto' as const };
+  const cells = Array.from({ length: type.size ?? 0 }, () =>
+    cell(element, element.kind === 'list' ? arrayOf(element, line) : undefined),
+  );
+  return { kind: 'list', container: type.container, element, cells };
+}
+
+function typeMatches(variable: Cell, type: CppType): boolean {
+  if (variable.type.kind === 'auto' || type.kind === 'list')
+    return variable.type.kind === type.kind || variable.type.kind === 'auto';
+  if (variable.type.kind === 'int' && type.kind === 'int') return variable.type.mangled === type.mangled;
+  if (variable.type.kind === 'float' && type.kind === 'float') return variable.type.format === type.format;
+  return variable.type.kind === type.kind;
+}
+
+/** The parts a structured binding names. */
+function partsOf(value: Value, line: number): Cell[] {
+  if (value.kind === 'list') return value.cells;
+  if (value.kind === 'struct') return [...value.fields.values()];
+  throw unsupported(`a structured binding of ${describeValue(value)}`, line);
+}

@@ -1,0 +1,279 @@
+/** What a written type means where it stands. */
+import type { StructItem, TemplateArgument, TypeNode } from '../cpp/ast.ts';
+import { CandidateError, invalid, unsupported } from '../error.ts';
+import { convert, toIndex, typeOfValue } from './convert.ts';
+import { evaluate } from './expressions.ts';
+import type { Machine } from './machine.ts';
+import { refusalOf } from './refusals.ts';
+import { Scope } from './scope.ts';
+import {
+  AUTO,
+  BOOL,
+  type CppType,
+  cudaVector,
+  INT,
+  type IntType,
+  type LibraryType,
+  LONG,
+  library,
+  NAMED_TYPES,
+  pointerTo,
+  type StructType,
+} from './types.ts';
+import { intValue, type Value } from './values.ts';
+
+/** Classes by their normalised names. */
+const LIBRARY_CLASSES: Readonly<Record<string, LibraryType>> = {
+  'torch::Tensor': 'Tensor',
+  'torch::TensorOptions': 'TensorOptions',
+  'torch::ScalarType': 'ScalarType',
+  'torch::Dtype': 'ScalarType',
+  'torch::Device': 'Device',
+  'torch::MemoryFormat': 'MemoryFormat',
+  'torch::Layout': 'Layout',
+  'torch::Scalar': 'Scalar',
+  'std::string': 'string',
+  'std::string_view': 'string',
+  'torch::string_view': 'string',
+  'cuda::CUDAStream': 'stream',
+  'cuda::CUDAGuard': 'guard',
+  'cuda::OptionalCUDAGuard': 'guard',
+  'torch::DeviceGuard': 'guard',
+  'torch::OptionalDeviceGuard': 'guard',
+  'torch::NoGradGuard': 'guard',
+  'torch::InferenceMode': 'guard',
+  'torch::AutoGradMode': 'guard',
+  'torch::AutoDispatchBelowADInplaceOrView': 'guard',
+  cudaDeviceProp: 'device properties',
+  'std::function': 'callable',
+};
+
+/** `at::` and `c10::` name the same things as `torch::`; their `cuda::` parts are one. */
+export function normalisePath(path: readonly string[]): string {
+  const parts = path[0] === '' ? path.slice(1) : [...path];
+  if (parts[0] === 'at' || parts[0] === 'c10') parts[0] = 'torch';
+  if (parts[0] === 'torch' && parts[1] === 'cuda') parts.shift();
+  return parts.join('::');
+}
+
+/** Names a path can stand for, given the file's `using namespace`s: itself first. */
+export function candidateNames(m: Machine, path: readonly string[]): string[] {
+  const names = [normalisePath(path)];
+  for (const used of m.program.unit.usedNamespaces) names.push(normalisePath([...used, ...path]));
+  return names;
+}
+
+export function resolveType(m: Machine, node: TypeNode, scope: Scope): CppType {
+  m.tick(node.line);
+  let type = resolveName(m, node, scope);
+  for (let i = 0; i < node.pointers; i++) type = pointerTo(type);
+  return type;
+}
+
+function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
+  const { path, arguments: args, outerArguments } = node.name;
+  const name = path[path.length - 1] ?? '';
+  if (node.decltypeOf) return typeOfValue(evaluate(m, node.decltypeOf, scope));
+  if (path.length === 1 && !args) {
+    const bound = scope.findType(name);
+    if (bound) return bound;
+  }
+  const declared = m.program.findType(path, scope.namespace);
+  if (declared) {
+    if (declared.kind === 'enum') {
+      const underlying = declared.underlying ? resolveType(m, declared.underlying, m.globals) : INT;
+      const base: IntType = underlying.kind === 'int' ? underlying : INT;
+      return {
+        ...base,
+        name: declared.name,
+        enumeration: declared.name,
+        mangled: `${declared.name.length}${declared.name}`,
+      };
+    }
+    const inner = new Scope(m.globals, declared.namespace);
+    bindTypeParameters(m, declared.template, args, inner, scope, node.line);
+    if (declared.kind === 'alias') {
+      if (!declared.type) throw unsupported(declared.problem ?? `the type ${name}`, node.line);
+      return resolveType(m, declared.type, inner);
+    }
+    return structType(m, declared, inner, args, scope, node.line);
+  }
+  for (const full of candidateNames(m, path)) {
+    const plain = NAMED_TYPES.get(full) ?? NAMED_TYPES.get(full.replace(/^std::/, ''));
+    if (plain) return plain;
+    const className = LIBRARY_CLASSES[full];
+    if (className) return library(className);
+    const vector = cudaVector(full);
+    if (vector) return vector;
+    const made = resolveTemplate(m, full, args ?? outerArguments ?? [], scope, node);
+    if (made) return made;
+  }
+  if (name === 'Tensor') return library('Tensor');
+  const refusal = refusalOf(normalisePath(path));
+  if (refusal) throw new CandidateError('refused', refusal, node.line);
+  throw unsupported(`the type ${path.join('::')}`, node.line);
+}
+
+function resolveTemplate(
+  m: Machine,
+  full: string,
+  args: readonly TemplateArgument[],
+  scope: Scope,
+  node: TypeNode,
+): CppType | undefined {
+  const type = (i: number): CppType => {
+    const arg = args[i];
+    if (!arg?.type) throw unsupported(`the type ${full} without template arguments`, node.line);
+    return resolveType(m, arg.type, scope);
+  };
+  const size = (i: number): number => toIndex(evaluateArgument(m, args[i], scope, node.line), node.line);
+  switch (full) {
+    case 'std::vector':
+    case 'torch::SmallVector':
+    case 'torch::ArrayRef':
+    case 'std::initializer_list':
+      return { kind: 'list', container: 'vector', element: args.length > 0 ? type(0) : undefined };
+    case 'torch::IntArrayRef':
+    case 'torch::OptionalIntArrayRef':
+      return { kind: 'list', container: 'IntArrayRef', element: LONG };
+    case 'torch::TensorList':
+      return { kind: 'list', container: 'vector', element: library('Tensor') };
+    case 'torch::DimVector':
+      return { kind: 'list', container: 'vector', element: LONG };
+    case 'std::array':
+      return { kind: 'list', container: 'array', element: type(0), size: size(1) };
+    case 'std::tuple':
+    case 'std::pair':
+      return { kind: 'list', container: 'tuple', elements: args.length > 0 ? args.map((_, i) => type(i)) : undefined };
+    case 'std::optional':
+    case 'torch::optional':
+      return { kind: 'optional', of: type(0) };
+    case 'std::conditional_t':
+    case 'std::conditional::type':
+      return size(0) !== 0 ? type(1) : type(2);
+    case 'std::remove_const_t':
+    case 'std::remove_cv_t':
+    case 'std::remove_reference_t':
+    case 'std::decay_t':
+    case 'std::remove_cv::type':
+    case 'std::remove_const::type':
+    case 'std::remove_reference::type':
+    case 'std::decay::type':
+      return type(0);
+    case 'torch::acc_type':
+    case 'torch::opmath_type':
+    case 'torch::OpMathType::type': {
+      // ATen/AccumulateType.h and OpMathType.h: half formats accumulate in float on CUDA, the others in themselves.
+      const of = type(0);
+      const float = NAMED_TYPES.get('float') as CppType;
+      return of.kind === 'float' && (of.format === 'float16' || of.format === 'bfloat16') ? float : of;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Binds template parameters of a struct or alias from written arguments and defaults. */
+function bindTypeParameters(
+  m: Machine,
+  parameters: StructItem['template'],
+  args: readonly TemplateArgument[] | undefined,
+  inner: Scope,
+  scope: Scope,
+  line: number,
+): void {
+  (parameters ?? []).forEach((parameter, i) => {
+    const given = args?.[i];
+    const argument = given ?? parameter.default;
+    if (!argument) throw invalid(`the template argument ${parameter.name} is missing`, line);
+    const where = given ? scope : inner;
+    if (parameter.kind === 'type' && argument.type)
+      inner.declareType(parameter.name, resolveType(m, argument.type, where));
+    else if (parameter.kind === 'value') {
+      const type = parameter.type ? resolveType(m, parameter.type, inner) : AUTO;
+      const value = convert(evaluateArgument(m, argument, where, line), type, line, true);
+      inner.declare(parameter.name, { type, value, constant: true });
+    } else throw unsupported(`the template parameter ${parameter.name}`, line);
+  });
+}
+
+function structType(
+  m: Machine,
+  item: StructItem,
+  inner: Scope,
+  args: readonly TemplateArgument[] | undefined,
+  scope: Scope,
+  line: number,
+): StructType {
+  if (item.problem) throw unsupported(item.problem, line);
+  let declaration = m.structs.indexOf(item);
+  if (declaration < 0) declaration = m.structs.push(item) - 1;
+  const fields = item.fields.map((field) => {
+    let type = resolveType(m, field.type, inner);
+    for (const dimension of [...field.dimensions].reverse()) {
+      if (!dimension) throw unsupported(`the array ${field.name} without a size`, line);
+      const size = toIndex(evaluate(m, dimension, inner), line);
+      type = { kind: 'list', container: 'built-in array', element: type, size };
+    }
+    return { name: field.name, type };
+  });
+  const written = args?.map((a) => (a.type ? spelledArgument(m, a, scope) : a.text));
+  const name = [...item.namespace.filter((n) => n !== ''), item.name].join('::');
+  return { kind: 'struct', name: written ? `${name}<${written.join(', ')}>` : name, fields, alignment: 1, declaration };
+}
+
+function spelledArgument(m: Machine, argument: TemplateArgument, scope: Scope): string {
+  const bound = argument.type && scope.findType(argument.type.name.path[0] ?? '');
+  return bound ? ('name' in bound ? bound.name : argument.text) : m.program ? argument.text : '';
+}
+
+/** The value of a template argument. */
+export function evaluateArgument(
+  m: Machine,
+  argument: TemplateArgument | undefined,
+  scope: Scope,
+  line: number,
+): Value {
+  if (!argument?.expression)
+    throw invalid(`a value is needed as template argument, not ${argument?.text ?? 'nothing'}`, line);
+  return evaluate(m, argument.expression, scope);
+}
+
+/** The type a template argument names, or undefined where it is a value. */
+export function typeArgument(m: Machine, argument: TemplateArgument, scope: Scope): CppType | undefined {
+  if (!argument.type) return undefined;
+  if (!argument.expression) return resolveType(m, argument.type, scope);
+  try {
+    return resolveType(m, argument.type, scope);
+  } catch (error) {
+    if (error instanceof CandidateError && error.kind === 'unsupported') return undefined;
+    throw error;
+  }
+}
+
+/** `std::is_same_v<A, B>`, `std::is_same<A, B>::value` and their like, by name. */
+export function typeTrait(
+  m: Machine,
+  name: string,
+  args: readonly TemplateArgument[],
+  scope: Scope,
+): Value | undefined {
+  const trait = /^(?:std::)?(is_\w+?)(?:_v|::value)?$/.exec(name)?.[1];
+  if (!trait) return undefined;
+  const types = args.map((a) => a.type && resolveType(m, a.type, scope));
+  const [a, b] = types;
+  if (!a) return undefined;
+  const truth = (value: boolean): Value => intValue(value ? 1 : 0, BOOL);
+  switch (trait) {
+    case 'is_same':
+      return b && truth(JSON.stringify(a) === JSON.stringify(b));
+    case 'is_integral':
+      return truth(a.kind === 'int');
+    case 'is_floating_point':
+      return truth(a.kind === 'float' && (a.format === 'float32' || a.format === 'float64'));
+    case 'is_pointer':
+      return truth(a.kind === 'pointer');
+    default:
+      return undefined;
+  }
+}

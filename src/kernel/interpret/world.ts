@@ -1,0 +1,206 @@
+/**
+ * The world a host function lives in: tensors that are shapes over buffers, and a list of what was asked of the GPU.
+ * There is nothing else in it: no bytes, no clock, no files.
+ */
+import type { DType } from '../../task/index.ts';
+import { DEFAULT_SHARED_BYTES, type DeviceFacts } from '../device-facts.ts';
+import { invalid, overLimit, unsupported } from '../error.ts';
+import { DTYPE_BYTES, elementBytes } from '../number-format.ts';
+import type { KernelUse, TraceStep } from '../trace.ts';
+import type { Dim3, PlanBuffer, PlanTensor } from '../types.ts';
+import { type HostLimits, showBytes } from './limits.ts';
+import type { TensorView, Value } from './values.ts';
+
+/** Answers how many blocks of a kernel fit a multiprocessor; throws {@link ResourcesNeeded} before the kernel is compiled. */
+export type OccupancyOracle = (kernel: KernelUse, threads: number, dynamicSharedBytes: number) => number;
+
+export interface WorldOptions {
+  facts: DeviceFacts;
+  limits: HostLimits;
+  occupancy: OccupancyOracle;
+}
+
+export class World {
+  readonly buffers: PlanBuffer[] = [];
+  readonly steps: TraceStep[] = [];
+  readonly uses = new Map<string, KernelUse>();
+  readonly facts: DeviceFacts;
+  readonly limits: HostLimits;
+  readonly occupancy: OccupancyOracle;
+  private readonly allowedShared = new Map<string, number>();
+  private readonly cpuBuffers = new Set<number>();
+  private workspaceBytes = 0;
+  private launches = 0;
+
+  constructor(options: WorldOptions) {
+    this.facts = options.facts;
+    this.limits = options.limits;
+    this.occupancy = options.occupancy;
+  }
+
+  /** An argument of the call. */
+  argument(index: number, name: string, shape: readonly number[], dtype: DType): TensorView {
+    const bytes = count(shape) * DTYPE_BYTES[dtype];
+    this.buffers.push({ id: this.buffers.length, bytes, kind: 'argument', argument: index, name });
+    return {
+      buffer: this.buffers.length - 1,
+      dtype,
+      shape,
+      strides: contiguousStrides(shape),
+      offset: 0,
+      device: 'cuda',
+      name,
+    };
+  }
+
+  /** Memory that the host function asks for. Returns the buffer's id. */
+  allocate(bytes: number, name: string, line: number): number {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalid(`asks for ${bytes} bytes of memory`, line);
+    this.workspaceBytes += bytes;
+    if (this.workspaceBytes > this.limits.workspaceBytes) {
+      throw overLimit(
+        `asks for ${showBytes(this.workspaceBytes)} of workspace, limit is ${showBytes(this.limits.workspaceBytes)}`,
+        line,
+      );
+    }
+    if (this.buffers.length >= this.limits.buffers)
+      throw overLimit(`makes more than ${this.limits.buffers} tensors`, line);
+    this.buffers.push({ id: this.buffers.length, bytes, kind: 'workspace', name });
+    return this.buffers.length - 1;
+  }
+
+  /** A new tensor with unknown contents. Strides default to contiguous ones. */
+  empty(
+    shape: readonly number[],
+    dtype: DType,
+    device: 'cuda' | 'cpu',
+    name: string,
+    line: number,
+    strides: readonly number[] = contiguousStrides(shape),
+  ): TensorView {
+    if (shape.some((n) => n < 0))
+      throw invalid(`a tensor of shape [${shape.join(', ')}]: sizes cannot be negative`, line);
+    const buffer = this.allocate(count(shape) * DTYPE_BYTES[dtype], name, line);
+    if (device === 'cpu') this.cpuBuffers.add(buffer);
+    return { buffer, dtype, shape, strides, offset: 0, device, name };
+  }
+
+  fill(tensor: TensorView, value: number, line: number): void {
+    if (count(tensor.shape) === 0 || tensor.device === 'cpu') return;
+    this.push({ kind: 'fill', tensor: planTensor(tensor), bytes: elementBytes(value, tensor.dtype), line });
+  }
+
+  /** Copies elementwise; `from` is broadcast to the shape of `to`. */
+  copy(from: TensorView, to: TensorView, line: number): void {
+    if (from.device === 'cpu' || to.device === 'cpu') {
+      throw unsupported(
+        'a copy from or to a tensor in CPU memory: the contents of CPU tensors are not known here',
+        line,
+      );
+    }
+    const source = expand(from, to.shape, line);
+    if (count(to.shape) > 0) this.push({ kind: 'copy', from: planTensor(source), to: planTensor(to), line });
+  }
+
+  /** A contiguous copy with this dtype. */
+  materialise(tensor: TensorView, dtype: DType, line: number, strides?: readonly number[]): TensorView {
+    const made = this.empty(tensor.shape, dtype, tensor.device, tensor.name, line, strides);
+    this.copy(tensor, made, line);
+    return made;
+  }
+
+  launch(
+    kernel: KernelUse,
+    grid: Dim3,
+    block: Dim3,
+    dynamicSharedBytes: number,
+    args: readonly Value[],
+    line: number,
+  ): void {
+    if (++this.launches > this.limits.launches)
+      throw overLimit(`launches more than ${this.limits.launches} kernels`, line);
+    for (const value of args) {
+      if (value.kind === 'pointer' && value.target.kind === 'device' && this.cpuBuffers.has(value.target.buffer)) {
+        const name = this.buffers[value.target.buffer]?.name ?? 'a tensor';
+        throw invalid(
+          `${name} lies in CPU memory; make it with .device(torch::kCUDA) or another tensor's options()`,
+          line,
+        );
+      }
+    }
+    const use = this.use(kernel);
+    this.push({
+      kind: 'launch',
+      kernel: use,
+      grid,
+      block,
+      dynamicSharedBytes,
+      allowedDynamicSharedBytes: this.allowedShared.get(use.spelling) ?? DEFAULT_SHARED_BYTES,
+      arguments: args,
+      line,
+    });
+  }
+
+  /** Remembers that a kernel must be compiled. */
+  use(kernel: KernelUse): KernelUse {
+    const known = this.uses.get(kernel.spelling);
+    if (known && known.item === kernel.item) return known;
+    const key = known ? `${kernel.spelling} at ${kernel.item.line}` : kernel.spelling;
+    const again = this.uses.get(key);
+    if (again) return again;
+    this.uses.set(key, kernel);
+    return kernel;
+  }
+
+  allowShared(kernel: KernelUse, bytes: number): void {
+    this.allowedShared.set(this.use(kernel).spelling, Math.max(bytes, DEFAULT_SHARED_BYTES));
+  }
+
+  private push(step: TraceStep): void {
+    if (this.steps.length >= this.limits.launches * 4) throw overLimit('asks for too many steps of the GPU', step.line);
+    this.steps.push(step);
+  }
+}
+
+export function count(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
+}
+
+/** Row-major strides, in elements; a size of 0 or 1 strides as PyTorch's do. */
+export function contiguousStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * Math.max(1, shape[i + 1] ?? 1);
+  return strides;
+}
+
+/** Dimensions of size 1 may have any stride (torch.Tensor.is_contiguous). */
+export function isContiguous(t: Pick<TensorView, 'shape' | 'strides'>): boolean {
+  let expected = 1;
+  for (let i = t.shape.length - 1; i >= 0; i--) {
+    const size = t.shape[i] ?? 1;
+    if (size === 0) return true;
+    if (size !== 1 && t.strides[i] !== expected) return false;
+    expected *= size;
+  }
+  return true;
+}
+
+/** A broadcast view: strides of expanded dimensions are 0. */
+export function expand(t: TensorView, shape: readonly number[], line: number): TensorView {
+  const lead = shape.length - t.shape.length;
+  const bad = (): Error =>
+    invalid(`a tensor [${t.shape.join(', ')}] cannot be expanded to [${shape.join(', ')}]`, line);
+  if (lead < 0) throw bad();
+  const strides = shape.map((size, i) => {
+    const own = t.shape[i - lead];
+    if (i < lead) return 0;
+    if (own === size) return t.strides[i - lead] ?? 0;
+    if (own === 1) return 0;
+    throw bad();
+  });
+  return { ...t, shape: [...shape], strides };
+}
+
+export function planTensor(t: TensorView): PlanTensor {
+  return { buffer: t.buffer, dtype: t.dtype, shape: t.shape, strides: t.strides, offset: t.offset };
+}

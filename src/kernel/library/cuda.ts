@@ -1,0 +1,315 @@
+/** The CUDA runtime as a host function sees it: queries answered from the target, copies and fills as steps of the plan. */
+import type { Expression } from '../cpp/ast.ts';
+import {
+  DEFAULT_SHARED_BYTES,
+  type DeviceFacts,
+  REGISTERS_PER_BLOCK,
+  THREADS_PER_BLOCK,
+  WARP_SIZE,
+} from '../device-facts.ts';
+import { invalid, refused, unsupported } from '../error.ts';
+import { kernelNamed, kernelOf, launch, toDim3 } from '../interpret/launch.ts';
+import { INT, type IntType, LONG, NAMED_TYPES, ULONG } from '../interpret/types.ts';
+import { describeValue, intValue, type TensorView, type Value, VOID_VALUE } from '../interpret/values.ts';
+import type { LibraryCall, LibraryFunction } from './call.ts';
+import { DEVICE_ATTRIBUTES } from './constants.ts';
+
+const ERROR_TYPE = NAMED_TYPES.get('cudaError_t') as IntType;
+/** cudaSuccess: what the runtime answers where nothing can fail before the plan runs. */
+const SUCCESS: Value = intValue(0, ERROR_TYPE);
+
+/** A harmless call: arguments are evaluated, nothing happens. */
+const harmless: LibraryFunction = (call) => {
+  call.values();
+  return SUCCESS;
+};
+
+const currentStream: LibraryFunction = () => ({ kind: 'stream' });
+
+/** A raw byte range of a buffer, as a tensor of bytes, for memset and memcpy. */
+function byteRange(call: LibraryCall, i: number, bytes: number): TensorView {
+  const value = call.value(i);
+  if (value.kind !== 'pointer' || value.target.kind !== 'device') {
+    throw refused(
+      `argument ${i + 1} of ${call.name} is not device memory (${describeValue(value)}): data of the host cannot enter a plan`,
+      call.line,
+    );
+  }
+  const { buffer, offset } = value.target;
+  const size = call.m.world.buffers[buffer]?.bytes ?? 0;
+  if (offset < 0n || Number(offset) + bytes > size) {
+    throw invalid(
+      `${call.name} of ${bytes} bytes at ${offset} of ${call.m.world.buffers[buffer]?.name}, which has ${size} bytes`,
+      call.line,
+    );
+  }
+  return {
+    buffer,
+    dtype: 'uint8',
+    shape: [bytes],
+    strides: [1],
+    offset: Number(offset),
+    device: 'cuda',
+    name: call.m.world.buffers[buffer]?.name ?? '',
+  };
+}
+
+const memset: LibraryFunction = (call) => {
+  const bytes = call.index(2);
+  call.m.world.fill(byteRange(call, 0, bytes), call.index(1) & 255, call.line);
+  return SUCCESS;
+};
+
+const memcpy: LibraryFunction = (call) => {
+  const kind = call.count > 3 ? call.index(3) : 3;
+  if (kind !== 3 && kind !== 4) {
+    throw refused(`${call.name} between host and device: a plan knows device memory alone`, call.line);
+  }
+  const bytes = call.index(2);
+  call.m.world.copy(byteRange(call, 1, bytes), byteRange(call, 0, bytes), call.line);
+  return SUCCESS;
+};
+
+/** cudaMalloc(&p, n): workspace like any tensor's. */
+const malloc: LibraryFunction = (call) => {
+  const pointer = call.value(0);
+  if (pointer.kind !== 'pointer' || pointer.target.kind !== 'cell')
+    throw invalid('cudaMalloc needs the address of a pointer', call.line);
+  const { cell } = pointer.target;
+  const buffer = call.m.world.allocate(call.index(1), `cudaMalloc at line ${call.line}`, call.line);
+  const to = cell.type.kind === 'pointer' ? cell.type.to : ({ kind: 'void' } as const);
+  cell.value = { kind: 'pointer', to, target: { kind: 'device', buffer, offset: 0n } };
+  return SUCCESS;
+};
+
+const setAttribute: LibraryFunction = (call) => {
+  const use = kernelNamed(call.m, call.value(0), call.line);
+  const attribute = call.index(1);
+  const value = call.index(2);
+  if (attribute === 8) {
+    const most = call.m.world.facts.sharedBytesPerBlockOptIn;
+    if (value > most) {
+      throw invalid(
+        `cudaFuncSetAttribute asks for ${value} bytes of shared memory, ${call.m.world.facts.name} has ${most} for a block`,
+        call.line,
+      );
+    }
+    call.m.world.allowShared(use, value);
+  }
+  return SUCCESS;
+};
+
+const maxActiveBlocks: LibraryFunction = (call) => {
+  const use = call.m.world.use(kernelNamed(call.m, call.value(1), call.line));
+  const blocks = call.m.world.occupancy(use, call.index(2), call.count > 3 ? call.index(3) : 0);
+  call.writeTo(0, intValue(blocks));
+  return SUCCESS;
+};
+
+/** cudaOccupancyMaxPotentialBlockSize: the block size with the most resident threads, as cuda_occupancy.h searches it. */
+const maxPotentialBlockSize: LibraryFunction = (call) => {
+  const { world } = call.m;
+  const use = world.use(kernelNamed(call.m, call.value(2), call.line));
+  const shared = call.count > 3 ? call.index(3) : 0;
+  const limit = call.count > 4 && call.index(4) > 0 ? call.index(4) : THREADS_PER_BLOCK;
+  let best = { threads: 0, size: WARP_SIZE, blocks: 0 };
+  for (let size = Math.min(limit, THREADS_PER_BLOCK); size >= WARP_SIZE; size -= WARP_SIZE) {
+    const blocks = world.occupancy(use, size, shared);
+    if (blocks * size > best.threads) best = { threads: blocks * size, size, blocks };
+    if (best.threads >= world.facts.maxThreadsPerMultiprocessor) break;
+  }
+  call.writeTo(0, intValue(best.blocks * world.facts.multiprocessors));
+  call.writeTo(1, intValue(best.size));
+  return SUCCESS;
+};
+
+function attributeOf(facts: DeviceFacts, name: string): number | undefined {
+  switch (name) {
+    case 'cudaDevAttrMaxThreadsPerBlock':
+      return THREADS_PER_BLOCK;
+    case 'cudaDevAttrMaxBlockDimX':
+    case 'cudaDevAttrMaxBlockDimY':
+      return 1024;
+    case 'cudaDevAttrMaxBlockDimZ':
+      return 64;
+    case 'cudaDevAttrMaxGridDimX':
+      return 2 ** 31 - 1;
+    case 'cudaDevAttrMaxGridDimY':
+    case 'cudaDevAttrMaxGridDimZ':
+      return 65535;
+    case 'cudaDevAttrMaxSharedMemoryPerBlock':
+      return DEFAULT_SHARED_BYTES;
+    case 'cudaDevAttrWarpSize':
+      return WARP_SIZE;
+    case 'cudaDevAttrMaxRegistersPerBlock':
+      return REGISTERS_PER_BLOCK;
+    case 'cudaDevAttrMultiProcessorCount':
+      return facts.multiprocessors;
+    case 'cudaDevAttrMaxThreadsPerMultiProcessor':
+      return facts.maxThreadsPerMultiprocessor;
+    case 'cudaDevAttrL2CacheSize':
+      return facts.l2Bytes;
+    case 'cudaDevAttrComputeCapabilityMajor':
+      return facts.computeCapability[0];
+    case 'cudaDevAttrComputeCapabilityMinor':
+      return facts.computeCapability[1];
+    case 'cudaDevAttrMaxSharedMemoryPerMultiprocessor':
+      return facts.sharedBytesPerMultiprocessor;
+    case 'cudaDevAttrMaxRegistersPerMultiprocessor':
+      return facts.registersPerMultiprocessor;
+    case 'cudaDevAttrMaxSharedMemoryPerBlockOptin':
+      return facts.sharedBytesPerBlockOptIn;
+    case 'cudaDevAttrMaxBlocksPerMultiprocessor':
+      return facts.maxBlocksPerMultiprocessor;
+    case 'cudaDevAttrCooperativeLaunch':
+      return 1;
+    default:
+      return undefined;
+  }
+}
+
+/** Fields of cudaDeviceProp. */
+export function propertyOf(facts: DeviceFacts, field: string, line: number): Value {
+  const long = (n: number): Value => intValue(n, ULONG);
+  switch (field) {
+    case 'name':
+      return { kind: 'string', value: facts.name };
+    case 'multiProcessorCount':
+      return intValue(facts.multiprocessors);
+    case 'maxThreadsPerMultiProcessor':
+      return intValue(facts.maxThreadsPerMultiprocessor);
+    case 'maxBlocksPerMultiProcessor':
+      return intValue(facts.maxBlocksPerMultiprocessor);
+    case 'maxThreadsPerBlock':
+      return intValue(THREADS_PER_BLOCK);
+    case 'warpSize':
+      return intValue(WARP_SIZE);
+    case 'regsPerBlock':
+      return intValue(REGISTERS_PER_BLOCK);
+    case 'regsPerMultiprocessor':
+      return intValue(facts.registersPerMultiprocessor);
+    case 'sharedMemPerBlock':
+      return long(DEFAULT_SHARED_BYTES);
+    case 'sharedMemPerBlockOptin':
+      return long(facts.sharedBytesPerBlockOptIn);
+    case 'sharedMemPerMultiprocessor':
+      return long(facts.sharedBytesPerMultiprocessor);
+    case 'totalGlobalMem':
+      return long(facts.globalMemoryBytes);
+    case 'l2CacheSize':
+      return intValue(facts.l2Bytes);
+    case 'major':
+      return intValue(facts.computeCapability[0]);
+    case 'minor':
+      return intValue(facts.computeCapability[1]);
+    case 'maxGridSize':
+      return list([2 ** 31 - 1, 65535, 65535]);
+    case 'maxThreadsDim':
+      return list([1024, 1024, 64]);
+    default:
+      throw unsupported(`the device property ${field}`, line);
+  }
+}
+
+function list(values: readonly number[]): Value {
+  return {
+    kind: 'list',
+    container: 'built-in array',
+    element: INT,
+    cells: values.map((v) => ({ type: INT, value: intValue(v), constant: true })),
+  };
+}
+
+/** cudaLaunchKernel(kernel, grid, block, args, shared, stream): args is an array of addresses of variables. */
+const launchKernel: LibraryFunction = (call) => {
+  const args = call.value(3);
+  if (args.kind !== 'list') throw unsupported(`the arguments of ${call.name}`, call.line);
+  const operands = args.cells.map((c) => {
+    if (c.value?.kind !== 'pointer' || c.value.target.kind !== 'cell')
+      throw unsupported(`the arguments of ${call.name}`, call.line);
+    return { cell: c.value.target.cell, value: c.value.target.cell.value };
+  });
+  const shared = call.count > 4 ? call.index(4) : 0;
+  launch(
+    call.m,
+    kernelOf(call.value(0), call.line),
+    toDim3(call.value(1), call.line),
+    toDim3(call.value(2), call.line),
+    shared,
+    operands,
+    call.line,
+  );
+  return SUCCESS;
+};
+
+/** C10_CUDA_CHECK(call), C10_CUDA_KERNEL_LAUNCH_CHECK(): evaluated, and a failed status is an error. */
+const checkStatus: LibraryFunction = (call) => {
+  for (const value of call.values()) {
+    if (value.kind === 'int' && value.value !== 0n)
+      throw invalid(`${call.name} fails with status ${value.value}`, call.line);
+  }
+  return VOID_VALUE;
+};
+
+export const CUDA_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
+  cudaGetLastError: harmless,
+  cudaPeekAtLastError: harmless,
+  cudaDeviceSynchronize: harmless,
+  cudaStreamSynchronize: harmless,
+  'cuda::device_synchronize': harmless,
+  'cuda::synchronize': harmless,
+  cudaFree: harmless,
+  cudaFreeAsync: harmless,
+  cudaFuncSetCacheConfig: harmless,
+  cudaFuncSetSharedMemConfig: harmless,
+  cudaDeviceSetCacheConfig: harmless,
+  cudaDeviceSetSharedMemConfig: harmless,
+  cudaSetDevice: harmless,
+  C10_CUDA_CHECK: checkStatus,
+  AT_CUDA_CHECK: checkStatus,
+  C10_CUDA_KERNEL_LAUNCH_CHECK: checkStatus,
+  C10_CUDA_CHECK_WARN: checkStatus,
+  cudaMalloc: malloc,
+  cudaMallocAsync: malloc,
+  cudaMemset: memset,
+  cudaMemsetAsync: memset,
+  cudaMemcpy: memcpy,
+  cudaMemcpyAsync: memcpy,
+  cudaFuncSetAttribute: setAttribute,
+  cudaOccupancyMaxActiveBlocksPerMultiprocessor: maxActiveBlocks,
+  cudaOccupancyMaxPotentialBlockSize: maxPotentialBlockSize,
+  cudaLaunchKernel: launchKernel,
+  cudaGetErrorString: () => ({ kind: 'string', value: 'no error' }),
+  cudaGetErrorName: () => ({ kind: 'string', value: 'cudaSuccess' }),
+  cudaGetDevice: (call) => {
+    call.writeTo(0, intValue(0));
+    return SUCCESS;
+  },
+  cudaGetDeviceCount: (call) => {
+    call.writeTo(0, intValue(1));
+    return SUCCESS;
+  },
+  cudaGetDeviceProperties: (call) => {
+    call.writeTo(0, { kind: 'properties' });
+    return SUCCESS;
+  },
+  cudaDeviceGetAttribute: (call) => {
+    const name = DEVICE_ATTRIBUTES[call.index(1)];
+    const value = name && attributeOf(call.m.world.facts, name);
+    if (value === undefined) throw unsupported(`the device attribute ${spellOf(call.expressions[1])}`, call.line);
+    call.writeTo(0, intValue(value));
+    return SUCCESS;
+  },
+  'cuda::getCurrentDeviceProperties': () => ({ kind: 'properties' }),
+  'cuda::getDeviceProperties': () => ({ kind: 'properties' }),
+  'cuda::current_device': () => intValue(0),
+  'cuda::device_count': () => intValue(1, LONG),
+  'cuda::is_available': () => intValue(1),
+  'cuda::warp_size': () => intValue(WARP_SIZE),
+  'cuda::getCurrentCUDAStream': currentStream,
+  'cuda::getDefaultCUDAStream': currentStream,
+};
+
+function spellOf(e: Expression | undefined): string {
+  return e?.kind === 'name' ? e.name.path.join('::') : 'given';
+}

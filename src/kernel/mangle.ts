@@ -1,0 +1,107 @@
+/** Itanium C++ names of kernels, as far as needed to find a launch's entry in PTX: names, namespaces, template arguments. */
+import { unsupported } from './error.ts';
+import type { CppType } from './interpret/types.ts';
+import type { KernelUse, TemplateValue } from './trace.ts';
+
+/**
+ * A pattern that the mangled name of this kernel matches, whatever its parameters are. Anonymous namespaces have names
+ * that depend on the compilation, so they match any.
+ * @see https://itanium-cxx-abi.github.io/cxx-abi/abi.html#mangling
+ */
+export function manglingPattern(use: KernelUse): RegExp {
+  const mangler = new Mangler();
+  const named = use.item.namespace;
+  const name = sourceName(use.item.name);
+  const scopes = named.map((n) => (n === '' ? '\\d+_[A-Za-z0-9_]*GLOBAL__N_[A-Za-z0-9_]*?' : sourceName(n)));
+  mangler.enter(named);
+  mangler.remember([...named, use.item.name].join('::'));
+  const args =
+    use.templateArguments.length > 0
+      ? `I${use.templateArguments.map((a) => mangler.argument(a, use.line)).join('')}E`
+      : '';
+  // A non-template's name is followed by its parameters' types, none of which starts with I.
+  const after = args === '' ? '(?!I)' : '';
+  const nested = `N${scopes.join('')}L?${name}${args}${after}E`;
+  // nvcc puts static functions of the file into an internal namespace of its own.
+  const internal = `N\\d+_[A-Za-z0-9_]*?_cu_[A-Za-z0-9_]*?${name}${args}${after}E`;
+  const plain = `L?${name}${args}${after}`;
+  return new RegExp(`^(?:_Z(?:${named.length > 0 ? nested : `${plain}|${internal}`})|${use.item.name}$)`);
+}
+
+function sourceName(name: string): string {
+  return `${name.length}${name}`;
+}
+
+/** Mangles template arguments, with the compression of what was named before (`S_`, `S0_`, ...). */
+class Mangler {
+  private readonly seen: string[] = [];
+
+  enter(namespace: readonly string[]): void {
+    namespace.forEach((_, i) => {
+      this.remember(namespace.slice(0, i + 1).join('::'));
+    });
+  }
+
+  remember(key: string): void {
+    if (!this.seen.includes(key)) this.seen.push(key);
+  }
+
+  argument(argument: TemplateValue, line: number): string {
+    if (argument.kind === 'type') return this.type(argument.type, line);
+    const { value } = argument;
+    if (value.kind !== 'int') throw unsupported('a template argument that is no integer', line);
+    const digits = value.value < 0n ? `n${-value.value}` : String(value.value);
+    const type = argument.type.kind === 'int' ? argument.type : value.type;
+    return `L${type.enumeration ? this.named(type.name) : type.mangled}${digits}E`;
+  }
+
+  private type(type: CppType, line: number): string {
+    switch (type.kind) {
+      case 'void':
+        return 'v';
+      case 'int':
+        return type.enumeration ? this.named(type.name) : type.mangled;
+      case 'float':
+        return type.mangled.length === 1 ? type.mangled : this.named(type.name);
+      case 'struct':
+        if (type.name.includes('<')) throw unsupported(`the template argument ${type.name}`, line);
+        return this.named(type.name);
+      case 'pointer': {
+        const key = `*${JSON.stringify(type.to)}`;
+        const known = this.substitution(key);
+        if (known) return known;
+        const to = this.type(type.to, line);
+        this.remember(key);
+        return `P${to}`;
+      }
+      default:
+        throw unsupported('this template argument of a kernel', line);
+    }
+  }
+
+  /** A class or enumeration by its qualified name. */
+  private named(name: string): string {
+    const whole = this.substitution(name);
+    if (whole) return whole;
+    const path = name.split('::');
+    let prefix = '';
+    path.slice(0, -1).forEach((_, i) => {
+      const key = path.slice(0, i + 1).join('::');
+      const known = this.substitution(key);
+      if (known) prefix = known;
+      else {
+        prefix += sourceName(path[i] ?? '');
+        this.remember(key);
+      }
+    });
+    this.remember(name);
+    const last = sourceName(path[path.length - 1] ?? '');
+    return path.length > 1 ? `N${prefix}${last}E` : last;
+  }
+
+  private substitution(key: string): string | undefined {
+    const at = this.seen.indexOf(key);
+    if (at < 0) return undefined;
+    return at === 0 ? 'S_' : `S${(at - 1).toString(36).toUpperCase()}_`;
+  }
+}

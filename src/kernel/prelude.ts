@@ -1,0 +1,71 @@
+/**
+ * What PyTorch's headers would have given device code: the standard headers they bring, and c10::Half and c10::BFloat16. Only
+ * what a candidate names is added, since every header costs compile time.
+ */
+
+/** The class of c10/util/Half.h and BFloat16.h as device code sees it: storage, conversions by way of float, arithmetic in float. */
+function reducedFloat(name: string, cuda: string, fromFloat: string, toFloat: string): string {
+  const operators = ['+', '-', '*', '/'].map(
+    (op) => `
+__host__ __device__ inline ${name} operator${op}(const ${name}& a, const ${name}& b) { return ${name}(static_cast<float>(a) ${op} static_cast<float>(b)); }
+__host__ __device__ inline ${name}& operator${op}=(${name}& a, const ${name}& b) { a = a ${op} b; return a; }
+__host__ __device__ inline float operator${op}(${name} a, float b) { return static_cast<float>(a) ${op} b; }
+__host__ __device__ inline float operator${op}(float a, ${name} b) { return a ${op} static_cast<float>(b); }
+__host__ __device__ inline float& operator${op}=(float& a, const ${name}& b) { return a ${op}= static_cast<float>(b); }
+__host__ __device__ inline double operator${op}(${name} a, double b) { return static_cast<double>(a) ${op} b; }
+__host__ __device__ inline double operator${op}(double a, ${name} b) { return a ${op} static_cast<double>(b); }
+__host__ __device__ inline ${name} operator${op}(${name} a, int b) { return a ${op} static_cast<${name}>(static_cast<float>(b)); }
+__host__ __device__ inline ${name} operator${op}(int a, ${name} b) { return static_cast<${name}>(static_cast<float>(a)) ${op} b; }
+__host__ __device__ inline ${name} operator${op}(${name} a, int64_t b) { return a ${op} static_cast<${name}>(static_cast<float>(b)); }
+__host__ __device__ inline ${name} operator${op}(int64_t a, ${name} b) { return static_cast<${name}>(static_cast<float>(a)) ${op} b; }`,
+  );
+  return `struct alignas(2) ${name} {
+  unsigned short x;
+  ${name}() = default;
+  __host__ __device__ inline ${name}(float value) { ${cuda} v = ${fromFloat}(value); x = *reinterpret_cast<unsigned short*>(&v); }
+  __host__ __device__ inline operator float() const { return ${toFloat}(*reinterpret_cast<const ${cuda}*>(&x)); }
+  __host__ __device__ inline ${name}(const ${cuda}& value) { x = *reinterpret_cast<const unsigned short*>(&value); }
+  __host__ __device__ inline operator ${cuda}() const { return *reinterpret_cast<const ${cuda}*>(&x); }
+};${operators.join('')}
+__host__ __device__ inline ${name} operator-(const ${name}& a) { return ${name}(-static_cast<float>(a)); }`;
+}
+
+/** @param device the device code; @param usesTorch whether the candidate includes a header of PyTorch. */
+export function preludeFor(device: string, usesTorch: boolean): string {
+  const lines: string[] = [];
+  const half = /\b(at|c10|torch)::Half\b/.test(device) || /c10::Half/.test(device);
+  const bfloat = /\b(at|c10|torch)::BFloat16\b/.test(device);
+  const accumulate = /\bat::(acc_type|opmath_type)\b/.test(device);
+  if (usesTorch) {
+    // torch/extension.h brings these; nvcc's own headers bring cmath.
+    if (/\bu?int(8|16|32|64)_t\b/.test(device) || half || bfloat) lines.push('#include <cstdint>');
+    if (/numeric_limits/.test(device)) lines.push('#include <limits>');
+    if (/\b(FLT|DBL)_\w+/.test(device)) lines.push('#include <cfloat>');
+    if (/\b(INT|UINT|LONG|SHRT|CHAR)_(MAX|MIN)\b/.test(device)) lines.push('#include <climits>');
+    if (/std::(min|max|swap)\b/.test(device)) lines.push('#include <algorithm>');
+    if (/std::(is_|conditional|enable_if|remove_|decay)/.test(device)) lines.push('#include <type_traits>');
+    if (/\b(__half2?|half2?|__float2half\w*|__half2float)\b/.test(device)) lines.push('#include <cuda_fp16.h>');
+    if (/\b(__nv_bfloat162?|nv_bfloat162?|__float2bfloat16\w*)\b/.test(device)) lines.push('#include <cuda_bf16.h>');
+  }
+  if (half || accumulate) lines.push('#include <cuda_fp16.h>');
+  if (bfloat || accumulate) lines.push('#include <cuda_bf16.h>');
+  const classes: string[] = [];
+  if (half || accumulate) classes.push(reducedFloat('Half', '__half', '__float2half_rn', '__half2float'));
+  if (bfloat || accumulate)
+    classes.push(reducedFloat('BFloat16', '__nv_bfloat16', '__float2bfloat16_rn', '__bfloat162float'));
+  if (classes.length > 0) {
+    lines.push('#include <cstdint>', `namespace c10 {\n${classes.join('\n')}\n}`);
+    lines.push('namespace at { using namespace c10; }', 'namespace torch { using namespace c10; }');
+  }
+  if (accumulate) {
+    // ATen/AccumulateType.h and ATen/OpMathType.h on CUDA.
+    lines.push(
+      'namespace at { template <typename T> struct OpMathType { using type = T; };',
+      'template <> struct OpMathType<c10::Half> { using type = float; };',
+      'template <> struct OpMathType<c10::BFloat16> { using type = float; };',
+      'template <typename T> using opmath_type = typename OpMathType<T>::type;',
+      'template <typename T, bool is_cuda> using acc_type = typename OpMathType<T>::type; }',
+    );
+  }
+  return [...new Set(lines)].join('\n');
+}

@@ -1,0 +1,39 @@
+/** The entries of a PTX file with their parameters: what a launch's arguments must become. */
+
+export interface PtxParameter {
+  /** As declared: `u64`, `f32`, `b8` for structs. */
+  type: string;
+  bytes: number;
+}
+
+export interface PtxEntry {
+  name: string;
+  parameters: readonly PtxParameter[];
+  /** Statically allocated shared memory is ptxas' to say, see EntryResources. */
+  line: number;
+}
+
+const SCALAR_BYTES: Readonly<Record<string, number>> = { '8': 1, '16': 2, '32': 4, '64': 8, '128': 16 };
+
+/** Reads `.entry name ( .param ..., ... )` lists; the rest of the file is skipped. */
+export function readEntries(ptx: string): PtxEntry[] {
+  const entries: PtxEntry[] = [];
+  for (const match of ptx.matchAll(/\.entry\s+([\w$%.]+)\s*(?:\(([\s\S]*?)\n?\))?/g)) {
+    const parameters = (match[2] ?? '')
+      .replace(/\/\/.*$/gm, '')
+      .split(',')
+      .map((p) => p.trim())
+      .filter((p) => p !== '')
+      .map(readParameter);
+    const line = ptx.slice(0, match.index).split('\n').length;
+    entries.push({ name: match[1] ?? '', parameters, line });
+  }
+  return entries;
+}
+
+function readParameter(text: string): PtxParameter {
+  const type = /\.([subf](?:8|16|32|64|128)|f16x2|pred)\b/.exec(text)?.[1] ?? 'b8';
+  const element = SCALAR_BYTES[/\d+/.exec(type)?.[0] ?? '8'] ?? 1;
+  const array = /\[(\d+)\]\s*$/.exec(text)?.[1];
+  return { type, bytes: array ? element * Number(array) : element };
+}

@@ -1,0 +1,58 @@
+/**
+ * The device code of a candidate: its own text with the host functions blanked out. Every line keeps its number, so that
+ * compiler messages and line information name the candidate's lines without a table.
+ */
+import type { TranslationUnit } from './cpp/translation-unit.ts';
+import { unsupported } from './error.ts';
+import { preludeFor } from './prelude.ts';
+import type { KernelUse } from './trace.ts';
+
+/**
+ * @param uses kernels that must be compiled: templates are instantiated, static functions kept, by taking their addresses.
+ * @throws CandidateError where one macro call makes host and device code at once.
+ */
+export function deviceSource(unit: TranslationUnit, uses: readonly KernelUse[]): string {
+  for (const item of unit.items) {
+    if (item.kind !== 'function' || item.space === 'host') continue;
+    const torn = unit.blanked.find((b) => b.start < item.end && item.start < b.end && !(item.space === 'both'));
+    if (torn) throw unsupported('a macro that makes both a kernel and a host function', item.line);
+  }
+  const blanked = blank(unit);
+  const instantiations = uses.map(
+    (use, i) => `static void* __attribute__((used)) assay_use_${i} = (void*)${address(use)};`,
+  );
+  const body = `${blanked}\n${instantiations.join('\n')}\n`;
+  const prelude = preludeFor(body, unit.preprocessed.usesTorch);
+  // #line gives the candidate's first line its number back.
+  return prelude === '' ? body : `${prelude}\n#line 1\n${body}`;
+}
+
+/** Replaces the characters of host code by spaces; directives and line breaks stay, so conditionals stay balanced. */
+function blank(unit: TranslationUnit): string {
+  const { source } = unit;
+  const gone = new Uint8Array(source.length);
+  for (const range of unit.blanked) gone.fill(1, range.start, range.end);
+  let at = 0;
+  let continued = false;
+  while (at < source.length) {
+    let end = source.indexOf('\n', at);
+    if (end < 0) end = source.length;
+    const text = source.slice(at, end);
+    const directive: boolean = continued || /^\s*#/.test(text);
+    if (directive) gone.fill(0, at, end);
+    continued = directive && /\\\s*$/.test(text);
+    at = end + 1;
+  }
+  for (const range of unit.preprocessed.droppedIncludes) gone.fill(1, range.start, range.end);
+  let result = '';
+  for (let i = 0; i < source.length; i++) {
+    const c = source[i] as string;
+    result += gone[i] && c !== '\n' && c !== '\r' ? ' ' : c;
+  }
+  return result;
+}
+
+/** `&kernel<float, 256>`, cast to its own type where an overload must be chosen. */
+function address(use: KernelUse): string {
+  return `&${use.spelling}`;
+}

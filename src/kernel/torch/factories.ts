@@ -1,0 +1,192 @@
+/** Functions that make tensors: torch::empty, zeros, full, empty_like and their like. Nothing here computes. */
+import type { DType } from '../../task/index.ts';
+import { invalid, refused, unsupported } from '../error.ts';
+import { isNumber } from '../interpret/convert.ts';
+import { ULONG } from '../interpret/types.ts';
+import {
+  describeValue,
+  intValue,
+  type TensorOptions,
+  type TensorView,
+  tensorValue,
+  type Value,
+} from '../interpret/values.ts';
+import { count, isContiguous } from '../interpret/world.ts';
+import type { LibraryCall, LibraryFunction } from '../library/call.ts';
+import { DTYPE_BYTES } from '../number-format.ts';
+import { TENSOR_METHODS } from './methods.ts';
+
+/** Options from the arguments from `from` on: dtype, device, TensorOptions, memory format, in any order. */
+export function optionsFrom(call: LibraryCall, from: number): TensorOptions {
+  const options: TensorOptions = {};
+  for (const given of call.values(from)) {
+    const value = given.kind === 'optional' ? given.cell?.value : given;
+    if (!value) continue;
+    if (value.kind === 'options') Object.assign(options, withoutUndefined(value.options));
+    else if (value.kind === 'dtype') options.dtype = value.dtype;
+    else if (value.kind === 'device') options.device = value.device;
+    else if (value.kind === 'format') options.channelsLast = value.format === 'channels_last';
+    else if (value.kind !== 'int') throw invalid(`${call.name} does not take ${describeValue(value)} here`, call.line);
+  }
+  return options;
+}
+
+function withoutUndefined(options: TensorOptions): TensorOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined));
+}
+
+/** Names a new tensor for messages. */
+function nameOf(call: LibraryCall): string {
+  return `${call.name} at line ${call.line}`;
+}
+
+/** torch's defaults: float32 (torch.get_default_dtype), in CPU memory. */
+function make(call: LibraryCall, shape: readonly number[], options: TensorOptions): TensorView {
+  const strides = options.channelsLast ? channelsLast(shape, call) : undefined;
+  return call.m.world.empty(
+    shape,
+    options.dtype ?? 'float32',
+    options.device ?? 'cpu',
+    nameOf(call),
+    call.line,
+    strides,
+  );
+}
+
+function channelsLast(shape: readonly number[], call: LibraryCall): number[] {
+  if (shape.length !== 4 && shape.length !== 5)
+    throw invalid(`channels_last needs 4 or 5 dimensions, not ${shape.length}`, call.line);
+  const spatial = shape.map((_, i) => i).slice(2);
+  return stridesInOrder(shape, [1, ...spatial.reverse(), 0]);
+}
+
+/** Dense strides where `order` lists dimensions from fastest to slowest. */
+export function stridesInOrder(shape: readonly number[], order: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  let at = 1;
+  for (const d of order) {
+    strides[d] = at;
+    at *= Math.max(1, shape[d] ?? 1);
+  }
+  return strides;
+}
+
+/**
+ * Strides of `empty_like` and `clone`: kept for dense non-overlapping tensors (a transposed tensor gives a transposed
+ * one), contiguous otherwise (torch.preserve_format).
+ */
+export function preservedStrides(t: TensorView): number[] | undefined {
+  if (isContiguous(t)) return undefined;
+  const order = t.shape.map((_, i) => i).sort((a, b) => (t.strides[a] ?? 0) - (t.strides[b] ?? 0) || b - a);
+  const dense = stridesInOrder(t.shape, order);
+  const same = dense.every((s, i) => (t.shape[i] ?? 1) <= 1 || s === t.strides[i]);
+  return same ? dense : undefined;
+}
+
+function like(call: LibraryCall, source: TensorView, from: number): TensorView {
+  const options = optionsFrom(call, from);
+  const keep = options.channelsLast === undefined ? preservedStrides(source) : undefined;
+  const given = {
+    dtype: options.dtype ?? source.dtype,
+    device: options.device ?? source.device,
+    channelsLast: options.channelsLast,
+  };
+  return keep
+    ? call.m.world.empty(source.shape, given.dtype, given.device, nameOf(call), call.line, keep)
+    : make(call, source.shape, given);
+}
+
+function filled(
+  value: (call: LibraryCall) => number,
+  optionsAt: number,
+  dtype?: (call: LibraryCall) => DType | undefined,
+): LibraryFunction {
+  return (call) => {
+    const options = optionsFrom(call, optionsAt);
+    const made = make(call, call.indices(0), { ...options, dtype: options.dtype ?? dtype?.(call) });
+    call.m.world.fill(made, value(call), call.line);
+    return tensorValue(made);
+  };
+}
+
+function filledLike(value: (call: LibraryCall) => number, optionsAt: number): LibraryFunction {
+  return (call) => {
+    const made = like(call, call.tensor(0), optionsAt);
+    call.m.world.fill(made, value(call), call.line);
+    return tensorValue(made);
+  };
+}
+
+/** torch::full infers the dtype from the value: bool, int64 or float32. */
+function inferred(call: LibraryCall): DType | undefined {
+  const value = call.value(1);
+  if (!isNumber(value)) throw invalid(`torch::full needs a number, not ${describeValue(value)}`, call.line);
+  if (value.kind === 'float') return 'float32';
+  return value.type.bits === 1 ? 'bool' : 'int64';
+}
+
+/** torch::relu(x) and x.relu() are one; views such as torch::transpose(x, 0, 1) are methods too. */
+function asMethod(name: string): LibraryFunction {
+  return (call) => {
+    const method = TENSOR_METHODS[name];
+    if (!method) throw unsupported(call.name, call.line);
+    return method(call.tensor(0), call.with(`.${name}`, call.expressions.slice(1)));
+  };
+}
+
+const optionsOf =
+  (pick: (call: LibraryCall) => TensorOptions): LibraryFunction =>
+  (call): Value => ({ kind: 'options', options: pick(call) });
+
+export const FACTORIES: Readonly<Record<string, LibraryFunction>> = {
+  'torch::empty': (call) => tensorValue(make(call, call.indices(0), optionsFrom(call, 1))),
+  'torch::zeros': filled(() => 0, 1),
+  'torch::ones': filled(() => 1, 1),
+  'torch::full': filled((call) => call.number(1), 2, inferred),
+  'torch::empty_like': (call) => tensorValue(like(call, call.tensor(0), 1)),
+  'torch::zeros_like': filledLike(() => 0, 1),
+  'torch::ones_like': filledLike(() => 1, 1),
+  'torch::full_like': filledLike((call) => call.number(1), 2),
+  'torch::empty_strided': (call) => {
+    const options = optionsFrom(call, 2);
+    const shape = call.indices(0);
+    const strides = call.indices(1);
+    const extent = shape.some((n) => n === 0) ? 0 : shape.reduce((sum, n, i) => sum + (n - 1) * (strides[i] ?? 0), 1);
+    const dtype = options.dtype ?? 'float32';
+    if (extent !== count(shape)) throw unsupported('torch::empty_strided with gaps or overlaps', call.line);
+    return tensorValue(call.m.world.empty(shape, dtype, options.device ?? 'cpu', nameOf(call), call.line, strides));
+  },
+  'torch::dtype': optionsOf((call) => optionsFrom(call, 0)),
+  'torch::device': optionsOf((call) => optionsFrom(call, 0)),
+  'torch::layout': optionsOf(() => ({})),
+  'torch::requires_grad': optionsOf(() => ({})),
+  'torch::elementSize': (call) => {
+    const value = call.value(0);
+    if (value.kind !== 'dtype') throw invalid('torch::elementSize needs a dtype', call.line);
+    return intValue(DTYPE_BYTES[value.dtype], ULONG);
+  },
+  'torch::device_of': (call) => ({ kind: 'device', device: call.tensor(0).device }),
+  'torch::toString': (call) => {
+    const value = call.value(0);
+    return { kind: 'string', value: value.kind === 'dtype' ? value.dtype : describeValue(value) };
+  },
+  'torch::reshape': asMethod('reshape'),
+  'torch::transpose': asMethod('transpose'),
+  'torch::permute': asMethod('permute'),
+  'torch::flatten': asMethod('flatten'),
+  'torch::unsqueeze': asMethod('unsqueeze'),
+  'torch::squeeze': asMethod('squeeze'),
+  'torch::t': asMethod('t'),
+  'torch::narrow': asMethod('narrow'),
+  'torch::clone': asMethod('clone'),
+  'torch::numel': asMethod('numel'),
+  'torch::from_blob': (call) => {
+    throw refused('torch::from_blob wraps memory that PyTorch does not own; make tensors with torch::empty', call.line);
+  },
+  'torch::tensor': (call) => {
+    throw unsupported(
+      'torch::tensor from host values (a plan carries no host data; use torch::full, or compute it in a kernel)',
+      call.line,
+    );
+  },
+};
