@@ -6,6 +6,8 @@
 /** Most threads of a block. */
 export const MAX_THREADS = 1024;
 export const WARP = 32;
+/** Most sync points of a kernel. */
+export const MAX_POINTS = 4096;
 
 export const ARENA = {
   /** Three i32: the block's index. */
@@ -25,10 +27,16 @@ export const ARENA = {
   /** 32 bytes that a faulty load reads (zeros) and 32 that a faulty store writes. */
   loadSink: 64,
   storeSink: 96,
+  /** 128 bytes for an exchange of one warp. */
+  scratch: 128,
   /** u16 for each thread: where it stopped, a sync point's number; 0 when it has exited. */
   next: 256,
+  /** u32 for each group of threads that run together: the point where all of them stopped. */
+  groups: 256 + 2 * MAX_THREADS,
+  /** One byte a sync point, what the driver does with threads that stop there: see driver.ts. */
+  actions: 256 + 2 * MAX_THREADS + 4 * WARP,
   /** First byte of the frames. */
-  frames: 256 + 2 * MAX_THREADS,
+  frames: 256 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS,
 } as const;
 
 /** Where a register's values lie: one after another by thread. */

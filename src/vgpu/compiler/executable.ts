@@ -1,7 +1,6 @@
 /** The scalar compiled executor: translate at the first launch of a shape, then run block after block. */
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
 import type { LoadedModule } from '../loader.ts';
-import { POISON_BYTE } from '../memory-layout.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
@@ -104,28 +103,27 @@ function runProgram(program: Program, context: LaunchContext): RunResult {
   for (let axis = 0; axis < 3; axis++) put(ARENA.nctaid + 4 * axis, grid[axis]!);
   budgets[0] = budget;
   memory.u8.fill(0, arena.base + ARENA.loadSink, arena.base + ARENA.storeSink);
+  memory.u8.set(program.actions, arena.base + ARENA.actions);
+  const run = instance.exports.run!;
+  const next = instance.exports.block!;
   const scheduler = new BlockScheduler(
     stops,
     threads,
+    program.group,
     { arena: arena.base, i32: memory.i32, u16: memory.u16 },
     reporter,
   );
   let completed = true;
   try {
-    for (const index of context.blocks) {
-      put(ARENA.ctaid, index % grid[0]);
-      put(ARENA.ctaid + 4, Math.floor(index / grid[0]) % grid[1]);
-      put(ARENA.ctaid + 8, Math.floor(index / (grid[0] * grid[1])));
-      for (const [start, bytes] of [
-        [shared.base, sharedBytes],
-        [local.base, localBytes * threads],
-      ] as const) {
-        if (bytes === 0) continue;
-        memory.u8.fill(POISON_BYTE, start, start + bytes);
-        memory.u8.fill(0, start >>> 2, (start + bytes + 3) >>> 2);
+    for (const [first, end] of ranges(context.blocks)) {
+      next.value = first;
+      for (;;) {
+        const group = Number(run(end));
+        if (group === -1) break;
+        scheduler.finish(group);
+        if (budgets[0]! < 0n) throw new BudgetSpent();
+        next.value = Number(next.value) + 1;
       }
-      scheduler.run();
-      if (budgets[0]! < 0n) throw new BudgetSpent();
     }
   } catch (error) {
     if (error instanceof BudgetSpent) {
@@ -142,6 +140,17 @@ function runProgram(program: Program, context: LaunchContext): RunResult {
     arena.free();
   }
   return { completed, threadInstructions: Number(budget - budgets[0]!) };
+}
+
+/** Runs of consecutive block indices, as [first, end). */
+function ranges(blocks: readonly number[]): [number, number][] {
+  const found: [number, number][] = [];
+  for (const block of blocks) {
+    const last = found[found.length - 1];
+    if (last && last[1] === block) last[1]++;
+    else found.push([block, block + 1]);
+  }
+  return found;
 }
 
 class BudgetSpent extends Error {

@@ -2,11 +2,15 @@
 import type { LoadedModule } from '../loader.ts';
 import type { Instruction, Operand } from '../ptx/ir.ts';
 import type { Slot } from './arena.ts';
+import { MAX_POINTS, WARP } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
+import { ACTION, emitDriver } from './driver.ts';
+import { emitCollective } from './scalar/collective.ts';
 import { emitRegion } from './scalar/region.ts';
 import type { BarrierStop, Stop } from './scheduler.ts';
 import { findSyncPoints, operandSource, type SyncPoint } from './syncpoints.ts';
 import { type Analysis, type CompileOptions, Unit } from './unit.ts';
+import type { FunctionBuilder } from './wasm/encoder.ts';
 import { compileModule, type WasmModule } from './wasm/engine.ts';
 
 export interface Program {
@@ -15,6 +19,10 @@ export interface Program {
   readonly sites: readonly Instruction[];
   /** By point number; the region itself is bound when the module is instantiated. */
   readonly stops: readonly (Omit<Stop, 'region'> | undefined)[];
+  /** What the driver does at each point. */
+  readonly actions: Uint8Array;
+  /** Threads that run together as long as they agree: the block, or a warp. */
+  readonly group: number;
   readonly arenaBytes: number;
   readonly localStride: number;
   readonly options: CompileOptions;
@@ -28,19 +36,40 @@ export function translate(
   options: CompileOptions,
 ): Omit<Program, 'module'> & { readonly bytes: Uint8Array<ArrayBuffer> } {
   const unit = new Unit(module, analysis, options);
+  const group = unit.flow.kernel.instructions.some((item) => item.kind === 'warp' || item.kind === 'matrix')
+    ? Math.min(WARP, unit.threads)
+    : unit.threads;
   unit.wasm.importMemory({ module: 'host', name: 'memory', initialPages: 1, maximumPages: 65536, shared: false });
   const points = findSyncPoints(unit);
+  if (points.points.length >= MAX_POINTS)
+    throw new CannotCompile('too many synchronisations', analysis.flow.kernel.entry.ptxLine);
   const stops: (Omit<Stop, 'region'> | undefined)[] = [undefined];
+  const regions: FunctionBuilder[] = [];
+  const exchanges: FunctionBuilder[] = [];
+  const actions = new Uint8Array(points.points.length + 1);
+  const nothing = unit.wasm.function('nothing', ['i32'], []);
   for (const point of points.points) {
-    unit.wasm.exportFunction(`region${point.number}`, emitRegion(unit, points, point));
-    stops.push({ point, barrier: barrierStop(unit, point), collective: collectiveStop(unit, point) });
+    const region = emitRegion(unit, points, point);
+    unit.wasm.exportFunction(`region${point.number}`, region);
+    regions.push(region);
+    const stop = { point, barrier: barrierStop(unit, point), collective: collectiveStop(unit, point) };
+    const exchange = stop.collective && emitCollective(unit, point.number, stop.collective);
+    exchanges.push(exchange ?? nothing);
+    if (exchange) actions[point.number] = ACTION.exchange;
+    else if (stop.barrier?.plain !== undefined) actions[point.number] = ACTION.barrier + (stop.barrier.plain & 15);
+    stops.push(stop);
   }
+  // Index 0 is never called: a group whose point is 0 has exited.
+  unit.wasm.table([regions[0]!, ...regions, nothing, ...exchanges].slice(0));
+  unit.wasm.exportFunction('run', emitDriver(unit, group, regions.length + 1));
   const bytes = unit.wasm.finish();
   return {
     bytes,
     imports: unit.imports,
     sites: unit.sites,
     stops,
+    actions,
+    group,
     arenaBytes: unit.frames.bytes,
     localStride: unit.localStride,
     options,

@@ -1,7 +1,6 @@
 /**
- * Runs the threads of a block, region after region. As long as all threads of a group (the block, or each warp where the
- * kernel has warp-wide operations) stop at one point they are handled as one; when they part, each thread has its own
- * state, and runs of consecutive threads at one point are still run by one call.
+ * Runs a block whose threads have parted: the driver in WebAssembly (driver.ts) hands it over. Each thread has its own
+ * state; runs of consecutive threads at one point are run by one call.
  */
 import type { Barrier, Warp } from '../ptx/ir.ts';
 import type { Slot } from './arena.ts';
@@ -47,7 +46,6 @@ export interface BlockMemory {
 }
 
 const EXITED = 0;
-const START = 1;
 
 export class BlockScheduler {
   private readonly frames: Frames;
@@ -57,13 +55,13 @@ export class BlockScheduler {
   private readonly ready: Uint8Array;
   private readonly barriers = new Map<number, BarrierState>();
   private readonly warps: number;
-  /** Threads that run together as long as they agree. */
-  private readonly group: number;
 
   constructor(
     /** By point number; index 0 is unused. */
     private readonly stops: readonly Stop[],
     private readonly threads: number,
+    /** Threads of one of the driver's groups. */
+    private readonly group: number,
     private readonly memory: BlockMemory,
     private readonly reporter: FaultReporter,
   ) {
@@ -71,58 +69,16 @@ export class BlockScheduler {
     this.state = new Uint16Array(threads);
     this.ready = new Uint8Array(threads);
     this.warps = Math.ceil(threads / WARP);
-    this.group = stops.some((stop) => stop?.collective) ? WARP : threads;
   }
 
-  /** Runs one block to its end. */
-  run(): void {
-    const groups = Math.ceil(this.threads / this.group);
-    const at = new Uint16Array(groups).fill(START);
-    for (;;) {
-      let live = 0;
-      let barrier = -1;
-      for (let group = 0; group < groups; group++) {
-        if (at[group] === EXITED) continue;
-        const first = group * this.group;
-        const end = Math.min(first + this.group, this.threads);
-        let point = at[group]!;
-        for (;;) {
-          point = this.stops[point]!.region(first, end);
-          if (point <= 0) break;
-          const stop = this.stops[point]!;
-          if (!stop.collective || end - first !== WARP || !this.wholeWarp(stop.collective)) break;
-          exchange(stop.collective, this.frames, first, -1, -1, this.reporter);
-        }
-        if (point === -1 || (point > 0 && this.stops[point]!.barrier?.plain === undefined)) {
-          this.fromGroups(at, group, point);
-          this.runThreads();
-          return;
-        }
-        at[group] = point;
-        if (point === EXITED) continue;
-        live++;
-        const id = this.stops[point]!.barrier!.plain!;
-        if (barrier !== -1 && barrier !== id) {
-          this.fromGroups(at, group, point);
-          this.runThreads();
-          return;
-        }
-        barrier = id;
-      }
-      if (live === 0) return;
-    }
-  }
-
-  /** True when all 32 lanes are named by a constant mask (or the operation has none). */
-  private wholeWarp(collective: Collective): boolean {
-    const { members } = collective;
-    if (!members) return true;
-    return members.kind === 'constant' && BigInt.asUintN(32, members.bits) === 0xffffffffn;
-  }
-
-  /** Leaves the common path: `group` stopped at `point` (-1: each thread's own is in the arena). */
-  private fromGroups(at: Uint16Array, group: number, point: number): void {
-    const { u16, arena } = this.memory;
+  /**
+   * Takes over a block in which the driver's `group` stopped where it cannot go on by itself. Groups before it wait at
+   * barriers; those after it may not have run their phase.
+   */
+  finish(group: number): void {
+    const { u16, i32, arena } = this.memory;
+    const at = i32.subarray((arena + ARENA.groups) >>> 2);
+    const point = at[group]!;
     const next = (arena + ARENA.next) >>> 1;
     for (let thread = 0; thread < this.threads; thread++) {
       const own = Math.floor(thread / this.group);
@@ -137,6 +93,7 @@ export class BlockScheduler {
     }
     this.barriers.clear();
     for (let thread = 0; thread < this.threads; thread++) if (!this.ready[thread]) this.arrive(thread);
+    this.runThreads();
   }
 
   /** Each thread by itself, until all have exited. */
