@@ -24,6 +24,9 @@ class ModuleParser {
   constructor(text: string, name: string) {
     this.#stream = new TokenStream(text);
     this.#name = name;
+    // The file table comes last in nvcc's output, after the lines that refer to it.
+    for (const [, index, path] of text.matchAll(/^\s*\.file\s+(\d+)\s+"([^"\n]*)"/gm))
+      this.#files.set(Number(index), path!);
   }
 
   parse(): PtxModule {
@@ -58,12 +61,11 @@ class ModuleParser {
       case '.address_size':
         if (stream.integer('32 or 64') !== 64) throw stream.error('only 64-bit PTX is supported', token);
         return;
-      case '.file': {
-        const index = stream.integer('a file number');
-        this.#files.set(index, JSON.parse(stream.next().text.replaceAll('\\', '\\\\')) as string);
+      case '.file':
+        stream.integer('a file number');
+        stream.next();
         while (stream.accept(',')) stream.next();
         return;
-      }
       case '.section':
         if (stream.peek().kind !== 'punctuation') stream.next();
         stream.skipBlock();
