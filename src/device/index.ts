@@ -1,4 +1,5 @@
 /** What executes a plan. A candidate runs in a child process that can crash, hang, or be killed, and comes back. */
+export { defaultLimits } from './limits.ts';
 export { poisonWord } from './poison.ts';
 export type {
   Call,

@@ -6,6 +6,7 @@ export {
   type Diagnostic,
   findToolchain,
   type Toolchain,
+  wallWorks,
 } from './build/index.ts';
 export { type DeviceFacts, deviceFactsOf } from './device-facts.ts';
 export { CandidateError, type CandidateErrorKind } from './error.ts';

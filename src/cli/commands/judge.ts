@@ -1,0 +1,88 @@
+/** `assay judge task.py kernel.cu`: is this kernel right? A verdict with reasons, and the evidence on disk. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createVirtualDevice, defaultLimits } from '../../device/index.ts';
+import { createOracle, type Evidence, evidenceOf, evidencePage, judge as judgeCandidate } from '../../judge/index.ts';
+import { floor, loadTask } from '../../task/index.ts';
+import { gpuTarget } from '../../vgpu/index.ts';
+import { coloursFor } from '../terminal/colour.ts';
+import { printable, significant, time, wrap } from '../terminal/format.ts';
+import type { Places } from '../places.ts';
+
+export interface JudgeOptions {
+  gpu: string;
+  scale?: number;
+  json: boolean;
+  timing: boolean;
+}
+
+/** Exit code for each outcome. */
+const exitCodes = { correct: 0, rejected: 1, unjudgeable: 2 } as const;
+
+/** Judges, writes the evidence, prints the verdict; the exit code says it too. */
+export async function judge(taskFile: string, kernelFile: string, options: JudgeOptions, places: Places, signal: AbortSignal): Promise<number> {
+  const target = gpuTarget(options.gpu);
+  const candidateSource = readFileSync(kernelFile, 'utf8');
+  const started = performance.now();
+  const task = await loadTask(taskFile, { cacheDir: places.traces, scale: options.scale });
+  const traced = performance.now() - started;
+  const device = createVirtualDevice({ gpu: options.gpu });
+  try {
+    const oracle = createOracle(task);
+    const verdict = await judgeCandidate({
+      ...{ task, candidateSource, device, oracle, signal },
+      ...{ gpu: options.gpu, limits: defaultLimits, cacheDir: places.builds },
+    });
+    const evidence = evidenceOf({
+      ...{ verdict, task, candidateSource, device, limits: defaultLimits },
+      ...{ floor: floor(task, target), arithmetics: oracle.arithmetics },
+    });
+    const folder = join(places.judgements, `${task.name}-${verdict.sourceHash.slice(0, 12)}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'evidence.json'), `${JSON.stringify(evidence, null, 2)}\n`);
+    writeFileSync(join(folder, 'evidence.html'), evidencePage(evidence));
+    const timings = [{ stage: 'trace', milliseconds: traced }, ...verdict.timings];
+    if (options.json) process.stdout.write(`${JSON.stringify({ ...summary(evidence), folder, timings }, null, 2)}\n`);
+    else print(evidence, folder, options.timing ? timings : []);
+    return exitCodes[verdict.outcome];
+  } finally {
+    await device.close();
+  }
+}
+
+/** The part of the evidence that `--json` prints; the rest is in the file. */
+function summary({ verdict, candidate, task, findings, modelled, floor: least, checks }: Evidence) {
+  return { verdict, task: { name: task.name, hash: task.hash, scaled: task.scaled }, candidate: candidate.hash, findings, modelled, floor: least, checks };
+}
+
+function print(evidence: Evidence, folder: string, timings: readonly { stage: string; milliseconds: number }[]): void {
+  const out = (line = '') => process.stdout.write(`${line}\n`);
+  const colours = coloursFor(process.stdout);
+  const { verdict, modelled, findings } = evidence;
+  const headline = {
+    correct: colours.good('correct'),
+    rejected: colours.bad(`rejected by ${verdict.check}`),
+    unjudgeable: colours.warning('could not be judged'),
+  }[verdict.outcome];
+  out(colours.strong(headline));
+  out(wrap(printable(verdict.reason), 79));
+  for (const finding of findings.slice(0, 3)) {
+    const line = finding.source ? ` (line ${finding.source.line})` : '';
+    out(wrap(`- ${printable(finding.message)}${line}`, 79, '  '));
+  }
+  out();
+  if (modelled) {
+    out(`modelled time  ${time(modelled.microseconds)} (${time(modelled.low)} to ${time(modelled.high)}), limited by ${modelled.limitedBy}`);
+    if (evidence.floor) {
+      out(`floor          ${time(evidence.floor.microseconds)}: ${significant((100 * evidence.floor.microseconds) / modelled.microseconds)} % of the speed of light`);
+    }
+    out(wrap('Nothing was measured: the time is from a model of the named GPU. No speedup over PyTorch is claimed.', 79));
+    out();
+  }
+  if (evidence.task.scaled.length > 0) {
+    const changes = evidence.task.scaled.map(({ name, from, to }) => `${name} ${from} -> ${to}`).join(', ');
+    out(wrap(`Judged at smaller shapes than the file's: ${printable(changes)}.`, 79));
+  }
+  for (const { stage, milliseconds } of timings) out(`  ${stage.padEnd(24)} ${significant(milliseconds).padStart(8)} ms`);
+  out(`evidence       ${join(folder, 'evidence.html')}`);
+}

@@ -1,0 +1,103 @@
+/** The command line: what was asked for, handed to a command; errors as sentences; exit codes. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { gpuTargets } from '../vgpu/index.ts';
+import { doctor } from './commands/doctor.ts';
+import { inspect } from './commands/inspect.ts';
+import { judge } from './commands/judge.ts';
+import { optimize } from './commands/optimize.ts';
+import { sentenceOf } from './failure.ts';
+import { placesIn } from './places.ts';
+import { version } from './version.ts';
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  return value;
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a number of seconds greater than 0.');
+  return value;
+}
+
+const gpu = () =>
+  new Option('--gpu <id>', 'target GPU').choices(gpuTargets.map(({ id }) => id)).default('h100');
+const scale = () =>
+  new Option('--scale <operations>', "shrink the task's shapes until it needs at most this many operations").argParser(count);
+const json = () => new Option('--json', 'print one JSON object on standard output and nothing else').default(false);
+
+/** Runs the command line and gives the exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const interruption = new AbortController();
+  const interrupt = () => {
+    // The first Ctrl-C stops cleanly; a second one ends at once.
+    if (interruption.signal.aborted) process.exit(130);
+    interruption.abort(new Error('interrupted'));
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const run = async (work: Promise<number>) => {
+    exitCode = await work;
+  };
+
+  const program = new Command('assay')
+    .description('An AI CUDA engineer whose results can be believed.')
+    .version(version)
+    .option('--home <folder>', 'where traces, builds, evidence and the archive are kept', process.env.ASSAY_HOME ?? '.assay')
+    .showHelpAfterError('(assay --help lists the commands)')
+    .exitOverride();
+  const places = () => placesIn(program.opts<{ home: string }>().home);
+
+  program
+    .command('optimize')
+    .description('PyTorch in, the best verified CUDA kernel out, with the evidence')
+    .argument('<task>', "a PyTorch file in KernelBench's form")
+    .addOption(gpu())
+    .addOption(scale())
+    .option('--budget <seconds>', 'time to search for', seconds, 60)
+    .option('--judgements <count>', 'most candidates to judge', count, 60)
+    .option('--seed <number>', 'seed of the search (not of the judge)', count, 1)
+    .option('--resume', 'go on with the last run of this task that was cut off', false)
+    .option('--output <file>', 'where to write the best kernel (default: in the run folder)')
+    .addOption(json())
+    .action((task, options) => run(optimize(task, options, places(), interruption.signal)));
+  program
+    .command('judge')
+    .description('is this kernel right? A verdict with reasons (exit code 0 accepted, 1 rejected, 2 not judged)')
+    .argument('<task>', "a PyTorch file in KernelBench's form")
+    .argument('<kernel>', 'CUDA C++ in the form of a PyTorch extension')
+    .addOption(gpu())
+    .addOption(scale())
+    .option('--timing', 'say where the time went', false)
+    .addOption(json())
+    .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
+  program
+    .command('task')
+    .description('about a task file')
+    .command('inspect')
+    .description('print its graph, the signature a candidate must have, and its floor')
+    .argument('<task>', "a PyTorch file in KernelBench's form")
+    .addOption(gpu())
+    .addOption(scale())
+    .addOption(json())
+    .action((task, options) => run(inspect(task, options, places())));
+  program
+    .command('doctor')
+    .description('what this machine has, what each thing is for, and how to get what is missing')
+    .addOption(json())
+    .action((options) => run(doctor(options)));
+
+  try {
+    await program.parseAsync([...argv]);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const message = sentenceOf(error);
+    if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ error: message })}\n`);
+    else process.stderr.write(`assay: ${message}\n`);
+    return interruption.signal.aborted ? 130 : 2;
+  }
+}
+
+process.exitCode = await main(process.argv);

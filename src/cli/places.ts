@@ -1,0 +1,25 @@
+/** Where Assay keeps things: one folder, `.assay` in the current one unless told otherwise. */
+import { join } from 'node:path';
+
+export interface Places {
+  home: string;
+  /** Traced tasks, by content. */
+  traces: string;
+  /** Compiled device code, by content. */
+  builds: string;
+  /** Evidence of `assay judge`. */
+  judgements: string;
+  /** A folder for each run of `assay optimize`. */
+  runs: string;
+}
+
+/** The places under `home`. Nothing is made until it is needed. */
+export function placesIn(home: string): Places {
+  return {
+    home,
+    traces: join(home, 'traces'),
+    builds: join(home, 'builds'),
+    judgements: join(home, 'judgements'),
+    runs: join(home, 'runs'),
+  };
+}
