@@ -1,0 +1,283 @@
+/**
+ * The engineer that needs no model: lowers the graph, starts from the direct translation and good template choices, and
+ * varies the choices. Everything it proposes is a schedule, so that its candidates can be varied again in later runs.
+ */
+import type { Task } from '../../task/index.ts';
+import type { Engineer, Json, Proposal, SearchRecord, Strategy } from '../ports.ts';
+import type { Random } from '../search/random.ts';
+import { type GroupFacts, groupFacts, illegal, knobs, plainChoice, startingChoices } from './knobs.ts';
+import { decompose, type KernelChoice, lowerOutline, type Outline, outline, type Schedule } from './lower/index.ts';
+import type { Program, ReduceStep } from './lower/program.ts';
+import { splitChoices } from './lower/split.ts';
+import { product } from './lower/strides.ts';
+
+/** Candidates proposed before evolution begins. */
+const mostStarts = 8;
+const mostParts = 64;
+/** Blocks below which a reduction leaves much of a GPU idle, so that a split is worth trying at the start. */
+const fewBlocks = 64;
+
+export interface BuiltinOptions {
+  task: Task;
+}
+
+interface OutlineFacts {
+  outline: Outline;
+  facts: readonly GroupFacts[];
+}
+
+/** Throws LoweringError when an operator of the task has no lowering. */
+export function createBuiltinEngineer(options: BuiltinOptions): Engineer {
+  return new BuiltinEngineer(options.task);
+}
+
+class BuiltinEngineer implements Engineer {
+  readonly name = 'builtin';
+  readonly strategies: readonly Strategy[] = [
+    { name: 'change a knob', parents: 1 },
+    { name: 'change a kernel', parents: 1 },
+    { name: 'cross two', parents: 2 },
+    { name: 'regroup', parents: 1 },
+  ];
+  readonly #task: Task;
+  readonly #program: Program;
+  readonly #outlines = new Map<string, OutlineFacts>();
+
+  constructor(task: Task) {
+    this.#task = task;
+    this.#program = decompose(task.graph, task.signature);
+  }
+
+  async start(): Promise<readonly Proposal[]> {
+    const proposals: Proposal[] = [];
+    const sources = new Set<string>();
+    const add = (schedule: Schedule, summary: string) => {
+      const proposal = this.#propose(schedule, 'start', summary, []);
+      const bare = proposal.source.replace(/^\/\/.*$/gm, '');
+      if (sources.has(bare)) return;
+      sources.add(bare);
+      proposals.push(proposal);
+    };
+    const plain = this.#facts('operator', {});
+    add(
+      { fusion: 'operator', splits: {}, kernels: plain.facts.map(plainChoice) },
+      'direct translation: a plain kernel for each operator',
+    );
+    const splits = this.#worthwhileSplits();
+    const bases = splits ? [splits, {}] : [{}];
+    for (let k = 0; proposals.length < mostStarts && k < mostStarts; k++) {
+      for (const base of bases) {
+        const { facts } = this.#facts('fused', base);
+        const kernels = facts.map((own) => {
+          const choices = startingChoices(own);
+          return choices[k % choices.length]!;
+        });
+        if (proposals.length < mostStarts)
+          add({ fusion: 'fused', splits: base, kernels }, `template: ${describe(kernels)}`);
+      }
+    }
+    return proposals;
+  }
+
+  async vary(strategy: string, parents: readonly SearchRecord[], random: Random): Promise<Proposal | undefined> {
+    const [first, second] = parents.map((parent) => readSchedule(parent.knobs));
+    if (!first) return undefined;
+    const ids = [...new Set(parents.map((parent) => parent.id))];
+    switch (strategy) {
+      case 'change a knob':
+        return this.#changeKnob(first, random, ids);
+      case 'change a kernel':
+        return this.#changeKernel(first, random, ids);
+      case 'cross two':
+        return second && this.#cross(first, second, random, ids);
+      case 'regroup':
+        return this.#regroup(first, random, ids);
+      default:
+        throw new RangeError(`the built-in engineer has no strategy "${strategy}"`);
+    }
+  }
+
+  canVary(record: SearchRecord): boolean {
+    const schedule = readSchedule(record.knobs);
+    if (!schedule) return false;
+    const known = new Set(this.#program.steps.flatMap((step) => (step.kind === 'reduce' ? step.outs.map(String) : [])));
+    if (Object.keys(schedule.splits).some((value) => !known.has(value))) return false;
+    const { facts } = this.#facts(schedule.fusion, schedule.splits);
+    return (
+      facts.length === schedule.kernels.length &&
+      facts.every((own, k) => isChoice(schedule.kernels[k]!) && !illegal(own, schedule.kernels[k]!))
+    );
+  }
+
+  /** One knob of one kernel takes another legal value. Knobs that only work together may take two changes. */
+  #changeKnob(schedule: Schedule, random: Random, parents: readonly string[]): Proposal | undefined {
+    const { facts } = this.#facts(schedule.fusion, schedule.splits);
+    const index = random.below(facts.length);
+    const before = schedule.kernels[index]!;
+    for (let attempt = 0; attempt < 40; attempt++) {
+      let choice: KernelChoice = before;
+      for (let change = 0; change <= attempt % 3; change++) {
+        const knob = random.pick(knobs[choice.family]);
+        choice = { ...choice, [knob.name]: random.pick(knob.choices) };
+      }
+      if (sameChoice(choice, before) || illegal(facts[index]!, choice)) continue;
+      const kernels = schedule.kernels.map((own, k) => (k === index ? choice : own));
+      return this.#propose({ ...schedule, kernels }, 'change a knob', difference(before, choice), parents);
+    }
+    return undefined;
+  }
+
+  /** One kernel starts over from one of its templates' starting choices. */
+  #changeKernel(schedule: Schedule, random: Random, parents: readonly string[]): Proposal | undefined {
+    const { facts } = this.#facts(schedule.fusion, schedule.splits);
+    const index = random.below(facts.length);
+    const choice = random.pick(startingChoices(facts[index]!));
+    if (sameChoice(choice, schedule.kernels[index]!)) return undefined;
+    const kernels = schedule.kernels.map((own, k) => (k === index ? choice : own));
+    return this.#propose(
+      { ...schedule, kernels },
+      'change a kernel',
+      `kernel ${index + 1}: ${describe([choice])}`,
+      parents,
+    );
+  }
+
+  /** Each kernel, or each knob of equal families, from one parent or the other. */
+  #cross(first: Schedule, second: Schedule, random: Random, parents: readonly string[]): Proposal | undefined {
+    if (first.fusion !== second.fusion || JSON.stringify(first.splits) !== JSON.stringify(second.splits))
+      return undefined;
+    const { facts } = this.#facts(first.fusion, first.splits);
+    const kernels = facts.map((own, index) => {
+      const [a, b] = [first.kernels[index]!, second.kernels[index]!];
+      if (a.family === b.family) {
+        const names = knobs[a.family].map((knob) => knob.name);
+        const mixed = {
+          ...a,
+          ...Object.fromEntries(names.filter(() => random.next() < 0.5).map((name) => [name, knobOf(b, name)])),
+        } as KernelChoice;
+        if (!illegal(own, mixed)) return mixed;
+      }
+      return random.next() < 0.5 ? a : b;
+    });
+    return this.#propose({ ...first, kernels }, 'cross two', `crossed: ${describe(kernels)}`, parents);
+  }
+
+  /** Other fusion, or a reduction cut into another number of parts; kernels start over. */
+  #regroup(schedule: Schedule, random: Random, parents: readonly string[]): Proposal | undefined {
+    const reductions = this.#program.steps.filter((step): step is ReduceStep => step.kind === 'reduce');
+    const splittable = reductions.filter((step) => splitChoices(step, mostParts).length > 0);
+    let { fusion, splits } = schedule;
+    let summary = 'fused as far as worthwhile';
+    if (fusion === 'operator') fusion = 'fused';
+    else if (splittable.length > 0) {
+      const step = random.pick(splittable);
+      const value = String(step.outs[0]!);
+      const { [value]: now, ...others } = splits;
+      const parts = random.pick([0, ...splitChoices(step, mostParts)].filter((count) => count !== (now ?? 0)));
+      splits = parts === 0 ? others : { ...others, [value]: parts };
+      summary = parts === 0 ? 'a reduction in one piece' : `a reduction in ${parts} parts`;
+    } else return undefined;
+    const { facts } = this.#facts(fusion, splits);
+    const kernels = facts.map((own) => random.pick(startingChoices(own).slice(0, 4)));
+    return this.#propose({ fusion, splits, kernels }, 'regroup', summary, parents);
+  }
+
+  /** Splits for reductions whose rows are too few to fill a GPU; undefined where there are none. */
+  #worthwhileSplits(): Record<string, number> | undefined {
+    const splits: Record<string, number> = {};
+    for (const step of this.#program.steps) {
+      if (step.kind !== 'reduce') continue;
+      const rows = product(step.domain.filter((_, d) => !step.axes.includes(d)));
+      const length = product(step.domain) / rows;
+      const { contraction } = step;
+      const blocks = contraction
+        ? Math.ceil(contraction.m / 64) * Math.ceil(contraction.n / 64) * product(contraction.batch)
+        : rows;
+      if (blocks >= fewBlocks || length < (contraction ? 512 : 8192)) continue;
+      const wanted = contraction
+        ? Math.ceil(fewBlocks / blocks)
+        : Math.min(mostParts, Math.ceil((2 * fewBlocks) / blocks));
+      const choices = splitChoices(step, mostParts);
+      const best = choices.reduce(
+        (closest, parts) => (Math.abs(parts - wanted) < Math.abs(closest - wanted) ? parts : closest),
+        1,
+      );
+      if (best > 1) splits[String(step.outs[0]!)] = best;
+    }
+    return Object.keys(splits).length > 0 ? splits : undefined;
+  }
+
+  #facts(fusion: Schedule['fusion'], splits: Schedule['splits']): OutlineFacts {
+    const key = JSON.stringify([fusion, splits]);
+    let known = this.#outlines.get(key);
+    if (!known) {
+      const made = outline(this.#program, { fusion, splits });
+      known = { outline: made, facts: made.groups.map(({ group, stored }) => groupFacts(made.program, group, stored)) };
+      this.#outlines.set(key, known);
+    }
+    return known;
+  }
+
+  #propose(schedule: Schedule, strategy: string, summary: string, parents: readonly string[]): Proposal {
+    const about = [`${this.#task.name}: ${summary}`];
+    const source = lowerOutline(
+      this.#task,
+      this.#facts(schedule.fusion, schedule.splits).outline,
+      schedule.kernels,
+      about,
+    );
+    return { source, strategy, summary, knobs: schedule as unknown as Json, parents };
+  }
+}
+
+/** The schedule in a record's knobs, when there is one. */
+function readSchedule(knobs: Json): Schedule | undefined {
+  if (typeof knobs !== 'object' || knobs === null || Array.isArray(knobs)) return undefined;
+  const { fusion, splits, kernels } = knobs as { readonly [key: string]: Json };
+  if ((fusion !== 'operator' && fusion !== 'fused') || typeof splits !== 'object' || !Array.isArray(kernels))
+    return undefined;
+  return knobs as unknown as Schedule;
+}
+
+/** Whether every knob of a stored choice has a value that the knob can take. */
+function isChoice(choice: KernelChoice): boolean {
+  return (
+    knobs[choice.family]?.every((knob) => knob.choices.some((value) => value === knobOf(choice, knob.name))) ?? false
+  );
+}
+
+function knobOf(choice: KernelChoice, name: string): unknown {
+  return (choice as unknown as Readonly<Record<string, unknown>>)[name];
+}
+
+function sameChoice(a: KernelChoice, b: KernelChoice): boolean {
+  return a.family === b.family && knobs[a.family].every((knob) => knobOf(a, knob.name) === knobOf(b, knob.name));
+}
+
+/** `vector 1 -> 4, block 256 -> 128` */
+function difference(before: KernelChoice, after: KernelChoice): string {
+  return knobs[after.family]
+    .filter((knob) => knobOf(before, knob.name) !== knobOf(after, knob.name))
+    .map((knob) => `${knob.name} ${knobOf(before, knob.name)} -> ${knobOf(after, knob.name)}`)
+    .join(', ');
+}
+
+/** The choices of a schedule in a few words. */
+function describe(kernels: readonly KernelChoice[]): string {
+  return kernels.map(describeChoice).join(' | ');
+}
+
+function describeChoice(choice: KernelChoice): string {
+  switch (choice.family) {
+    case 'map':
+      return `${choice.block} threads x ${choice.vector * choice.items} elements`;
+    case 'row': {
+      const form = choice.softmax === 'online' ? ', online' : '';
+      const where =
+        choice.keep === 'reload' ? '' : `, row in ${choice.keep === 'shared' ? 'shared memory' : 'registers'}`;
+      return `${choice.lanes} lanes x ${choice.rows} rows, packs of ${choice.vector}${where}${form}`;
+    }
+    case 'tile':
+      return `tiles ${choice.blockM}x${choice.blockN}x${choice.blockK}, ${choice.threadM}x${choice.threadN} a thread`;
+  }
+}

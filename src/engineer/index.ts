@@ -1,0 +1,22 @@
+/** The door of the engineer room: who proposes candidates, and the search that makes them better. */
+export { type BuiltinOptions, createBuiltinEngineer } from './builtin/engineer.ts';
+export { type Knob, knobs } from './builtin/knobs.ts';
+export { LoweringError, lowerTask, type Schedule, supportedOperators } from './builtin/lower/index.ts';
+export type {
+  Engineer,
+  Evaluate,
+  Evaluation,
+  Json,
+  Proposal,
+  SearchArchive,
+  SearchRecord,
+  Strategy,
+} from './ports.ts';
+export {
+  optimise,
+  type SearchBudget,
+  type SearchOptions,
+  type SearchResult,
+  type StopReason,
+} from './search/optimise.ts';
+export { Random } from './search/random.ts';
