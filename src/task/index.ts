@@ -3,6 +3,7 @@
 export { AS_WRITTEN, drawArguments, type InputFamily, inputFamilies } from './inputs/draw.ts';
 export { type ArithmeticChoice, float64, type SummationOrder } from './operators/arithmetic.ts';
 export { checkGraph, evaluateGraph, evaluateNode, inferNode, isRandomDraw } from './operators/evaluate.ts';
+export { type Mutant, mutants } from './operators/mutants.ts';
 export { Attributes, type Operations, type Operator, type OperatorKind } from './operators/operator.ts';
 export { operatorOf, operators } from './operators/table.ts';
 export {

@@ -44,9 +44,9 @@ export class FileTracer {
     const key = createHash('sha256').update(`${tracerVersion}\n${request}`).digest('hex');
     const file = join(this.#cacheDir, `trace-${key}.json`);
     const cached = this.#cached(file);
-    if (cached !== undefined) return this.#read(cached);
+    if (cached !== undefined) return readAnswer(this.#name, cached);
     const text = await this.#run(request);
-    const traced = this.#read(text); // an error is not kept: it is quick to find again
+    const traced = readAnswer(this.#name, text); // an error is not kept: it is quick to find again
     this.#keep(file, text);
     return traced;
   }
@@ -86,29 +86,6 @@ export class FileTracer {
       throw error;
     }
   }
-
-  /** The tracer's answer, believed only as far as it checks. */
-  #read(text: string): Traced {
-    const parsed = parseAnswer(text);
-    if (typeof parsed === 'string')
-      throw new TaskError('invalid', `${this.#name}: the trace is not a well-formed graph: ${parsed}.`);
-    if ('error' in parsed) throw this.#explain(parsed.error);
-    const graph = parsed.graph as Graph;
-    try {
-      checkGraph(graph);
-    } catch (error) {
-      throw new TaskError('invalid', `${this.#name}: the traced graph does not check: ${(error as Error).message}`);
-    }
-    return { graph, scalars: parsed.scalars as InitScalar[], constants: parsed.constants };
-  }
-
-  #explain({ kind, message, line, column, text }: TracerError): TaskError {
-    const where = line > 0 ? `${this.#name}, line ${line}` : this.#name;
-    const sentence = /[.!?]$/.test(message) ? message : `${message}.`;
-    if (kind !== 'syntax') return new TaskError(kind, `${where}: ${sentence}`, line);
-    const caret = text !== undefined ? `\n    ${text}\n    ${' '.repeat(Math.max(0, (column ?? 1) - 1))}^` : '';
-    return new TaskError(kind, `${where}: not valid Python: ${sentence}${caret}`, line);
-  }
 }
 
 type Answer = z.infer<typeof answerSchema>;
@@ -124,4 +101,27 @@ function parseAnswer(text: string): Answer | string {
   }
   const parsed = answerSchema.safeParse(json);
   return parsed.success ? parsed.data : z.prettifyError(parsed.error).slice(0, 500);
+}
+
+/** The tracer's answer about the file `name`, believed only as far as it checks. Throws TaskError. */
+export function readAnswer(name: string, text: string): Traced {
+  const parsed = parseAnswer(text);
+  if (typeof parsed === 'string')
+    throw new TaskError('invalid', `${name}: the trace is not a well-formed graph: ${parsed}.`);
+  if ('error' in parsed) throw explain(name, parsed.error);
+  const graph = parsed.graph as Graph;
+  try {
+    checkGraph(graph);
+  } catch (error) {
+    throw new TaskError('invalid', `${name}: the traced graph does not check: ${(error as Error).message}`);
+  }
+  return { graph, scalars: parsed.scalars as InitScalar[], constants: parsed.constants };
+}
+
+function explain(name: string, { kind, message, line, column, text }: TracerError): TaskError {
+  const where = line > 0 ? `${name}, line ${line}` : name;
+  const sentence = /[.!?]$/.test(message) ? message : `${message}.`;
+  if (kind !== 'syntax') return new TaskError(kind, `${where}: ${sentence}`, line);
+  const caret = text !== undefined ? `\n    ${text}\n    ${' '.repeat(Math.max(0, (column ?? 1) - 1))}^` : '';
+  return new TaskError(kind, `${where}: not valid Python: ${sentence}${caret}`, line);
 }
