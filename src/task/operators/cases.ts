@@ -538,3 +538,128 @@ export function layoutCases(d: Draws): OperatorCase[] {
   cases.push({ op: 'one_hot', attributes: { num_classes: 6 }, inputs: [d.integers([2, 5], 0, 6)] });
   return cases;
 }
+
+/** Convolutions, windows, resampling, recurrent layers. */
+export function spatialCases(d: Draws): OperatorCase[] {
+  const cases: OperatorCase[] = [];
+  for (const [size, kernel, stride, padding, dilation, groups] of [
+    [[9], [3], [1], [0], [1], 1],
+    [[11], [4], [2], [3], [2], 2],
+    [[7, 8], [3, 3], [1, 1], [1, 1], [1, 1], 1],
+    [[9, 8], [3, 2], [2, 1], [1, 2], [2, 1], 4],
+    [[6, 5], [1, 1], [1, 1], [0, 0], [1, 1], 1],
+    [[5, 6, 4], [3, 2, 3], [1, 2, 1], [1, 0, 1], [1, 1, 1], 2],
+  ] as const) {
+    for (const bias of [true, false]) {
+      const n = size.length;
+      const attributes = { stride, padding, dilation, groups, bias };
+      const b = bias ? [d.normal([8])] : [];
+      cases.push({
+        op: `conv${n}d`,
+        attributes,
+        inputs: [d.normal([2, 4, ...size]), d.normal([8, 4 / groups, ...kernel]), ...b],
+      });
+      for (const output_padding of [size.map(() => 0), stride.map((s) => s - 1)]) {
+        const inputs = [d.normal([2, 4, ...size]), d.normal([4, 8 / groups, ...kernel]), ...b];
+        cases.push({ op: `conv_transpose${n}d`, attributes: { ...attributes, output_padding }, inputs });
+      }
+    }
+  }
+  for (const [size, kernel, stride, padding, dilation] of [
+    [[10], [3], [2], [1], [1]],
+    [[11], [2], [3], [0], [2]],
+    [
+      [7, 9],
+      [3, 2],
+      [2, 2],
+      [1, 1],
+      [1, 1],
+    ],
+    [
+      [8, 8],
+      [2, 3],
+      [3, 2],
+      [0, 1],
+      [1, 2],
+    ],
+    [
+      [5, 6, 7],
+      [2, 3, 2],
+      [2, 2, 2],
+      [1, 1, 0],
+      [1, 1, 2],
+    ],
+  ] as const) {
+    const n = size.length;
+    for (const ceil_mode of [true, false]) {
+      const x = d.normal([2, 3, ...size]);
+      x.values[4] = Number.NaN;
+      x.values[9] = -Infinity;
+      cases.push({ op: `max_pool${n}d`, attributes: { kernel, stride, padding, dilation, ceil_mode }, inputs: [x] });
+      for (const count_include_pad of [true, false]) {
+        for (const divisor of n === 1 ? [null] : [null, 5]) {
+          const attributes = { kernel, stride, padding, ceil_mode, count_include_pad, divisor };
+          cases.push({ op: `avg_pool${n}d`, attributes, inputs: [d.normal([2, 3, ...size])] });
+        }
+      }
+    }
+  }
+  for (const op of ['adaptive_avg_pool', 'adaptive_max_pool']) {
+    cases.push({ op, attributes: { output_size: [4] }, inputs: [d.normal([2, 3, 10])] });
+    cases.push({ op, attributes: { output_size: [3, 9] }, inputs: [d.normal([2, 3, 7, 5])] });
+    cases.push({ op, attributes: { output_size: [1, 1, 1] }, inputs: [d.normal([2, 3, 4, 5, 3])] });
+  }
+  const kernel = { kernel: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2] };
+  cases.push({ op: 'im2col', attributes: kernel, inputs: [d.normal([2, 3, 7, 6])] });
+  for (const [mode, from, output_size] of [
+    ['nearest', [5], [8]],
+    ['nearest', [5, 7], [3, 12]],
+    ['nearest-exact', [5, 7], [3, 12]],
+    ['linear', [5], [9]],
+    ['bilinear', [5, 7], [3, 12]],
+    ['trilinear', [3, 4, 5], [6, 2, 7]],
+    ['bicubic', [5, 7], [3, 12]],
+  ] as const) {
+    for (const align_corners of mode.startsWith('nearest') ? [false] : [true, false]) {
+      const attributes = { mode, output_size, align_corners };
+      cases.push({
+        op: 'interpolate',
+        attributes: { ...attributes, scales: from.map(() => null) },
+        inputs: [d.normal([2, 3, ...from])],
+      });
+      const scaled = { ...attributes, output_size: from.map((s) => Math.floor(s * 2.3)), scales: from.map(() => 2.3) };
+      cases.push({ op: 'interpolate', attributes: scaled, inputs: [d.normal([2, 3, ...from])] });
+    }
+  }
+  for (const [op, gates] of [
+    ['lstm', 4],
+    ['gru', 3],
+    ['rnn', 1],
+  ] as const) {
+    for (const [num_layers, bias, batch_first, bidirectional] of [
+      [1, true, false, false],
+      [2, false, true, true],
+      [2, true, true, false],
+    ] as const) {
+      const directions = bidirectional ? 2 : 1;
+      const state = () => d.normal([num_layers * directions, 3, 5]);
+      const inputs = [d.normal(batch_first ? [3, 6, 4] : [6, 3, 4]), state(), ...(op === 'lstm' ? [state()] : [])];
+      for (let layer = 0; layer < num_layers; layer++) {
+        for (let k = 0; k < directions; k++) {
+          inputs.push(d.normal([gates * 5, layer === 0 ? 4 : 5 * directions]), d.normal([gates * 5, 5]));
+          if (bias) inputs.push(d.normal([gates * 5]), d.normal([gates * 5]));
+        }
+      }
+      const shared = { hidden_size: 5, num_layers, bias, batch_first, bidirectional };
+      for (const attributes of op === 'rnn'
+        ? [
+            { ...shared, nonlinearity: 'tanh' },
+            { ...shared, nonlinearity: 'relu' },
+          ]
+        : [shared]) {
+        cases.push({ op, attributes, inputs });
+      }
+    }
+  }
+  return cases;
+}

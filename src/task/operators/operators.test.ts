@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test';
 import type { DType, HostTensor } from '../types.ts';
 import type { ArithmeticChoice } from './arithmetic.ts';
 import { float64 } from './arithmetic.ts';
-import { contractionCases, Draws, layoutCases, pointwiseCases, reductionCases } from './cases.ts';
+import { contractionCases, Draws, layoutCases, pointwiseCases, reductionCases, spatialCases } from './cases.ts';
 import { evaluateNode } from './evaluate.ts';
 import type { OperatorCase, OracleAnswer } from './oracle.ts';
 import { askTorch, whyNoTorch } from './oracle.ts';
@@ -17,9 +17,12 @@ const evaluate = (c: OperatorCase, choice: ArithmeticChoice): HostTensor[] =>
     values: roundArray(t.values.slice(), t.spec.dtype),
   }));
 
-/** Greatest relative error of `got` against `want`, where values below a tenth of the median count as that; throws where one is NaN or infinite alone. */
+/** Greatest relative error of `got` against `want`, where values below a tenth of the median size count as that; throws where one is NaN or infinite alone. */
 function worstError(got: HostTensor, want: HostTensor): number {
-  const sizes = want.values.filter(Number.isFinite).map(Math.abs).sort();
+  const sizes = want.values
+    .filter((x) => Number.isFinite(x) && x !== 0)
+    .map(Math.abs)
+    .sort();
   const least = 0.1 * (sizes[sizes.length >> 1] ?? 0);
   let worst = 0;
   for (let i = 0; i < want.values.length; i++) {
@@ -64,6 +67,7 @@ const families: readonly [name: string, make: (d: Draws) => OperatorCase[]][] = 
   ['reductions and operators along a dimension', reductionCases],
   ['normalisations, contractions and losses', contractionCases],
   ['views and indexing', layoutCases],
+  ['convolutions, windows, resampling and recurrent layers', spatialCases],
 ];
 
 const precisions: readonly [dtype: DType, arithmetics: readonly ArithmeticChoice[], tolerance: number][] = [
@@ -98,11 +102,11 @@ describe('operators against PyTorch', () => {
     });
   }
 
-  it('every operator of the table is tried', () => {
+  it('every operator of the table is tried, but dropout, which has no answer', () => {
     const tried = new Set(groups.flatMap((g) => g.cases.map((c) => c.op)));
     assert.deepEqual(
       [...operators.keys()].filter((name) => !tried.has(name)),
-      [],
+      ['dropout'],
     );
   });
 });

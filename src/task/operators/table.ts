@@ -2,13 +2,18 @@
 import { alongOperators } from './along.ts';
 import { binaryOperators } from './binary.ts';
 import { contractionOperators } from './contract.ts';
+import { convolutionOperators } from './conv.ts';
 import { indexingOperators } from './indexing.ts';
+import { interpolateOperators } from './interpolate.ts';
 import { layoutOperators } from './layout.ts';
 import { lossOperators } from './loss.ts';
 import { normalisationOperators } from './normalise.ts';
 import type { Operator } from './operator.ts';
 import { pointwiseOperators } from './pointwise.ts';
+import { randomOperators } from './random.ts';
+import { recurrentOperators } from './recurrent.ts';
 import { reductionOperators } from './reduce.ts';
+import { windowOperators } from './window.ts';
 
 /** Every operator a graph may contain. */
 export const operators: ReadonlyMap<string, Operator> = new Map(
@@ -19,9 +24,14 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     alongOperators,
     normalisationOperators,
     contractionOperators,
+    convolutionOperators,
+    windowOperators,
+    interpolateOperators,
+    recurrentOperators,
     lossOperators,
     layoutOperators,
     indexingOperators,
+    randomOperators,
   ]
     .flat()
     .map((operator) => [operator.name, operator]),

@@ -1,0 +1,280 @@
+/**
+ * Convolutions and transposed convolutions of one to three dimensions, all seen as three: columns (im2col), a product, and for the transposed
+ * ones the columns added back. Sums inside the product follow the arithmetic's order.
+ */
+import type { HostTensor, TensorSpec } from '../types.ts';
+import type { Arithmetic } from './arithmetic.ts';
+import { addBias } from './contract.ts';
+import { gemm } from './gemm.ts';
+import type { Attributes, Operator } from './operator.ts';
+import { expectFloating, expectOperands, expectSameDtype, expectShape } from './operator.ts';
+import { elementCount } from './tensor.ts';
+import { convolvedSize } from './window.ts';
+
+type Three = [number, number, number];
+
+/** The geometry of a convolution as three dimensions: `large` is the side the kernel slides over, `small` counts its positions. */
+interface Geometry {
+  large: Three;
+  small: Three;
+  kernel: Three;
+  stride: Three;
+  padding: Three;
+  dilation: Three;
+}
+
+const three = (list: readonly number[], fill: number): Three =>
+  [...new Array<number>(3 - list.length).fill(fill), ...list] as Three;
+
+function geometry(
+  spatial: number,
+  attributes: Attributes,
+  large: readonly number[],
+  small: readonly number[],
+  kernel: readonly number[],
+): Geometry {
+  return {
+    large: three(large, 1),
+    small: three(small, 1),
+    kernel: three(kernel, 1),
+    stride: three(attributes.integers('stride', 1, spatial), 1),
+    padding: three(attributes.integers('padding', 0, spatial), 0),
+    dilation: three(attributes.integers('dilation', 1, spatial), 1),
+  };
+}
+
+/**
+ * Visits every (tap, position) of a kernel that lies inside `large`, as runs along the last dimension: column row, first position,
+ * offset of that in `large`, how many, and the step in `large`.
+ */
+function forEachRun(
+  g: Geometry,
+  run: (tap: number, position: number, offset: number, count: number, step: number) => void,
+): void {
+  const [d2, h2, w2] = g.large;
+  const [d1, h1, w1] = g.small;
+  const [kd, kh, kw] = g.kernel;
+  for (let a = 0; a < kd; a++) {
+    for (let b = 0; b < kh; b++) {
+      for (let c = 0; c < kw; c++) {
+        const tap = (a * kh + b) * kw + c;
+        const shift = c * g.dilation[2] - g.padding[2];
+        const first = Math.max(0, Math.ceil(-shift / g.stride[2]));
+        const last = Math.min(w1 - 1, Math.floor((w2 - 1 - shift) / g.stride[2]));
+        if (last < first) continue;
+        for (let z = 0; z < d1; z++) {
+          const dz = z * g.stride[0] - g.padding[0] + a * g.dilation[0];
+          if (dz < 0 || dz >= d2) continue;
+          for (let y = 0; y < h1; y++) {
+            const dy = y * g.stride[1] - g.padding[1] + b * g.dilation[1];
+            if (dy < 0 || dy >= h2) continue;
+            const offset = (dz * h2 + dy) * w2 + first * g.stride[2] + shift;
+            run(tap, (z * h1 + y) * w1 + first, offset, last - first + 1, g.stride[2]);
+          }
+        }
+      }
+    }
+  }
+}
+
+/** Checks what both directions share; gives the sizes. */
+function inferShared(
+  inputs: readonly TensorSpec[],
+  attributes: Attributes,
+  spatial: number,
+  channelAxis: 0 | 1,
+): { groups: number; bias: boolean } {
+  const bias = attributes.boolean('bias');
+  expectOperands(inputs, bias ? 3 : 2);
+  expectSameDtype(inputs);
+  expectFloating(inputs[0]!);
+  for (const spec of inputs.slice(0, 2)) {
+    if (spec.shape.length !== spatial + 2)
+      throw new Error(`It takes tensors of ${spatial + 2} dimensions, not [${spec.shape.join(', ')}].`);
+  }
+  const groups = attributes.integer('groups', 1);
+  const [x, weight] = inputs as readonly [TensorSpec, TensorSpec];
+  const fits =
+    channelAxis === 1
+      ? weight.shape[1]! * groups === x.shape[1] && weight.shape[0]! % groups === 0
+      : weight.shape[0] === x.shape[1] && x.shape[1]! % groups === 0;
+  if (!fits)
+    throw new Error(
+      `A weight of shape [${weight.shape.join(', ')}] in ${groups} groups does not fit ${x.shape[1]} channels.`,
+    );
+  return { groups, bias };
+}
+
+const reads: NonNullable<Operator['reads']> = (inputs, attributes, outputs, [demand]) => {
+  // A stride beyond the kernel skips elements; then only the weight is sure.
+  if (demand! < elementCount(outputs[0]!.shape)) return inputs.map(() => 0);
+  const kernel = inputs[1]!.shape.slice(2);
+  const stride = attributes.integers('stride', 1);
+  const padding = attributes.integers('padding', 0);
+  const dilation = attributes.integers('dilation', 1);
+  const dense = kernel.every(
+    (k, d) =>
+      dilation[d] === 1 &&
+      stride[d]! <= k &&
+      padding[d]! < k &&
+      (inputs[0]!.shape[d + 2]! + 2 * padding[d]! - k) % stride[d]! === 0,
+  );
+  return inputs.map((spec, i) => (i === 0 && !dense ? 0 : i === 1 && !dense ? 0 : elementCount(spec.shape)));
+};
+
+function convolution(spatial: number): Operator {
+  return {
+    name: `conv${spatial}d`,
+    kind: 'contraction',
+    infer(inputs, attributes) {
+      const { bias } = inferShared(inputs, attributes, spatial, 1);
+      const [x, weight] = inputs as readonly [TensorSpec, TensorSpec];
+      const stride = attributes.integers('stride', 1, spatial);
+      const padding = attributes.integers('padding', 0, spatial);
+      const dilation = attributes.integers('dilation', 1, spatial);
+      const out = weight.shape
+        .slice(2)
+        .map((k, d) => convolvedSize(x.shape[d + 2]!, k, stride[d]!, padding[d]!, dilation[d]!));
+      if (bias) expectShape(inputs[2], [weight.shape[0]!], 'bias');
+      return [{ shape: [x.shape[0]!, weight.shape[0]!, ...out], dtype: x.dtype }];
+    },
+    evaluate(inputs, attributes, a, outputs) {
+      const [x, weight, bias] = inputs as readonly [HostTensor, HostTensor, HostTensor | undefined];
+      const groups = attributes.integer('groups', 1);
+      const [batch, channelsIn] = x.spec.shape as readonly [number, number];
+      const { shape } = outputs[0]!;
+      const g = geometry(spatial, attributes, x.spec.shape.slice(2), shape.slice(2), weight.spec.shape.slice(2));
+      const [inSize, positions, taps] = [elementCount(g.large), elementCount(g.small), elementCount(g.kernel)];
+      const inGroup = channelsIn / groups;
+      const outGroup = shape[1]! / groups;
+      const columns = new Float64Array(inGroup * taps * positions);
+      const out = new Float64Array(elementCount(shape));
+      for (let n = 0; n < batch; n++) {
+        for (let group = 0; group < groups; group++) {
+          // Every place that a run does not write is padding, and stays zero.
+          for (let c = 0; c < inGroup; c++) {
+            const from = (n * channelsIn + group * inGroup + c) * inSize;
+            forEachRun(g, (tap, position, offset, count, step) => {
+              const to = (c * taps + tap) * positions + position;
+              for (let i = 0, s = from + offset; i < count; i++, s += step) columns[to + i] = x.values[s]!;
+            });
+          }
+          const left = {
+            values: weight.values,
+            start: group * outGroup * inGroup * taps,
+            row: inGroup * taps,
+            column: 1,
+          };
+          const right = { values: columns, start: 0, row: positions, column: 1 };
+          gemm(outGroup, positions, inGroup * taps, left, right, out, (n * groups + group) * outGroup * positions, a);
+        }
+      }
+      if (bias) addBias(out, bias.values, positions, a);
+      return [out];
+    },
+    operations(inputs, attributes, outputs) {
+      const count = elementCount(outputs[0]!.shape);
+      const terms = elementCount(inputs[1]!.shape.slice(1));
+      return { arithmetic: attributes.boolean('bias') ? count : 0, special: 0, contraction: 2 * count * terms };
+    },
+    reads,
+  };
+}
+
+function transposedConvolution(spatial: number): Operator {
+  return {
+    name: `conv_transpose${spatial}d`,
+    kind: 'contraction',
+    infer(inputs, attributes) {
+      const { groups, bias } = inferShared(inputs, attributes, spatial, 0);
+      const [x, weight] = inputs as readonly [TensorSpec, TensorSpec];
+      const [stride, dilation] = [
+        attributes.integers('stride', 1, spatial),
+        attributes.integers('dilation', 1, spatial),
+      ];
+      const [padding, extra] = [
+        attributes.integers('padding', 0, spatial),
+        attributes.integers('output_padding', 0, spatial),
+      ];
+      const out = weight.shape.slice(2).map((k, d) => {
+        if (extra[d]! >= Math.max(stride[d]!, dilation[d]!))
+          throw new Error(`Its output_padding of ${extra[d]} must be below stride or dilation.`);
+        const size = (x.shape[d + 2]! - 1) * stride[d]! - 2 * padding[d]! + dilation[d]! * (k - 1) + extra[d]! + 1;
+        if (size < 1) throw new Error(`It leaves a size of ${size} in dimension ${d + 2}.`);
+        return size;
+      });
+      const channels = weight.shape[1]! * groups;
+      if (bias) expectShape(inputs[2], [channels], 'bias');
+      return [{ shape: [x.shape[0]!, channels, ...out], dtype: x.dtype }];
+    },
+    evaluate(inputs, attributes, a, outputs) {
+      const [x, weight, bias] = inputs as readonly [HostTensor, HostTensor, HostTensor | undefined];
+      const groups = attributes.integer('groups', 1);
+      const [batch, channelsIn] = x.spec.shape as readonly [number, number];
+      const { shape } = outputs[0]!;
+      const g = geometry(spatial, attributes, shape.slice(2), x.spec.shape.slice(2), weight.spec.shape.slice(2));
+      const [outSize, positions, taps] = [elementCount(g.large), elementCount(g.small), elementCount(g.kernel)];
+      const inGroup = channelsIn / groups;
+      const outGroup = shape[1]! / groups;
+      const columns = new Float64Array(outGroup * taps * positions);
+      const out = new Float64Array(elementCount(shape));
+      for (let n = 0; n < batch; n++) {
+        for (let group = 0; group < groups; group++) {
+          // columns[(co, tap), position] = sum over ci of weight[ci, co, tap] x[ci, position]
+          const left = {
+            values: weight.values,
+            start: group * inGroup * outGroup * taps,
+            row: 1,
+            column: outGroup * taps,
+          };
+          const right = {
+            values: x.values,
+            start: (n * channelsIn + group * inGroup) * positions,
+            row: positions,
+            column: 1,
+          };
+          gemm(outGroup * taps, positions, inGroup, left, right, columns, 0, a);
+          for (let c = 0; c < outGroup; c++) {
+            const to = ((n * groups + group) * outGroup + c) * outSize;
+            addColumns(g, columns, c * taps * positions, positions, out, to, a);
+          }
+        }
+      }
+      if (bias) addBias(out, bias.values, outSize, a);
+      return [out];
+    },
+    operations(inputs, attributes, outputs) {
+      const bias = attributes.boolean('bias') ? elementCount(outputs[0]!.shape) : 0;
+      const multiplyAdds = elementCount(inputs[0]!.shape) * elementCount(inputs[1]!.shape.slice(1));
+      return { arithmetic: bias, special: 0, contraction: 2 * multiplyAdds };
+    },
+    reads: (inputs, attributes, outputs, [demand]) => {
+      // Padding crops the result, and with it perhaps the only uses of an element.
+      const whole =
+        demand! >= elementCount(outputs[0]!.shape) && attributes.integers('padding', 0).every((p) => p === 0);
+      return inputs.map((spec, i) => (whole || i === 2 ? elementCount(spec.shape) : 0));
+    },
+  };
+}
+
+/** Adds columns back to where they came from (col2im). */
+function addColumns(
+  g: Geometry,
+  columns: Float64Array,
+  start: number,
+  positions: number,
+  out: Float64Array,
+  to: number,
+  a: Arithmetic,
+): void {
+  forEachRun(g, (tap, position, offset, count, step) => {
+    const from = start + tap * positions + position;
+    for (let i = 0, s = to + offset; i < count; i++, s += step) out[s] = a.round(out[s]! + columns[from + i]!);
+  });
+}
+
+/** conv1d to conv3d, conv_transpose1d to conv_transpose3d. */
+export const convolutionOperators: readonly Operator[] = [1, 2, 3].flatMap((n) => [
+  convolution(n),
+  transposedConvolution(n),
+]);
