@@ -1,8 +1,23 @@
 /** The door of the task room: a PyTorch file becomes a graph, with its operators, reference, inputs and floor. */
 
+export {
+  type CacheState,
+  compulsoryBytes,
+  type Floor,
+  type FloorTarget,
+  floor,
+  graphOperations,
+} from './floor/floor.ts';
 export { AS_WRITTEN, drawArguments, type InputFamily, inputFamilies } from './inputs/draw.ts';
 export { type ArithmeticChoice, float64, type SummationOrder } from './operators/arithmetic.ts';
-export { checkGraph, evaluateGraph, evaluateNode, inferNode, isRandomDraw } from './operators/evaluate.ts';
+export {
+  checkGraph,
+  evaluateGraph,
+  evaluateNode,
+  inferNode,
+  isRandomDraw,
+  type OutputValues,
+} from './operators/evaluate.ts';
 export { type Mutant, mutants } from './operators/mutants.ts';
 export { Attributes, type Operations, type Operator, type OperatorKind } from './operators/operator.ts';
 export { operatorOf, operators } from './operators/table.ts';
