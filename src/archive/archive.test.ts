@@ -13,12 +13,13 @@ const task = { hash: 'task-1', name: 'softmax', source: 'class Model: ...', grap
 function proposal(number: number, source = `// kernel ${number}`): CandidateRecord {
   const id = `candidate-${number}`;
   const parents = number > 1 ? [`candidate-${number - 1}`] : [];
-  const [run, generation, strategy, summary] = ['run-1', 0, 'template', `block ${number}`] as const;
+  const [run, generation, engineer, strategy, summary] = ['run-1', 0, 'builtin', 'start', `block ${number}`] as const;
   return {
     id,
     run,
     number,
     generation,
+    engineer,
     strategy,
     summary,
     knobs: { block: number },
@@ -93,6 +94,7 @@ describe('Archive', () => {
     const times = archive.best('task-1', 'modelled', 'h100', 10).map(({ verdict }) => verdict?.times[0]?.microseconds);
     assert.deepEqual(times, [3, 4, 5]);
     assert.deepEqual(archive.best('task-1', 'measured', 'h100', 10), []);
+    assert.deepEqual(archive.best('task-1', 'modelled', 'h100', 10, 'run-1'), []);
     archive.close();
   });
 
@@ -110,7 +112,7 @@ describe('Archive', () => {
       import { Archive } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
       const archive = new Archive(${JSON.stringify(directory)});
       for (let number = 1; ; number++) {
-        archive.addCandidate({ id: 'c' + number, run: 'run-1', number, generation: 0, strategy: 's', summary: '', knobs: null,
+        archive.addCandidate({ id: 'c' + number, run: 'run-1', number, generation: 0, engineer: 'e', strategy: 's', summary: '', knobs: null,
           source: 'x'.repeat(4000), sourceHash: 'h' + number, parents: [] });
         process.stdout.write(number + '\\n');
       }`;

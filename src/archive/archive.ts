@@ -67,13 +67,26 @@ export class Archive {
   /** Records a proposal, before it is judged. */
   addCandidate(candidate: CandidateRecord): void {
     transaction(this.#database, () => {
-      const { id, run, number, generation, strategy, summary, knobs, source, sourceHash, parents } = candidate;
+      const { id, run, number, generation, engineer, strategy, summary, knobs, source, sourceHash, parents } =
+        candidate;
       this.#database
         .prepare(
-          `INSERT INTO candidates (id, run, number, generation, strategy, summary, knobs, source, source_hash, proposed)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO candidates (id, run, number, generation, engineer, strategy, summary, knobs, source, source_hash, proposed)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
-        .run(id, run, number, generation, strategy, summary, JSON.stringify(knobs ?? null), source, sourceHash, now());
+        .run(
+          id,
+          run,
+          number,
+          generation,
+          engineer,
+          strategy,
+          summary,
+          JSON.stringify(knobs ?? null),
+          source,
+          sourceHash,
+          now(),
+        );
       const link = this.#database.prepare('INSERT OR IGNORE INTO parents (candidate, parent) VALUES (?, ?)');
       for (const parent of parents) link.run(id, parent);
     });
@@ -111,15 +124,15 @@ export class Archive {
   }
 
   /**
-   * The fastest correct candidates of a task over all runs, by times of one kind on one device, fastest first;
-   * one for each distinct source.
+   * The fastest correct candidates of a task over all runs (but one), by times of one kind on one device, fastest
+   * first; one for each distinct source.
    */
-  best(taskHash: string, kind: TimeRecord['kind'], device: string, most: number): JudgedCandidate[] {
+  best(taskHash: string, kind: TimeRecord['kind'], device: string, most: number, exceptRun = ''): JudgedCandidate[] {
     return this.#judged(
       `JOIN runs r ON r.id = c.run JOIN times t ON t.candidate = c.id
-       WHERE r.task = ? AND v.outcome IN ('correct', 'faster') AND t.kind = ? AND t.device = ?
+       WHERE r.task = ? AND r.id <> ? AND v.outcome IN ('correct', 'faster') AND t.kind = ? AND t.device = ?
        GROUP BY c.source_hash ORDER BY t.microseconds LIMIT ?`,
-      [taskHash, kind, device, most],
+      [taskHash, exceptRun, kind, device, most],
     );
   }
 
@@ -138,6 +151,7 @@ export class Archive {
         run: String(row.run),
         number: Number(row.number),
         generation: Number(row.generation),
+        engineer: String(row.engineer),
         strategy: String(row.strategy),
         summary: String(row.summary),
         knobs: JSON.parse(String(row.knobs)),

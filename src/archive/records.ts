@@ -19,6 +19,8 @@ export interface CandidateRecord {
   /** 1, 2, ... in the order proposed within the run. */
   number: number;
   generation: number;
+  /** Who proposed it, and how. */
+  engineer: string;
   strategy: string;
   summary: string;
   knobs: unknown;

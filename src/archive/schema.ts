@@ -31,7 +31,8 @@ export const migrations: readonly string[] = [
     run TEXT NOT NULL REFERENCES runs (id),
     number INTEGER NOT NULL,         -- 1, 2, ... in the order proposed within the run
     generation INTEGER NOT NULL,
-    strategy TEXT NOT NULL,          -- direct, template, mutate, crossover, archive ...
+    engineer TEXT NOT NULL,          -- who proposed it
+    strategy TEXT NOT NULL,          -- how: a name of the engineer's own
     summary TEXT NOT NULL,           -- one line for people
     knobs TEXT,                      -- JSON, for engineers that have them
     source TEXT NOT NULL,
