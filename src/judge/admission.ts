@@ -1,13 +1,14 @@
 /**
  * The task is judged first. Wrong variants of its graph (zeros, a constant, an input returned, one operator dropped, ...) are put to the
- * same comparison as a candidate. One that passes on every way of drawing inputs that all candidates meet shows an operator that this task cannot
+ * same comparison as a candidate. One that passes in all calls shows an operator that this task cannot
  * see: no claim may rest on it. The share of variants that fail is the judge's mutation score, and is published with every verdict.
  */
 import type { Graph, HostTensor, Task } from '../task/index.ts';
 import type { Oracle } from './oracle.ts';
-import { type Commitment, deriveSeed } from './seeds.ts';
+import type { Commitment } from './seeds.ts';
 import { compareOutput } from './tolerance.ts';
-import { commonFamilies } from './trial.ts';
+import { planCalls } from './trial.ts';
+import type { CallPlan } from './types.ts';
 
 export interface MutantResult {
   id: string;
@@ -42,25 +43,25 @@ function evaluated(oracle: Oracle, graph: Graph, inputs: readonly HostTensor[]):
   }
 }
 
-/** Puts every mutant of the task to the comparison that candidates are put to. */
+/** Puts every mutant of the task to the comparison that candidates are put to, on the inputs that they are given. */
 export function admit(task: Task, oracle: Oracle, commitment: Commitment): Admission {
   const start = performance.now();
-  const families = commonFamilies(oracle.families);
+  const calls = planCalls(oracle, commitment).filter((plan, index) => plan.inputsOf === index);
   const results = oracle.mutants.map((mutant): MutantResult => {
-    const survives = (family: string) => {
-      const inputs = oracle.draw(family, deriveSeed(commitment, `admission ${family}`));
+    const survives = ({ family, inputSeed }: CallPlan) => {
+      const inputs = oracle.draw(family, inputSeed);
       const outputs = evaluated(oracle, mutant.graph, inputs);
       if (outputs === undefined) return false;
       return oracle
         .expect(inputs)
         .outputs.every((tolerance, o) => compareOutput(outputs[o]!.values, tolerance).accepted);
     };
-    const killedBy = families.find((family) => !survives(family));
+    const killedBy = calls.find((call) => !survives(call))?.family;
     return {
       id: mutant.id,
       description: mutant.description,
       operator: mutant.operator,
-      killedByOwnInputs: killedBy !== undefined && killedBy === families[0],
+      killedByOwnInputs: killedBy !== undefined && killedBy === oracle.families[0],
       killedBy,
     };
   });

@@ -118,8 +118,8 @@ function why({ verdict }: Evidence): string {
 function findings({ findings: found, candidate }: Evidence): string {
   const lines = candidate.source.split('\n');
   const items = found.slice(0, 20).map((finding) => {
-    const at = finding.line === undefined ? '' : ` line ${finding.line}`;
-    const excerpt = finding.line === undefined ? '' : sourceExcerpt(lines, finding.line);
+    const at = finding.source === undefined ? '' : ` line ${finding.source.line}`;
+    const excerpt = finding.source === undefined ? '' : sourceExcerpt(lines, finding.source.line);
     const times = finding.count > 1 ? `, ${finding.count.toLocaleString('en-US')} times` : '';
     return `<li><b>${e(finding.kind)}</b> in <code>${e(finding.kernel)}</code>${at}${times}: ${prose(finding.message)}${excerpt}</li>`;
   });
@@ -220,7 +220,7 @@ function admission({ admission: admitted }: Evidence): string {
 }
 
 function sources({ candidate, task, findings: found }: Evidence): string {
-  const marked = new Set(found.map(({ line }) => line));
+  const marked = new Set(found.map(({ source }) => source?.line));
   const numbered = (source: string, marks: ReadonlySet<number | undefined>) =>
     `<pre>${source
       .split('\n')

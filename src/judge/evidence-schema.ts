@@ -45,7 +45,7 @@ const finding = z.object({
   address: z.string().optional(),
   allocation: z.object({ name: z.string(), bytes: z.number(), offset: z.number() }).optional(),
   /** Line of the candidate. */
-  line: z.number().int().optional(),
+  source: z.object({ line: z.number().int() }).optional(),
   ptxLine: z.number().int(),
   instruction: z.string(),
   count: z.number().int(),

@@ -150,13 +150,11 @@ function profileOf({ profile }: Verdict): Evidence['profile'] {
   return { globalBytes: sectors * 32, threadInstructions: profile.reduce((n, one) => n + one.threadInstructions, 0) };
 }
 
-/** A finding with the candidate's line and without the path of the compiled file. */
+/** A finding with the candidate's line, and without the path of the compiled file. */
 function withoutPath({ source, ...finding }: Finding): unknown {
-  return {
-    ...finding,
-    line: source?.line,
-    message: finding.message.replaceAll(source?.file ?? '\0', basename(source?.file ?? '')),
-  };
+  if (source === undefined) return finding;
+  const message = finding.message.replaceAll(source.file, basename(source.file));
+  return { ...finding, message, source: { line: source.line } };
 }
 
 /** The same data with infinities and NaN spelled out, as JSON cannot hold them. */

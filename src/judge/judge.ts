@@ -3,9 +3,15 @@
  * This process never executes the candidate: its host function is interpreted by the kernel room, its kernels run on the device.
  */
 import type { RunResult } from '../device/index.ts';
-import { CandidateError, type PreparedCandidate, prepareCandidate } from '../kernel/index.ts';
+import {
+  BuildError,
+  CandidateError,
+  type DeviceFacts,
+  type PreparedCandidate,
+  prepareCandidate,
+} from '../kernel/index.ts';
 import type { Task } from '../task/index.ts';
-import type { Finding } from '../vgpu/index.ts';
+import { type Finding, type GpuTarget, gpuTarget } from '../vgpu/index.ts';
 import { type Admission, admit } from './admission.ts';
 import { planStage, runStage } from './check.ts';
 import type { Oracle } from './oracle.ts';
@@ -37,20 +43,35 @@ export async function judge(request: JudgeRequest): Promise<Verdict> {
   if (random !== undefined) return unjudgeable(record, 'reference', random);
   let candidate: PreparedCandidate;
   try {
-    candidate = await timed(record, 'prepare', () =>
-      prepareCandidate({
-        source: request.candidateSource,
-        signature: request.task.signature,
-        cacheDir: request.cacheDir,
-        gpu: request.gpu,
-        signal: request.signal,
-      }),
-    );
+    candidate = await timed(record, 'prepare', () => {
+      const { candidateSource, task, cacheDir, signal } = request;
+      const target = gpuTarget(request.gpu);
+      const options = { arch: target.arch, facts: factsOf(target), cacheDir, signal };
+      return prepareCandidate(candidateSource, task.signature, options);
+    });
   } catch (error) {
-    if (!(error instanceof CandidateError)) throw error;
+    const missing = error instanceof BuildError && error.kind === 'no-compiler';
+    if (!missing && !(error instanceof CandidateError)) throw error;
     return unjudgeable(record, 'prepare', error.message);
   }
   return tryCandidate(request, record, candidate);
+}
+
+/** What host code is told of the GPU: the target's own figures. */
+function factsOf(target: GpuTarget): DeviceFacts {
+  const [major, minor] = [...target.arch.replace(/\D/g, '')].map(Number) as [number, number];
+  return {
+    name: target.name,
+    computeCapability: [major, minor],
+    multiprocessors: target.sms,
+    globalMemoryBytes: target.memoryBytes,
+    l2Bytes: target.l2Bytes,
+    maxThreadsPerMultiprocessor: target.maxThreadsPerSm,
+    maxBlocksPerMultiprocessor: target.maxBlocksPerSm,
+    registersPerMultiprocessor: target.registersPerSm,
+    sharedBytesPerMultiprocessor: target.sharedBytesPerSm,
+    sharedBytesPerBlockOptIn: target.sharedBytesPerBlock,
+  };
 }
 
 /** Judges a candidate that has been prepared already: interpreted, compiled, and frozen by its hash. */

@@ -14,6 +14,8 @@ export interface Expectation {
 export interface Oracle {
   /** Names of the ways inputs can be drawn for this task; the task file's own way first. */
   readonly families: readonly string[];
+  /** `light` for tasks that are costly to evaluate: fewer families and honest runs. Follows from the task alone. */
+  readonly effort: 'full' | 'light';
   /** Inputs, then parameters and buffers, in the order of the signature. The seed is 64 hex digits. */
   draw(family: string, seed: string): readonly HostTensor[];
   /** The reference and its tolerance for inputs that {@link draw} made. */

@@ -60,6 +60,7 @@ export function rowOracle(options: { undetectable?: boolean } = {}): Oracle {
   const unchanged: Graph = { ...softmaxGraph };
   return {
     families: Object.keys(FAMILIES),
+    effort: 'full',
     arithmetics: ['four orders of summation'],
     mutants: [
       { id: 'dropped-0', operator: 'softmax', description: '`softmax` on line 3 left out', graph: identityGraph },

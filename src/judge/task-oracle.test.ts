@@ -21,10 +21,10 @@ import {
 import { commit, deriveSeed, sourceHash } from './seeds.ts';
 import { createOracle } from './task-oracle.ts';
 import { compareOutput } from './tolerance.ts';
-import { commonFamilies } from './trial.ts';
+import { planCalls } from './trial.ts';
 
 // A fixed secret: the tests judge the judge, and must not fail one time in a thousand.
-const commitment = commit([sourceHash('')], process.env.JUDGE_TEST_SECRET ?? '5a'.repeat(32));
+const commitment = commit([sourceHash('')], '5a'.repeat(32));
 
 const tensor = (dtype: TensorSpec['dtype'], ...shape: number[]): TensorSpec => ({ shape, dtype });
 
@@ -42,7 +42,7 @@ function taskOf(
     op,
     inputs: [...inputs, ...names].map((_, i) => i),
     attributes,
-    outputs: [{ id: 100, spec: output }],
+    outputs: [{ id: inputs.length + names.length, spec: output }],
     line: 7,
   };
   const graph: Graph = {
@@ -56,7 +56,7 @@ function taskOf(
     })),
     constants: [],
     nodes: [node],
-    outputs: [100],
+    outputs: [inputs.length + names.length],
   };
   const tensors = [
     ...graph.inputs.map(({ name, spec }) => ({ name, role: 'input' as const, spec })),
@@ -137,7 +137,7 @@ describe('honest kernels pass on every family', () => {
   for (const [name, task, kernel] of cases) test(name, () => assert.deepEqual(rejections(task, kernel), []));
 });
 
-describe('wrong kernels fail on the families that every candidate meets', () => {
+describe('wrong kernels fail on the families that a candidate meets', () => {
   const cases: [string, Task, Kernel][] = [
     [
       'softmax without its maximum',
@@ -190,8 +190,8 @@ describe('wrong kernels fail on the families that every candidate meets', () => 
   ];
   for (const [name, task, kernel] of cases) {
     test(name, () => {
-      const families = commonFamilies(createOracle(task).families);
-      assert.notDeepEqual(rejections(task, kernel, families), []);
+      const families = new Set(planCalls(createOracle(task), commitment).map(({ family }) => family));
+      assert.notDeepEqual(rejections(task, kernel, [...families]), []);
     });
   }
 });
@@ -223,12 +223,12 @@ describe('admission', () => {
     const base = taskOf('softmax', [matrix], { dim: 1 }, matrix);
     const mean: GraphNode = {
       op: 'mean',
-      inputs: [100],
+      inputs: [1],
       attributes: { dims: [1], keepdim: false },
-      outputs: [{ id: 101, spec: tensor('float32', rows) }],
+      outputs: [{ id: 2, spec: tensor('float32', rows) }],
       line: 8,
     };
-    const graph = { ...base.graph, nodes: [...base.graph.nodes, mean], outputs: [101] };
+    const graph = { ...base.graph, nodes: [...base.graph.nodes, mean], outputs: [2] };
     const task = { ...base, graph, signature: { ...base.signature, outputs: [tensor('float32', rows)] } };
     const admission = admit(task, createOracle(task), commitment);
     assert.equal(admission.dead.length > 0, true);

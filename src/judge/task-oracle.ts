@@ -13,19 +13,19 @@ import {
   evaluateGraph,
   type Graph,
   type GraphNode,
-  graphOperations,
   type HostTensor,
   inputFamilies,
   type Mutant,
   mutants,
   type Task,
   type TensorSpec,
+  workOf,
 } from '../task/index.ts';
 import type { Expectation, Oracle } from './oracle.ts';
 import { deriveTolerance, type FloatTolerance } from './tolerance.ts';
 
-/** Multiply-adds over which fewer honest runs are made, so that a large product costs seconds and not minutes. */
-const MANY_OPERATIONS = 4e8;
+/** Work (elements and operations of one evaluation) over which fewer honest runs and families are used, so that a judgement takes seconds. */
+const MUCH_WORK = 4e6;
 
 /**
  * Arithmetics that an honest kernel of a precision policy may use: every order of summation that kernels use, contractions fused or
@@ -57,7 +57,7 @@ export function honestArithmetics(task: Task): ArithmeticChoice[] {
     },
     { format, order: 'blocked', lanes: 8, fused: true, approximate: { seed: 16, ulps: 2 } },
   ];
-  return graphOperations(task.graph).contraction > MANY_OPERATIONS ? all.slice(0, 4) : all;
+  return workOf(task.graph) > MUCH_WORK ? all.slice(0, 4) : all;
 }
 
 /** `float32, blocked sums over 32 lanes, not fused, functions within 8 ulp`. */
@@ -78,6 +78,7 @@ export function createOracle(task: Task): Oracle {
 class TaskOracle implements Oracle {
   readonly #task: Task;
   readonly families: readonly string[];
+  readonly effort: Oracle['effort'];
   readonly #arithmetics: readonly ArithmeticChoice[];
   readonly #drawn = new Map<string, readonly HostTensor[]>();
   readonly #expected = new Map<readonly HostTensor[], Expectation>();
@@ -86,6 +87,7 @@ class TaskOracle implements Oracle {
   constructor(task: Task) {
     this.#task = task;
     this.families = inputFamilies(task).map(({ name }) => name);
+    this.effort = workOf(task.graph) > MUCH_WORK ? 'light' : 'full';
     this.#arithmetics = honestArithmetics(task);
   }
 

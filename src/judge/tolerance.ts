@@ -122,22 +122,32 @@ const FLOAT_FORMATS: Readonly<Partial<Record<DType, FloatFormat>>> = {
 };
 
 /** Elements looked at for the statistics of one neighbourhood. */
-const SAMPLE = 512;
+const SAMPLE = 192;
 const LONGEST_NEIGHBOURHOOD = 4096;
 const SHORTEST_NEIGHBOURHOOD = 32;
 
-const exponentView = new DataView(new ArrayBuffer(8));
+const float64Word = new Float64Array(1);
+const uint32Words = new Uint32Array(float64Word.buffer);
 
-/** Floor of log2 |x| for normal float64 numbers, from its bits. */
-function exponentOf(x: number): number {
-  exponentView.setFloat64(0, x);
-  return ((exponentView.getUint16(0) >> 4) & 0x7ff) - 1023;
-}
+/** 2^(e - 1023 - 52) for every biased exponent e of a float64: the spacing of numbers is a look-up. */
+const SPACING = Float64Array.from({ length: 2047 }, (_, e) => 2 ** Math.max(e - 1075, -1074));
 
-/** Distance between neighbours of `x` in the output's type; where subnormals may be flushed to zero, that of the flush. */
-function ulp(x: number, format: FloatFormat): number {
-  if (format.flushes && Math.abs(x) < 2 ** format.minExponent) return 2 ** format.minExponent;
-  return 2 ** (Math.max(exponentOf(x), format.minExponent) - (format.precision - 1));
+/**
+ * Distances between neighbouring numbers of the output's type, near each expected value; where subnormals may be flushed to
+ * zero, that of the flush. 0 for NaN and infinities.
+ */
+function spacings(expected: Float64Array, format: FloatFormat): Float64Array {
+  const least = 2 ** (format.flushes ? format.minExponent : format.minExponent - format.precision + 1);
+  const smallestNormal = 2 ** format.minExponent;
+  const factor = 2 ** (53 - format.precision);
+  const result = new Float64Array(expected.length);
+  for (let i = 0; i < result.length; i++) {
+    const r = expected[i]!;
+    if (!Number.isFinite(r)) continue;
+    float64Word[0] = r;
+    result[i] = Math.abs(r) < smallestNormal ? least : SPACING[(uint32Words[1]! >>> 20) & 0x7ff]! * factor;
+  }
+  return result;
 }
 
 /** Length of a neighbourhood for a shape: whole rows joined, or a row cut. */
@@ -180,7 +190,8 @@ function neighbourhoodError(
   format: FloatFormat,
 ): Neighbourhood {
   const step = Math.max(1, Math.ceil((to - from) / SAMPLE));
-  const inexact: { error: number; magnitude: number }[] = [];
+  const errors: number[] = [];
+  const sizes: number[] = [];
   const magnitudes: number[] = [];
   const smallestNormal = 2 ** format.minExponent;
   for (let i = from; i < to; i += step) {
@@ -191,12 +202,13 @@ function neighbourhoodError(
     if (error === 0 || !Number.isFinite(error)) continue;
     // Below the normal numbers every error is the spacing of the subnormals, and says nothing of the operator.
     if (magnitude > 0 && magnitude < smallestNormal) continue;
-    inexact.push({ error, magnitude });
+    errors.push(error);
+    sizes.push(magnitude);
   }
-  inexact.sort((p, q) => p.magnitude - q.magnitude);
-  const third = Math.ceil(inexact.length / 3);
-  const smallest = inexact.slice(0, third).map(({ error }) => error);
-  const largest = inexact.slice(-third).map(({ error, magnitude }) => (magnitude === 0 ? 0 : error / magnitude));
+  const bySize = Float64Array.from(sizes).sort();
+  const [lowest, highest] = [quantile(bySize, 1 / 3), quantile(bySize, 2 / 3)];
+  const smallest = errors.filter((_, i) => sizes[i]! <= lowest);
+  const largest = errors.flatMap((error, i) => (sizes[i]! >= highest && sizes[i]! > 0 ? [error / sizes[i]!] : []));
   return {
     from,
     to,
@@ -255,6 +267,7 @@ export function deriveTolerance(reference: HostTensor, runs: readonly HonestRun[
   );
   const honest = honestErrors(expected, runs);
   const bound = new Float64Array(elements);
+  const spacing = spacings(expected, format);
   const unit = 2 ** -format.precision;
   let undecided = 0;
   let honestWorst = 0;
@@ -274,11 +287,11 @@ export function deriveTolerance(reference: HostTensor, runs: readonly HonestRun[
       honestWorst = Math.max(honestWorst, honest[i]!);
       const neighbourhood = floor + slope * magnitude;
       const atZero = magnitude === 0 ? 2 * unit * scale : 0;
-      bound[i] = HONEST_FACTOR * Math.max(honest[i]!, neighbourhood) + format.ulps * ulp(magnitude, format) + atZero;
+      bound[i] = HONEST_FACTOR * Math.max(honest[i]!, neighbourhood) + format.ulps * spacing[i]! + atZero;
     }
   }
-  const honestRms = Math.max(...runs.map((run) => rmsOverBound(run.values, expected, bound)));
-  const roundingRms = rmsOf(expected, bound, (r) => 2 * ulp(r, format));
+  const honestRms = Math.max(...runs.map(({ values }) => rmsOverBound(values, expected, bound)));
+  const roundingRms = 2 * rmsOverBound(spacing, new Float64Array(elements), bound);
   return {
     kind: 'float',
     spec,
@@ -292,21 +305,18 @@ export function deriveTolerance(reference: HostTensor, runs: readonly HonestRun[
   };
 }
 
-function rmsOf(expected: Float64Array, bound: Float64Array, error: (r: number, i: number) => number): number {
+/** Root mean square of |values - expected| / bound, over the elements that can be judged. */
+function rmsOverBound(values: Float64Array, expected: Float64Array, bound: Float64Array): number {
   let sum = 0;
   let count = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const r = expected[i]!;
-    if (!Number.isFinite(r) || bound[i] === Infinity) continue;
-    const ratio = error(r, i) / bound[i]!;
+  for (let i = 0; i < values.length; i++) {
+    const [r, b] = [expected[i]!, bound[i]!];
+    if (b === 0 || b === Infinity || !Number.isFinite(r)) continue;
+    const ratio = (values[i]! - r) / b;
     sum += ratio * ratio;
     count++;
   }
   return count === 0 ? 0 : Math.sqrt(sum / count);
-}
-
-function rmsOverBound(values: Float64Array, expected: Float64Array, bound: Float64Array): number {
-  return rmsOf(expected, bound, (r, i) => Math.abs(values[i]! - r));
 }
 
 /** Coordinates of a flat row-major index. */

@@ -21,31 +21,30 @@ export const SPECIAL = -1;
 export const OTHER_POISON = 1;
 export const REPEATED = 2;
 
-/** Ways of drawing inputs that every candidate meets, by what they show (see src/task/inputs). */
-const ALWAYS = ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed'];
+/**
+ * Ways of drawing inputs that every candidate meets, by what they show (see src/task/inputs), and how many of the others it meets besides; which
+ * ones is secret. A mixture draws every line from another family, so that it stands for many where each call costs much.
+ */
+const FAMILIES = {
+  full: { always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed'], secret: 2 },
+  light: { always: ['small-integers', 'mixture', 'large'], secret: 1 },
+} as const;
 
-/** How many of the other families a candidate meets; which ones is secret. */
-const SECRET_FAMILIES = 2;
-
-/** The families that every judgement of a task uses: its own first. What the mutation score is computed on. */
-export function commonFamilies(families: readonly string[]): string[] {
-  const base = (family: string) => family.replace(/[^a-z]+$|\[0,1\]$/, '');
-  return families.filter((family, i) => i === 0 || ALWAYS.includes(base(family)));
-}
-
-/** Common families, then some of the others, chosen by the secret. */
-function chooseFamilies(families: readonly string[], commitment: Commitment): string[] {
-  const common = commonFamilies(families);
+/** The task's own family, those that every candidate meets, then some of the others, chosen by the secret. */
+function chooseFamilies({ families, effort }: Pick<Oracle, 'families' | 'effort'>, commitment: Commitment): string[] {
+  const { always, secret } = FAMILIES[effort];
+  const base = (family: string) => family.replace(/\+$|\[0,1\]$/, '');
+  const common = families.filter((family, i) => i === 0 || (always as readonly string[]).includes(base(family)));
   const others = families
     .filter((family) => !common.includes(family))
     .map((family) => ({ family, order: deriveSeed(commitment, `family ${family}`) }))
     .sort((a, b) => (a.order < b.order ? -1 : 1));
-  return [...common, ...others.slice(0, SECRET_FAMILIES).map(({ family }) => family)];
+  return [...common, ...others.slice(0, secret).map(({ family }) => family)];
 }
 
 /** The calls of a trial. The first is run alone; the others follow one another without a reset after the third. */
-export function planCalls(families: readonly string[], commitment: Commitment): CallPlan[] {
-  const [own, ...others] = chooseFamilies(families, commitment);
+export function planCalls(oracle: Pick<Oracle, 'families' | 'effort'>, commitment: Commitment): CallPlan[] {
+  const [own, ...others] = chooseFamilies(oracle, commitment);
   if (own === undefined) throw new Error('The task offers no way to draw inputs.');
   const first: CallPlan = {
     family: own,
@@ -130,7 +129,7 @@ export class Trial {
     this.task = options.task;
     this.candidate = options.candidate;
     this.oracle = options.oracle;
-    this.plans = planCalls(options.oracle.families, options.commitment);
+    this.plans = planCalls(options.oracle, options.commitment);
     const floating = options.task.signature.tensors.some((one) => one.role === 'input' && isFloating(one.spec.dtype));
     this.special = floating ? planSpecial(options.oracle.families, options.commitment) : undefined;
     this.#options = options;
