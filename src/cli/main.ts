@@ -11,7 +11,8 @@ import { version } from './version.ts';
 
 function count(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('It must be a whole number of at least 1.');
   return value;
 }
 
@@ -21,10 +22,11 @@ function seconds(text: string): number {
   return value;
 }
 
-const gpu = () =>
-  new Option('--gpu <id>', 'target GPU').choices(gpuTargets.map(({ id }) => id)).default('h100');
+const gpu = () => new Option('--gpu <id>', 'target GPU').choices(gpuTargets.map(({ id }) => id)).default('h100');
 const scale = () =>
-  new Option('--scale <operations>', "shrink the task's shapes until it needs at most this many operations").argParser(count);
+  new Option('--scale <operations>', "shrink the task's shapes until it needs at most this many operations").argParser(
+    count,
+  );
 const json = () => new Option('--json', 'print one JSON object on standard output and nothing else').default(false);
 
 /** Runs the command line and gives the exit code. */
@@ -44,7 +46,11 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('assay')
     .description('An AI CUDA engineer whose results can be believed.')
     .version(version)
-    .option('--home <folder>', 'where traces, builds, evidence and the archive are kept', process.env.ASSAY_HOME ?? '.assay')
+    .option(
+      '--home <folder>',
+      'where traces, builds, evidence and the archive are kept',
+      process.env.ASSAY_HOME ?? '.assay',
+    )
     .showHelpAfterError('(assay --help lists the commands)')
     .exitOverride();
   const places = () => placesIn(program.opts<{ home: string }>().home);

@@ -12,6 +12,7 @@ export type {
   SearchRecord,
   Strategy,
 } from './ports.ts';
+export { type OptimisedTask, type OptimiseTaskOptions, optimiseTask, type Winner } from './run/optimise-task.ts';
 export {
   optimise,
   type SearchBudget,

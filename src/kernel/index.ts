@@ -8,7 +8,7 @@ export {
   type Toolchain,
   wallWorks,
 } from './build/index.ts';
-export { type DeviceFacts, deviceFactsOf } from './device-facts.ts';
+export { type DeviceFacts, deviceFactsOf, factsOf } from './device-facts.ts';
 export { CandidateError, type CandidateErrorKind } from './error.ts';
 export { finishPlan } from './finish-plan.ts';
 export { describeSignature, type HostEnvironment, interpretHost } from './interpret/host.ts';

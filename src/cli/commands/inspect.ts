@@ -17,7 +17,9 @@ export async function inspect(taskFile: string, options: InspectOptions, places:
   const least = floor(task, target);
   if (options.json) {
     const { name, hash, signature, graph, scaled } = task;
-    process.stdout.write(`${JSON.stringify({ name, hash, scaled, signature, cSignature: signatureText(task), graph, floor: least }, null, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ name, hash, scaled, signature, cSignature: signatureText(task), graph, floor: least }, null, 2)}\n`,
+    );
     return 0;
   }
   const out = (line = '') => process.stdout.write(`${printable(line)}\n`);
@@ -27,7 +29,8 @@ export async function inspect(taskFile: string, options: InspectOptions, places:
   out('signature');
   for (const line of signatureText(task).split('\n')) out(`  ${line}`);
   for (const { name, role, spec } of task.signature.tensors) out(`    ${name}: ${role} ${specText(spec)}`);
-  for (const { name, value } of task.signature.scalars) out(`    ${name} = ${JSON.stringify(value)} (by name, if wanted)`);
+  for (const { name, value } of task.signature.scalars)
+    out(`    ${name} = ${JSON.stringify(value)} (by name, if wanted)`);
   for (const spec of task.signature.outputs) out(`    returns ${specText(spec)}`);
   out();
   out('graph');

@@ -5,9 +5,9 @@ import { createVirtualDevice, defaultLimits } from '../../device/index.ts';
 import { createOracle, type Evidence, evidenceOf, evidencePage, judge as judgeCandidate } from '../../judge/index.ts';
 import { floor, loadTask } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
+import type { Places } from '../places.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, significant, time, wrap } from '../terminal/format.ts';
-import type { Places } from '../places.ts';
 
 export interface JudgeOptions {
   gpu: string;
@@ -20,7 +20,13 @@ export interface JudgeOptions {
 const exitCodes = { correct: 0, rejected: 1, unjudgeable: 2 } as const;
 
 /** Judges, writes the evidence, prints the verdict; the exit code says it too. */
-export async function judge(taskFile: string, kernelFile: string, options: JudgeOptions, places: Places, signal: AbortSignal): Promise<number> {
+export async function judge(
+  taskFile: string,
+  kernelFile: string,
+  options: JudgeOptions,
+  places: Places,
+  signal: AbortSignal,
+): Promise<number> {
   const target = gpuTarget(options.gpu);
   const candidateSource = readFileSync(kernelFile, 'utf8');
   const started = performance.now();
@@ -52,7 +58,15 @@ export async function judge(taskFile: string, kernelFile: string, options: Judge
 
 /** The part of the evidence that `--json` prints; the rest is in the file. */
 function summary({ verdict, candidate, task, findings, modelled, floor: least, checks }: Evidence) {
-  return { verdict, task: { name: task.name, hash: task.hash, scaled: task.scaled }, candidate: candidate.hash, findings, modelled, floor: least, checks };
+  return {
+    verdict,
+    task: { name: task.name, hash: task.hash, scaled: task.scaled },
+    candidate: candidate.hash,
+    findings,
+    modelled,
+    floor: least,
+    checks,
+  };
 }
 
 function print(evidence: Evidence, folder: string, timings: readonly { stage: string; milliseconds: number }[]): void {
@@ -72,17 +86,24 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
   }
   out();
   if (modelled) {
-    out(`modelled time  ${time(modelled.microseconds)} (${time(modelled.low)} to ${time(modelled.high)}), limited by ${modelled.limitedBy}`);
+    out(
+      `modelled time  ${time(modelled.microseconds)} (${time(modelled.low)} to ${time(modelled.high)}), limited by ${modelled.limitedBy}`,
+    );
     if (evidence.floor) {
-      out(`floor          ${time(evidence.floor.microseconds)}: ${significant((100 * evidence.floor.microseconds) / modelled.microseconds)} % of the speed of light`);
+      out(
+        `floor          ${time(evidence.floor.microseconds)}: ${significant((100 * evidence.floor.microseconds) / modelled.microseconds)} % of the speed of light`,
+      );
     }
-    out(wrap('Nothing was measured: the time is from a model of the named GPU. No speedup over PyTorch is claimed.', 79));
+    out(
+      wrap('Nothing was measured: the time is from a model of the named GPU. No speedup over PyTorch is claimed.', 79),
+    );
     out();
   }
   if (evidence.task.scaled.length > 0) {
     const changes = evidence.task.scaled.map(({ name, from, to }) => `${name} ${from} -> ${to}`).join(', ');
     out(wrap(`Judged at smaller shapes than the file's: ${printable(changes)}.`, 79));
   }
-  for (const { stage, milliseconds } of timings) out(`  ${stage.padEnd(24)} ${significant(milliseconds).padStart(8)} ms`);
+  for (const { stage, milliseconds } of timings)
+    out(`  ${stage.padEnd(24)} ${significant(milliseconds).padStart(8)} ms`);
   out(`evidence       ${join(folder, 'evidence.html')}`);
 }

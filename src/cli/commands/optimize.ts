@@ -1,0 +1,179 @@
+/** `assay optimize task.py`: PyTorch in, the best verified CUDA kernel out, with the evidence. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { Archive } from '../../archive/index.ts';
+import { type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
+import { EventStream } from '../../events/index.ts';
+import { evidencePage } from '../../judge/index.ts';
+import { loadTask, specText, type Task } from '../../task/index.ts';
+import { gpuTarget } from '../../vgpu/index.ts';
+import type { Places } from '../places.ts';
+import { type Colours, coloursFor } from '../terminal/colour.ts';
+import { printable, significant, time, wrap } from '../terminal/format.ts';
+import { OptimizeView } from '../terminal/optimize-view.ts';
+import { Painter } from '../terminal/painter.ts';
+
+export interface OptimizeOptions {
+  gpu: string;
+  scale?: number;
+  budget: number;
+  judgements: number;
+  seed: number;
+  resume: boolean;
+  output?: string;
+  json: boolean;
+}
+
+/** Judgements at the same time: one interprets and compares while the other's child process runs its kernels. */
+const concurrency = 2;
+
+/** What was written for the winner. */
+interface Written {
+  kernel: string;
+  evidence: string;
+  page: string;
+}
+
+/** Searches, writes the best kernel and its evidence, prints a summary. Exit code 0 with a verified kernel, 1 without, 130 interrupted. */
+export async function optimize(
+  taskFile: string,
+  options: OptimizeOptions,
+  places: Places,
+  signal: AbortSignal,
+): Promise<number> {
+  const colours = coloursFor(process.stdout);
+  const events = new EventStream();
+  const view = options.json ? undefined : new OptimizeView(new Painter(process.stdout), colours, options.budget);
+  if (view) events.subscribe((event) => view.on(event));
+  try {
+    const task = await traced(taskFile, options, places, events);
+    const archive = new Archive(places.home);
+    try {
+      if (options.resume && !archive.unfinishedRun(task.hash, options.gpu)) {
+        events.emit({
+          type: 'note',
+          level: 'info',
+          message: 'No run of this task was cut off: a new one begins, from what earlier ones found.',
+        });
+      }
+      const result = await optimiseTask({
+        ...{ task, archive, events, signal, concurrency },
+        ...{ gpu: options.gpu, seed: options.seed, resume: options.resume, cacheDir: places.builds },
+        budget: { seconds: options.budget, judgements: options.judgements },
+      });
+      const written = result.best && write(result, result.best, options, places);
+      view?.close();
+      if (options.json) process.stdout.write(`${JSON.stringify(report(task, result, written), null, 2)}\n`);
+      else print(result, written, colours, taskFile);
+      if (result.stopped === 'interrupted') return 130;
+      return written ? 0 : 1;
+    } finally {
+      archive.close();
+    }
+  } finally {
+    view?.close();
+  }
+}
+
+async function traced(file: string, { scale }: OptimizeOptions, places: Places, events: EventStream): Promise<Task> {
+  const started = performance.now();
+  const task = await loadTask(file, { cacheDir: places.traces, scale });
+  const ms = performance.now() - started;
+  const { graph, signature, name, scaled } = task;
+  const inputs = signature.tensors.map((tensor) => `${tensor.name} ${specText(tensor.spec)}`);
+  const operators = graph.nodes.map(({ op }) => op);
+  events.emit({ type: 'task.traced', task: name, operators, inputs, outputs: signature.outputs.map(specText), ms });
+  if (scaled.length > 0) {
+    const changes = scaled.map((change) => `${change.name} ${change.from} -> ${change.to}`).join(', ');
+    events.emit({ type: 'note', level: 'info', message: `scaled  ${changes}` });
+  }
+  return task;
+}
+
+function write(
+  { run }: OptimisedTask,
+  { record, evidence }: NonNullable<OptimisedTask['best']>,
+  { output }: OptimizeOptions,
+  places: Places,
+): Written {
+  const folder = join(places.runs, run);
+  mkdirSync(folder, { recursive: true });
+  const written = {
+    kernel: output ?? join(folder, 'best.cu'),
+    evidence: join(folder, 'evidence.json'),
+    page: join(folder, 'evidence.html'),
+  };
+  writeFileSync(written.kernel, record.source);
+  writeFileSync(written.evidence, `${JSON.stringify(evidence, null, 2)}\n`);
+  writeFileSync(written.page, evidencePage(evidence));
+  return written;
+}
+
+const noClaim =
+  'Nothing was measured. The times are modelled on a virtual GPU, and no speedup over PyTorch is claimed.';
+
+/** What `--json` prints. */
+function report(task: Task, result: OptimisedTask, written: Written | undefined) {
+  const { run, resumed, stopped, seconds, floor, best, directMicroseconds, judged, correct, rejected } = result;
+  return {
+    task: { name: task.name, hash: task.hash, scaled: task.scaled },
+    run: { id: run, resumed, stopped, seconds, judged, correct, rejected },
+    floor,
+    best: best && {
+      candidate: best.record.id,
+      summary: best.record.summary,
+      ...written,
+      modelled: best.modelled,
+      percentOfFloor: (100 * floor.microseconds) / best.modelled.microseconds,
+      timesFasterThanDirectTranslation: directMicroseconds && directMicroseconds / best.modelled.microseconds,
+    },
+    directTranslationMicroseconds: directMicroseconds,
+    measured: false,
+    speedupClaimed: null,
+    remark: noClaim,
+  };
+}
+
+function print(result: OptimisedTask, written: Written | undefined, colours: Colours, taskFile: string): void {
+  const { floor, best, directMicroseconds, judged, correct, rejected, stopped, seconds, run } = result;
+  const out = (line = '') => process.stdout.write(`${line}\n`);
+  const row = (name: string, text: string) => out(`${name.padEnd(15)}${wrap(printable(text), 64, ' '.repeat(15))}`);
+  out();
+  if (!best || !written) {
+    out(colours.bad('No correct kernel was found.'));
+  } else {
+    const { modelled, record } = best;
+    out(colours.strong(colours.good('A verified kernel')));
+    row('kernel', here(written.kernel));
+    row('what it is', record.summary);
+    row(
+      'modelled time',
+      `${time(modelled.microseconds)} on ${gpuTarget(modelled.gpu).name} (${time(modelled.low)} to ${time(modelled.high)}), limited by ${modelled.limitedBy}`,
+    );
+    row(
+      'speed of light',
+      `${significant((100 * floor.microseconds) / modelled.microseconds)} % of it (floor ${time(floor.microseconds)}, ${floor.limitedBy})`,
+    );
+    if (directMicroseconds)
+      row(
+        'against direct',
+        `${significant(directMicroseconds / modelled.microseconds)} times the direct translation (${time(directMicroseconds)}), both modelled`,
+      );
+  }
+  const reasons = Object.entries(rejected).map(([check, count]) => `${count} by ${check}`);
+  row(
+    'judged',
+    `${judged} candidates in ${significant(seconds)} s: ${correct} correct, ${judged - correct} rejected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}; stopped: ${stopped}`,
+  );
+  if (written) row('evidence', here(written.page));
+  out();
+  out(wrap(noClaim, 79));
+  if (stopped === 'interrupted')
+    out(wrap(`The run ${run} was interrupted; nothing is lost. Go on with: assay optimize ${taskFile} --resume`, 79));
+}
+
+/** A path as short as it can be said from here. */
+function here(file: string): string {
+  const short = relative(process.cwd(), file);
+  return short.startsWith('..') ? file : short;
+}

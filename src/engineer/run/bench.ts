@@ -1,0 +1,150 @@
+/**
+ * Where candidates of one task are judged: a pool of devices, one oracle, and seeds that are drawn once for all
+ * candidates that were frozen together (a generation), so that references are computed once for them.
+ */
+import { createHash } from 'node:crypto';
+import { createVirtualDevice, type Device, type RunLimits } from '../../device/index.ts';
+import type { EventStream } from '../../events/index.ts';
+import {
+  type Commitment,
+  commit,
+  createOracle,
+  type Evidence,
+  evidenceOf,
+  judgePrepared,
+  type Oracle,
+  sourceHash,
+  type Verdict,
+} from '../../judge/index.ts';
+import { CandidateError, factsOf, type PreparedCandidate, prepareCandidate } from '../../kernel/index.ts';
+import { type Floor, floor, type Task } from '../../task/index.ts';
+import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
+
+export interface JudgementBenchOptions {
+  task: Task;
+  /** Target GPU's id. */
+  gpu: string;
+  limits: RunLimits;
+  /** Cache of compiled device code. */
+  cacheDir: string;
+  /** Devices, and so judgements at the same time. */
+  devices: number;
+  events?: EventStream;
+}
+
+/** A verdict with its evidence. */
+export interface Judgement {
+  verdict: Pick<Verdict, 'outcome' | 'check' | 'reason' | 'modelled'>;
+  evidence?: Evidence;
+  /** See {@link codeHash}; absent where the candidate could not be prepared. */
+  codeHash?: string;
+  milliseconds: number;
+}
+
+export class JudgementBench {
+  readonly target: GpuTarget;
+  readonly floor: Floor;
+  readonly #options: JudgementBenchOptions;
+  readonly #oracle: Oracle;
+  readonly #idle: Device[];
+  readonly #all: readonly Device[];
+  readonly #waiting: ((device: Device) => void)[] = [];
+  /** Sources frozen and not yet judged. */
+  readonly #frozen = new Set<string>();
+  #commitment: Commitment | undefined;
+
+  constructor(options: JudgementBenchOptions) {
+    this.#options = options;
+    this.target = gpuTarget(options.gpu);
+    this.floor = floor(options.task, this.target);
+    this.#oracle = createOracle(options.task);
+    this.#all = Array.from({ length: options.devices }, () => createVirtualDevice({ gpu: options.gpu }));
+    this.#idle = [...this.#all];
+  }
+
+  /** Notes a source as frozen: it will be judged as it is, on seeds that are drawn later. */
+  freeze(source: string): void {
+    this.#frozen.add(sourceHash(source));
+  }
+
+  /** Interprets and compiles. Throws CandidateError for what is the candidate's. */
+  prepare(source: string, signal?: AbortSignal): Promise<PreparedCandidate> {
+    const { task, cacheDir } = this.#options;
+    return prepareCandidate(source, task.signature, {
+      arch: this.target.arch,
+      facts: factsOf(this.target),
+      cacheDir,
+      signal,
+    });
+  }
+
+  /** Judges a candidate under `name` (for events); `fresh` draws seeds for it alone. */
+  async judge(source: string, name: string, fresh: boolean, signal?: AbortSignal): Promise<Judgement> {
+    const started = performance.now();
+    const milliseconds = () => performance.now() - started;
+    const { task, gpu, limits, events } = this.#options;
+    events?.emit({ type: 'candidate.building', candidate: name });
+    let prepared: PreparedCandidate;
+    try {
+      prepared = await this.prepare(source, signal);
+    } catch (error) {
+      if (!(error instanceof CandidateError)) throw error;
+      const { message: reason } = error;
+      events?.emit({ type: 'candidate.rejected', candidate: name, check: 'prepare', reason });
+      return { verdict: { outcome: 'unjudgeable', check: 'prepare', reason }, milliseconds: milliseconds() };
+    }
+    const hash = sourceHash(source);
+    const commitment = fresh ? commit([hash]) : this.#seedsFor(hash);
+    const device = await this.#take();
+    try {
+      const oracle = this.#oracle;
+      const request = { task, device, gpu, limits, events, candidate: name, signal, commitment, oracle };
+      const verdict = await judgePrepared(request, prepared);
+      this.#frozen.delete(hash);
+      const evidence = evidenceOf({
+        ...{ verdict, task, candidateSource: source, device, limits },
+        ...{ floor: this.floor, arithmetics: oracle.arithmetics },
+      });
+      return { verdict, evidence, codeHash: codeHash(prepared), milliseconds: milliseconds() };
+    } finally {
+      this.#give(device);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map((device) => device.close()));
+  }
+
+  /** The seeds under way if they were drawn after this source was frozen; else new ones, for all that are frozen now. */
+  #seedsFor(hash: string): Commitment {
+    if (!this.#commitment?.sourceHashes.includes(hash)) {
+      this.#frozen.add(hash);
+      this.#commitment = commit([...this.#frozen]);
+    }
+    return this.#commitment;
+  }
+
+  #take(): Promise<Device> {
+    const device = this.#idle.pop();
+    if (device) return Promise.resolve(device);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #give(device: Device): void {
+    const next = this.#waiting.shift();
+    if (next) next(device);
+    else this.#idle.push(device);
+  }
+}
+
+/**
+ * Hash of what the device would do: the PTX without line numbers and comments, and the plan without source lines.
+ * Equal hashes are the same kernel written twice.
+ */
+export function codeHash({ build, plan }: PreparedCandidate): string {
+  const code = build.ptx.replace(/^\s*\.(loc|file)\b.*$/gm, '').replace(/\/\/.*$/gm, '');
+  const steps = plan.steps.map((step) => ({ ...step, line: 0, kernel: '' }));
+  return createHash('sha256')
+    .update(JSON.stringify([code, plan.buffers.map(({ bytes, kind }) => [bytes, kind]), steps, plan.outputs]))
+    .digest('hex');
+}

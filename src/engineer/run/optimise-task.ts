@@ -1,0 +1,188 @@
+/**
+ * The whole path for one task: search with the built-in engineer, judge on virtual devices, keep all of it in the
+ * archive, confirm the winner on seeds of its own, and say what came of it.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Archive, JudgedCandidate, RunRecord } from '../../archive/index.ts';
+import { defaultLimits } from '../../device/index.ts';
+import type { EventStream } from '../../events/index.ts';
+import type { Evidence } from '../../judge/index.ts';
+import type { Floor, Task } from '../../task/index.ts';
+import type { ModelledTime } from '../../vgpu/index.ts';
+import { createBuiltinEngineer } from '../builtin/engineer.ts';
+import type { SearchArchive, SearchRecord } from '../ports.ts';
+import { optimise, type SearchBudget, type StopReason } from '../search/optimise.ts';
+import { codeHash, JudgementBench } from './bench.ts';
+import { toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
+
+export interface OptimiseTaskOptions {
+  task: Task;
+  /** Target GPU's id. */
+  gpu: string;
+  archive: Archive;
+  /** Cache of compiled device code. */
+  cacheDir: string;
+  budget: SearchBudget;
+  seed: number;
+  /** Go on with the last run of this task and target that was cut off, if there is one. */
+  resume: boolean;
+  /** Judgements at the same time. */
+  concurrency: number;
+  events?: EventStream;
+  signal?: AbortSignal;
+}
+
+/** A candidate that stood up, with the evidence of its last judgement. */
+export interface Winner {
+  record: SearchRecord;
+  modelled: ModelledTime;
+  evidence: Evidence;
+}
+
+export interface OptimisedTask {
+  run: string;
+  resumed: boolean;
+  stopped: StopReason;
+  seconds: number;
+  floor: Floor;
+  best?: Winner;
+  /** The direct translation's modelled time, microseconds: what "times faster" compares with. Absent when it is not correct. */
+  directMicroseconds?: number;
+  judged: number;
+  correct: number;
+  /** Rejected or not judgeable, by the check that said so. */
+  rejected: Readonly<Record<string, number>>;
+}
+
+/** Candidates that may fail their confirmation before the run gives up. */
+const confirmations = 3;
+
+/** Throws LoweringError where the built-in engineer cannot write the task, and when the signal is aborted before a search began. */
+export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
+  const { task, gpu, archive, events, signal } = options;
+  const engineer = createBuiltinEngineer({ task });
+  archive.saveTask(task);
+  const unfinished = options.resume ? archive.unfinishedRun(task.hash, gpu) : undefined;
+  const run = unfinished ?? startRun(options, engineer.name);
+  const bench = new JudgementBench({
+    ...{ task, gpu, limits: defaultLimits, events },
+    ...{ cacheDir: options.cacheDir, devices: options.concurrency },
+  });
+  try {
+    events?.emit({ type: 'task.floor', gpu, microseconds: bench.floor.microseconds, limitedBy: bench.floor.limitedBy });
+    const port = new ArchivePort(archive, run, bench);
+    const result = await optimise({
+      ...{ run: run.id, task, gpu, engineers: [engineer], archive: port, events, signal },
+      ...{ budget: options.budget, seed: run.seed, concurrency: options.concurrency },
+      floorMicroseconds: bench.floor.microseconds,
+      evaluate: (record, abort) => port.evaluate(record, abort),
+      fingerprint: (record, abort) => bench.prepare(record.source, abort).then(codeHash, () => undefined),
+    });
+    const best = await confirm(archive, run, bench, signal);
+    if (result.stopped !== 'interrupted') archive.finishRun(run.id);
+    return {
+      ...tally(archive.candidates(run.id), gpu),
+      ...result,
+      run: run.id,
+      resumed: unfinished !== undefined,
+      floor: bench.floor,
+      best,
+    };
+  } finally {
+    await bench.close();
+  }
+}
+
+function startRun({ task, gpu, archive, seed, budget }: OptimiseTaskOptions, engineer: string): RunRecord {
+  const id = `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
+  archive.startRun({ id, taskHash: task.hash, gpu, device: 'virtual', engineer, seed, options: { budget } });
+  return archive.run(id)!;
+}
+
+/** The archive and the judgement bench, as the search knows them. */
+class ArchivePort implements SearchArchive {
+  readonly #archive: Archive;
+  readonly #run: RunRecord;
+  readonly #bench: JudgementBench;
+  /** Verdicts given in this process, until the search says that it has them. */
+  readonly #judgements = new Map<string, ReturnType<typeof toVerdict>>();
+
+  constructor(archive: Archive, run: RunRecord, bench: JudgementBench) {
+    this.#archive = archive;
+    this.#run = run;
+    this.#bench = bench;
+  }
+
+  async ofRun(): Promise<SearchRecord[]> {
+    return this.#archive.candidates(this.#run.id).map((candidate) => toRecord(candidate, this.#run.gpu));
+  }
+
+  async ofOtherRuns(most: number): Promise<SearchRecord[]> {
+    const { taskHash, gpu, id } = this.#run;
+    return this.#archive.best(taskHash, 'modelled', gpu, most, id).map((candidate) => toRecord(candidate, gpu));
+  }
+
+  async proposed(record: SearchRecord): Promise<void> {
+    this.#archive.addCandidate(toCandidate(record, this.#run.id));
+    this.#bench.freeze(record.source);
+  }
+
+  async evaluate(record: SearchRecord, signal?: AbortSignal) {
+    const judgement = await this.#bench.judge(record.source, record.id, false, signal);
+    this.#judgements.set(record.id, toVerdict(judgement));
+    return toEvaluation(judgement);
+  }
+
+  /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so. */
+  async judged(record: Parameters<SearchArchive['judged']>[0]): Promise<void> {
+    const { evaluation } = record;
+    const twin = () =>
+      this.#archive.candidates(this.#run.id).find(({ verdict }) => verdict?.codeHash === evaluation.codeHash)?.verdict;
+    const verdict = this.#judgements.get(record.id) ?? twin();
+    if (!verdict) throw new Error(`there is no verdict for ${record.id}`);
+    this.#judgements.delete(record.id);
+    this.#archive.addVerdict(record.id, { ...verdict, reason: evaluation.reason });
+  }
+}
+
+/** Judges the best again, alone, on new seeds; one that does not stand up is struck out and the next one tried. */
+async function confirm(
+  archive: Archive,
+  run: RunRecord,
+  bench: JudgementBench,
+  signal: AbortSignal | undefined,
+): Promise<Winner | undefined> {
+  for (let attempt = 0; attempt < confirmations; attempt++) {
+    const [candidate] = standing(archive.candidates(run.id), run.gpu);
+    if (!candidate || signal?.aborted) return undefined;
+    const judgement = await bench.judge(candidate.source, candidate.id, true, signal);
+    archive.addVerdict(candidate.id, toVerdict(judgement));
+    const { verdict, evidence } = judgement;
+    if (verdict.outcome !== 'correct' || !verdict.modelled || !evidence) continue;
+    return { record: toRecord(candidate, run.gpu), modelled: verdict.modelled, evidence };
+  }
+  return undefined;
+}
+
+/** Correct candidates, fastest first. */
+function standing(candidates: readonly JudgedCandidate[], gpu: string): JudgedCandidate[] {
+  const microseconds = (candidate: JudgedCandidate) => toRecord(candidate, gpu).evaluation?.microseconds ?? Infinity;
+  return candidates
+    .filter((candidate) => microseconds(candidate) < Infinity)
+    .sort((a, b) => microseconds(a) - microseconds(b));
+}
+
+function tally(candidates: readonly JudgedCandidate[], gpu: string) {
+  const judged = candidates.filter(({ verdict }) => verdict);
+  const rejected: Record<string, number> = {};
+  for (const { verdict } of judged) {
+    if (verdict!.outcome === 'correct' || verdict!.outcome === 'faster') continue;
+    const check = verdict!.check ?? verdict!.outcome;
+    rejected[check] = (rejected[check] ?? 0) + 1;
+  }
+  const correct = judged.length - Object.values(rejected).reduce((sum, count) => sum + count, 0);
+  // The engineer's first proposal is the direct translation.
+  const direct = candidates.find(({ number }) => number === 1);
+  const directMicroseconds = direct && toRecord(direct, gpu).evaluation?.microseconds;
+  return { judged: judged.length, correct, rejected, directMicroseconds };
+}

@@ -1,0 +1,49 @@
+/** Between the search's records and the archive's: the same facts in the two rooms' words. */
+import type { CandidateRecord, JudgedCandidate, TimeRecord, VerdictRecord } from '../../archive/index.ts';
+import { sourceHash } from '../../judge/index.ts';
+import type { ModelledTime } from '../../vgpu/index.ts';
+import type { Evaluation, Json, SearchRecord } from '../ports.ts';
+import type { Judgement } from './bench.ts';
+
+/** As the archive stores it. */
+export function toCandidate(record: SearchRecord, run: string): CandidateRecord {
+  const { id, number, generation, engineer, strategy, summary, knobs, source, parents } = record;
+  const hash = sourceHash(source);
+  return { id, run, number, generation, engineer, strategy, summary, knobs, source, sourceHash: hash, parents };
+}
+
+/** As the search sees it; `gpu` names the target whose modelled time is wanted. */
+export function toRecord(candidate: JudgedCandidate, gpu: string): SearchRecord {
+  const { id, number, generation, engineer, strategy, summary, source, parents, verdict } = candidate;
+  const record: SearchRecord = {
+    ...{ id, number, generation, engineer, strategy, summary, source, parents },
+    knobs: candidate.knobs as Json,
+  };
+  if (!verdict) return record;
+  const time = verdict.times.find(({ kind, device }) => kind === 'modelled' && device === gpu);
+  const evaluation: Evaluation = {
+    outcome: verdict.outcome,
+    check: verdict.check ?? undefined,
+    reason: verdict.reason ?? '',
+    microseconds: time?.microseconds,
+    codeHash: verdict.codeHash ?? undefined,
+  };
+  return { ...record, evaluation };
+}
+
+/** A judgement for the search. Only a correct candidate has a time. */
+export function toEvaluation({ verdict, codeHash }: Judgement): Evaluation {
+  const { outcome, check, reason, modelled } = verdict;
+  return { outcome, check, reason, codeHash, microseconds: outcome === 'correct' ? modelled?.microseconds : undefined };
+}
+
+/** A judgement for the archive. */
+export function toVerdict({ verdict, codeHash, evidence, milliseconds }: Judgement): VerdictRecord {
+  const { outcome, check = null, reason, modelled } = verdict;
+  const times = outcome === 'correct' && modelled ? [toTime(modelled)] : [];
+  return { outcome, check, reason, codeHash: codeHash ?? null, evidence: evidence ?? null, milliseconds, times };
+}
+
+function toTime({ kind, gpu, microseconds, low, high, limitedBy, occupancy }: ModelledTime): TimeRecord {
+  return { kind, device: gpu, microseconds, low, high, detail: { limitedBy, occupancy } };
+}
