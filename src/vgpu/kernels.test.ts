@@ -121,6 +121,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const px = upload(gpu, x, 'x');
     const py = upload(gpu, y, 'y');
     const report = gpu.launch(module, entry('saxpy'), {
+      executor: 'interpreter',
       grid: [4, 1, 1],
       block: [256, 1, 1],
       arguments: [arg.i32(n), arg.f32(2.5), arg.pointer(px), arg.pointer(py)],
@@ -139,6 +140,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const [pa, pb] = [upload(gpu, a, 'A'), upload(gpu, b, 'B')];
     const pc = gpu.allocate(n * n * 4, { name: 'C' });
     const report = gpu.launch(module, entry('matmul'), {
+      executor: 'interpreter',
       grid: [4, 4, 1],
       block: [16, 16, 1],
       arguments: [arg.pointer(pa), arg.pointer(pb), arg.pointer(pc), arg.i32(n)],
@@ -169,6 +171,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const px = upload(gpu, x, 'x');
     const out = upload(gpu, new Float32Array(1), 'out');
     const report = gpu.launch(module, entry('blockSum'), {
+      executor: 'interpreter',
       grid: [5, 1, 1],
       block: [256, 1, 1],
       arguments: [arg.pointer(px), arg.pointer(out), arg.i32(n)],
@@ -186,6 +189,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const px = upload(gpu, x, 'x');
     const py = gpu.allocate(rows * columns * 4, { name: 'y' });
     const report = gpu.launch(module, entry('softmax'), {
+      executor: 'interpreter',
       grid: [rows, 1, 1],
       block: [128, 1, 1],
       dynamicSharedBytes: 128 * 4,
@@ -209,6 +213,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const start = Int32Array.from({ length: n }, (_, i) => i + 1);
     const [ps, pt] = [upload(gpu, start, 'start'), gpu.allocate(n * 4, { name: 'steps' })];
     const report = gpu.launch(module, entry('collatz'), {
+      executor: 'interpreter',
       grid: [1, 1, 1],
       block: [128, 1, 1],
       arguments: [arg.pointer(ps), arg.pointer(pt), arg.i32(n)],
@@ -227,6 +232,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
       const lock = upload(gpu, new Int32Array(1), 'lock');
       const counter = upload(gpu, new Int32Array(1), 'counter');
       const report = gpu.launch(module, entry('spinLock'), {
+        executor: 'interpreter',
         grid: [2, 1, 1],
         block: [64, 1, 1],
         arguments: [arg.pointer(lock), arg.pointer(counter)],
@@ -247,6 +253,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     );
     const out = gpu.allocate(blocks * 8, { name: 'out' });
     const report = gpu.launch(module, entry('gridBarrier'), {
+      executor: 'interpreter',
       grid: [blocks, 1, 1],
       block: [1, 1, 1],
       arguments: [arg.pointer(arrived), arg.pointer(input), arg.pointer(out)],
@@ -259,6 +266,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
   it('recursion and calls through pointers', () => {
     const out = gpu.allocate(64 * 4, { name: 'out' });
     const report = gpu.launch(module, entry('calls'), {
+      executor: 'interpreter',
       grid: [1, 1, 1],
       block: [64, 1, 1],
       arguments: [arg.pointer(out)],
@@ -276,6 +284,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const input = Uint32Array.from({ length: 32 }, (_, i) => Math.imul(i + 1, 0x9e37_79b9) >>> (i % 9));
     const [pi, po] = [upload(gpu, input, 'in'), gpu.allocate(128, { name: 'out' })];
     const report = gpu.launch(module, entry('bitwise'), {
+      executor: 'interpreter',
       grid: [1, 1, 1],
       block: [32, 1, 1],
       arguments: [arg.pointer(pi), arg.pointer(po)],

@@ -116,6 +116,7 @@ function launch(kernel: string, config: Partial<LaunchConfig> = {}): { report: L
     grid: [1, 1, 1],
     block: [N, 1, 1],
     arguments: [arg.pointer(x), arg.pointer(y), arg.i32(N)],
+    executor: 'interpreter',
     instructionBudget: 1e6,
     ...config,
   });
