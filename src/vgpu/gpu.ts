@@ -1,4 +1,6 @@
 /** The virtual GPU: memory, modules, launches. */
+
+import { scalarExecutable } from './compiler/index.ts';
 import { CannotRun, type Executable, type Executor as ExecutorFactory, type LaunchContext } from './executable.ts';
 import { FindingSink } from './findings.ts';
 import { interpreter } from './interpreter/interpreter.ts';
@@ -24,11 +26,15 @@ const MAX_GRID: Dim3 = [2 ** 31 - 1, 65535, 65535];
 const MAX_SHARED = 227 * 1024;
 
 /** The executors, fastest first; `auto` takes the first that can run the launch. */
-const EXECUTORS: Readonly<Record<'interpreter', ExecutorFactory>> = { interpreter };
+const EXECUTORS: readonly (readonly [LaunchReport['executor'], ExecutorFactory])[] = [
+  ['scalar', scalarExecutable],
+  ['interpreter', interpreter],
+];
 
 export class VirtualGpu {
   readonly memory: DeviceMemory;
-  readonly #executables = new Map<PtxFunction, Executable>();
+  /** What each executor made of a kernel, or why it cannot run it. */
+  readonly #executables = new Map<PtxFunction, Map<string, Executable | CannotRun>>();
 
   constructor(options: VirtualGpuOptions = {}) {
     this.memory = new DeviceMemory(options.memoryBytes ?? DEFAULT_MEMORY);
@@ -105,12 +111,12 @@ export class VirtualGpu {
       throw new RangeError(`there is no kernel ${kernelName}; the module has ${names.join(', ') || 'none'}`);
     }
     const findings = new FindingSink(kernelName);
-    const executable = this.#executable(module, kernel, config);
+    const executables = this.#candidates(module, kernel, config);
     const bad = badLaunch(module, kernel, config);
     const started = performance.now();
     if (bad !== undefined) {
       findings.report({ kind: 'bad-launch', message: bad, instruction: undefined });
-      return report(executable, false, 0, started, findings, '');
+      return report(executables[0]!, false, 0, started, findings, '');
     }
     const parameters = this.#parameters(kernel, config);
     this.memory.allow(this.#allowed(module, config));
@@ -137,7 +143,7 @@ export class VirtualGpu {
       },
     };
     try {
-      const result = executable.run(context);
+      const { executable, result } = runFirst(executables, context);
       return {
         ...report(executable, result.completed, result.threadInstructions, started, findings, printed),
         profile: result.profile,
@@ -147,15 +153,28 @@ export class VirtualGpu {
     }
   }
 
-  #executable(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig): Executable {
+  /** The executors that can run the kernel, in the order to try them. Throws the reason when there is none. */
+  #candidates(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig): Executable[] {
     const wanted = config.executor ?? 'auto';
-    if (wanted !== 'auto' && wanted !== 'interpreter') throw new CannotRun(`the executor ${wanted} is not available`);
-    let executable = this.#executables.get(kernel);
-    if (executable === undefined) {
-      executable = EXECUTORS.interpreter(module, kernel);
-      this.#executables.set(kernel, executable);
+    let known = this.#executables.get(kernel);
+    if (known === undefined) {
+      known = new Map();
+      this.#executables.set(kernel, known);
     }
-    return executable;
+    const found: Executable[] = [];
+    let reason: CannotRun = new CannotRun(`the executor ${wanted} is not available`);
+    for (const [name, make] of EXECUTORS) {
+      if (wanted !== 'auto' && wanted !== name) continue;
+      let made = known.get(name);
+      if (made === undefined) {
+        made = attempt(() => make(module, kernel));
+        known.set(name, made);
+      }
+      if (made instanceof CannotRun) reason = made;
+      else found.push(made);
+    }
+    if (found.length === 0) throw reason;
+    return found;
   }
 
   #parameters(kernel: PtxFunction, config: LaunchConfig): Allocation {
@@ -190,6 +209,30 @@ export class VirtualGpu {
     }
     return allowed;
   }
+}
+
+/** A result, or the CannotRun that was thrown instead. */
+function attempt<T>(make: () => T): T | CannotRun {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof CannotRun) return error;
+    throw error;
+  }
+}
+
+/** Runs on the first executor that can run this launch: an executor refuses before it runs anything. */
+function runFirst(
+  executables: readonly Executable[],
+  context: LaunchContext,
+): { executable: Executable; result: ReturnType<Executable['run']> } {
+  let reason: CannotRun | undefined;
+  for (const executable of executables) {
+    const result = attempt(() => executable.run(context));
+    if (!(result instanceof CannotRun)) return { executable, result };
+    reason = result;
+  }
+  throw reason!;
 }
 
 function report(

@@ -1,11 +1,13 @@
 /** A construct that the interpreter may run but the compiler does not translate. `auto` then interprets. */
-export class CannotCompile extends Error {
-  override readonly name = 'CannotCompile';
+import { CannotRun } from '../executable.ts';
+
+export class CannotCompile extends CannotRun {
+  override readonly name: 'CannotRun' = 'CannotRun';
 
   constructor(
     readonly construct: string,
     readonly line: number,
   ) {
-    super(`Cannot compile: ${construct}, PTX line ${line}. Use the interpreter for this kernel.`);
+    super(`cannot compile: ${construct} line ${line}`);
   }
 }

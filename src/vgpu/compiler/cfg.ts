@@ -24,8 +24,13 @@ export interface Block {
   readonly first: number;
   readonly end: number;
   terminator: Terminator;
-  /** Thread-instructions that a pass through the block counts, its terminator's included. */
-  readonly cost: number;
+  /**
+   * Thread-instructions that a pass through the block counts, those under a guard left out: an instruction whose guard is
+   * false is not executed. May be negative, to make up for a branch counted too early.
+   */
+  cost: number;
+  /** The branch at the end must be counted when it is taken; otherwise the costs of blocks have seen to it. */
+  countTaken?: boolean;
 }
 
 export interface ControlFlow {
@@ -87,27 +92,52 @@ export function buildControlFlow(kernel: FlatKernel): ControlFlow {
     while (end < count && !endsBlock(instructions[end]!) && (end === index || blockAt[end] === -1)) end++;
     // The block runs to its ending instruction, to the next leader, or to the end of the list.
     const last = end < count && endsBlock(instructions[end]!) && (end === index || blockAt[end] === -1);
-    const straight = end - index;
     let terminator: Terminator;
-    let cost = straight;
+    let cost = 0;
+    for (let at = index; at < end; at++) if (!instructions[at]!.guard) cost++;
     if (index === count) terminator = { kind: 'exit' };
     else if (!last) terminator = { kind: 'jump', to: blockAt[end]! };
     else {
-      cost++;
       terminator = terminatorOf(instructions[end]!, end, blockAt);
       const { guard } = instructions[end]!;
-      if (guard && terminator.kind !== 'branch') {
+      if (!guard) cost++;
+      else if (terminator.kind !== 'branch') {
         const number = total + extra.length;
-        extra.push({ first: end, end, terminator, cost: 0 });
+        extra.push({ first: end, end, terminator, cost: 1 });
         terminator = { kind: 'branch', guard, taken: number, otherwise: blockAt[end + 1]! };
       }
     }
     blocks[blockAt[index]!] = { first: index, end, terminator, cost };
   }
   blocks.push(...extra);
+  countBranches(blocks, instructions);
   const flow = { kernel, blocks, entry: 0 };
   addYields(flow);
   return flow;
+}
+
+/** A conditional branch counts when it is taken: moved into the costs of its successors where they have no other way in. */
+function countBranches(blocks: readonly Block[], instructions: readonly Instruction[]): void {
+  const entries = new Int32Array(blocks.length);
+  entries[0]!++;
+  for (const { terminator } of blocks) for (const next of successors(terminator)) entries[next]!++;
+  for (const block of blocks) {
+    const { terminator } = block;
+    // A guarded synchronisation or exit has a block of its own, which counts it.
+    if (
+      terminator.kind !== 'branch' ||
+      instructions[block.end]?.kind !== 'control' ||
+      terminator.taken === terminator.otherwise
+    )
+      continue;
+    const instruction = instructions[block.end] as Instruction & { kind: 'control' };
+    if (instruction.op !== 'bra') continue;
+    if (entries[terminator.taken] === 1) blocks[terminator.taken]!.cost++;
+    else if (entries[terminator.otherwise] === 1) {
+      block.cost++;
+      blocks[terminator.otherwise]!.cost--;
+    } else block.countTaken = true;
+  }
 }
 
 function terminatorOf(instruction: Instruction, index: number, blockAt: Int32Array): Terminator {

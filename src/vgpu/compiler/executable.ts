@@ -1,14 +1,15 @@
 /** The scalar compiled executor: translate at the first launch of a shape, then run block after block. */
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
 import type { LoadedModule } from '../loader.ts';
-import type { PtxFunction } from '../ptx/ir.ts';
+import type { Allocation } from '../memory.ts';
+import type { Instruction, PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
-import { FaultReporter, LaunchStopped } from './faults.ts';
+import { type Areas, FaultReporter, LaunchStopped } from './faults.ts';
 import { compileProgram, type Program, translate } from './program.ts';
 import { BlockScheduler, type Region, type Stop } from './scheduler.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
-import { instantiate } from './wasm/engine.ts';
+import { instantiate, type WasmInstance } from './wasm/engine.ts';
 
 /** Makes the scalar executable of a kernel. Throws {@link CannotCompile} for what the compiler does not translate. */
 export function scalarExecutable(module: LoadedModule, kernel: PtxFunction): Executable {
@@ -30,8 +31,11 @@ class ScalarExecutable implements Executable {
   run(context: LaunchContext): RunResult {
     const { kernel } = context;
     if (context.races) throw new CannotCompile('race detection', kernel.ptxLine);
+    if (context.schedule !== 0) throw new CannotCompile('another schedule', kernel.ptxLine);
     if (context.profile) throw new CannotCompile('profiling', kernel.ptxLine);
-    const sharedBytes = context.module.sharedLayout(kernel).dynamicOffset + context.dynamicSharedBytes;
+    const layout = context.module.sharedLayout(kernel);
+    const dynamic = context.dynamicSharedBytes;
+    const sharedBytes = Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0);
     const program = this.program({ block: context.block, sharedBytes, checked: context.checked });
     return runProgram(program, context);
   }
@@ -48,98 +52,201 @@ class ScalarExecutable implements Executable {
 }
 
 function runProgram(program: Program, context: LaunchContext): RunResult {
-  const { memory, block, grid, kernel } = context;
-  const threads = block[0] * block[1] * block[2];
-  const { sharedBytes } = program.options;
-  const localBytes = program.localStride;
-  const area = (bytes: number): { base: number; free: () => void } => {
-    const allocation = memory.allocate(Math.max(bytes, 16), { internal: true });
-    return { base: allocation.base, free: () => memory.release(allocation) };
-  };
-  const arena = area(program.arenaBytes);
-  const shared = area(sharedBytes);
-  const local = area(localBytes * threads);
-  const header = arena.base >>> 2;
-  const put = (offset: number, value: number): void => {
-    memory.u32[header + (offset >>> 2)] = value;
-  };
+  const launch = new Launch(program, context);
   const budget = BigInt(Math.min(context.instructionBudget, 2 ** 62));
-  const budgets = new BigInt64Array(memory.u8.buffer, arena.base + ARENA.budget, 1);
-  const reporter = new FaultReporter(context, {
-    arena: arena.base,
-    shared: shared.base,
-    sharedBytes,
-    local: local.base,
-    localBytes,
-    params: context.paramBase,
-    paramBytes: kernel.paramBytes,
-  });
-  const instance = instantiate(program.module, {
-    math: program.imports,
-    host: {
-      memory: memory.wasm,
-      slow: (site: number, address: bigint, thread: number) =>
-        reporter.resolve(program.sites[site]!, BigInt.asUintN(64, address), thread),
-      trap: (site: number, thread: number) => {
-        const instruction = program.sites[site]!;
-        reporter.note(thread, { kind: 'trap', message: `${reporter.who(thread)} executed trap.`, instruction });
-        throw new LaunchStopped('trap');
-      },
-      budget: () => {
-        throw new BudgetSpent();
-      },
-    },
-  });
-  instance.exports.arena!.value = arena.base | 0;
-  const stops: Stop[] = program.stops.map((stop, number) =>
-    stop === undefined
-      ? (undefined as unknown as Stop)
-      : { ...stop, region: instance.exports[`region${number}`] as unknown as Region },
-  );
-  put(ARENA.shared, shared.base);
-  put(ARENA.local, local.base);
-  put(ARENA.params, context.paramBase);
-  put(ARENA.dynamicShared, context.dynamicSharedBytes);
-  for (let axis = 0; axis < 3; axis++) put(ARENA.nctaid + 4 * axis, grid[axis]!);
-  budgets[0] = budget;
-  memory.u8.fill(0, arena.base + ARENA.loadSink, arena.base + ARENA.storeSink);
-  memory.u8.set(program.actions, arena.base + ARENA.actions);
-  const run = instance.exports.run!;
-  const next = instance.exports.block!;
-  const scheduler = new BlockScheduler(
-    stops,
-    threads,
-    program.group,
-    { arena: arena.base, i32: memory.i32, u16: memory.u16 },
-    reporter,
-  );
   let completed = true;
   try {
-    for (const [first, end] of ranges(context.blocks)) {
-      next.value = first;
-      for (;;) {
-        const group = Number(run(end));
-        if (group === -1) break;
-        scheduler.finish(group);
-        if (budgets[0]! < 0n) throw new BudgetSpent();
-        next.value = Number(next.value) + 1;
-      }
-    }
+    launch.run(budget);
   } catch (error) {
-    if (error instanceof BudgetSpent) {
-      reporter.note(0, {
+    if (error instanceof BudgetSpent)
+      launch.reporter.note(0, {
         kind: 'budget-exceeded',
-        message: `the launch was stopped after ${context.instructionBudget} thread-instructions: it may never end.`,
+        message: `The launch was stopped after ${context.instructionBudget.toLocaleString('en')} thread-instructions. It may never end.`,
         instruction: undefined,
       });
-    } else if (!(error instanceof LaunchStopped)) throw error;
+    else if (!(error instanceof LaunchStopped)) throw error;
     completed = false;
   } finally {
-    local.free();
-    shared.free();
-    arena.free();
+    launch.free();
   }
-  return { completed, threadInstructions: Number(budget - budgets[0]!) };
+  return { completed, threadInstructions: Number(budget - launch.left) };
+}
+
+/** A block in flight: its memory areas and the state of its threads. */
+interface Resident {
+  readonly areas: Areas;
+  readonly scheduler: BlockScheduler;
+}
+
+/** Blocks in flight at once, at most: each has its own frames, shared and local memory. */
+const MAX_RESIDENT = 2048;
+
+class Launch {
+  readonly reporter: FaultReporter;
+  /** Thread-instructions left of the budget. */
+  left = 0n;
+  private readonly allocations: Allocation[] = [];
+  private readonly slots: Resident[] = [];
+  private readonly instance: WasmInstance;
+  private readonly stops: readonly Stop[];
+  private readonly threads: number;
+  private readonly budgets: BigInt64Array;
+
+  constructor(
+    private readonly program: Program,
+    private readonly context: LaunchContext,
+  ) {
+    const { memory, block } = context;
+    this.threads = block[0] * block[1] * block[2];
+    this.budgets = new BigInt64Array(memory.u8.buffer);
+    this.reporter = new FaultReporter(context, undefined as unknown as Areas);
+    const { reporter } = this;
+    this.instance = instantiate(program.module, {
+      math: program.imports,
+      host: {
+        memory: memory.wasm,
+        slow: (site: number, address: bigint, thread: number) =>
+          reporter.resolve(program.sites[site]!, BigInt.asUintN(64, address), thread),
+        trap: (site: number, thread: number) => {
+          const instruction = program.sites[site]!;
+          const message = `${reporter.who(thread)} executed ${instruction.op} at ${whereOf(instruction)}.`;
+          reporter.note(thread, { kind: 'trap', message, instruction });
+          throw new LaunchStopped(message);
+        },
+        budget: () => {
+          throw new BudgetSpent();
+        },
+      },
+    });
+    const { exports } = this.instance;
+    this.stops = program.stops.map((stop, number) =>
+      stop === undefined
+        ? (undefined as unknown as Stop)
+        : { ...stop, region: exports[`region${number}`] as unknown as Region },
+    );
+  }
+
+  run(budget: bigint): void {
+    this.left = budget;
+    const { exports } = this.instance;
+    const [run, next] = [exports.run!, exports.block!];
+    const first = this.slot(0);
+    const waiting = ranges(this.context.blocks);
+    for (let range = waiting.shift(); range; range = waiting.shift()) {
+      next.value = range[0];
+      this.enter(first);
+      let group = -1;
+      try {
+        group = Number(run(range[1]));
+      } finally {
+        this.leave(first);
+      }
+      if (group === -1) continue;
+      // The block's threads have parted: it goes on by itself, then the driver takes the rest.
+      const block = Number(next.value);
+      if (block + 1 < range[1]) waiting.unshift([block + 1, range[1]]);
+      first.scheduler.takeOver(group);
+      if (!this.turn(first)) this.runTogether(waiting);
+    }
+  }
+
+  /** Slot 0 holds a block that waits for others: start more of them, and give each a turn until all in flight have ended. */
+  private runTogether(waiting: [number, number][]): void {
+    let resident = [this.slots[0]!];
+    const free: Resident[] = this.slots.slice(1);
+    while (resident.length > 0) {
+      for (let more = resident.length; more > 0 && waiting.length > 0 && resident.length < MAX_RESIDENT; more--) {
+        const range = waiting[0]!;
+        const block = range[0]++;
+        if (range[0] === range[1]) waiting.shift();
+        const slot = free.pop() ?? this.slot(this.slots.length);
+        this.enter(slot);
+        this.instance.exports.prepare!(block);
+        this.leave(slot);
+        slot.scheduler.start();
+        resident.push(slot);
+      }
+      resident = resident.filter((slot) => {
+        const finished = this.turn(slot);
+        if (finished) free.push(slot);
+        return !finished;
+      });
+    }
+  }
+
+  /** Lets a block run; true when it has ended. */
+  private turn(slot: Resident): boolean {
+    this.enter(slot);
+    try {
+      return slot.scheduler.run();
+    } finally {
+      this.leave(slot);
+      if (this.left < 0n) this.spent();
+    }
+  }
+
+  private spent(): never {
+    throw new BudgetSpent();
+  }
+
+  private enter(slot: Resident): void {
+    this.instance.exports.arena!.value = slot.areas.arena | 0;
+    this.reporter.areas = slot.areas;
+    this.budgets[(slot.areas.arena + ARENA.budget) >>> 3] = this.left;
+  }
+
+  private leave(slot: Resident): void {
+    this.left = this.budgets[(slot.areas.arena + ARENA.budget) >>> 3]!;
+  }
+
+  /** The memory of the n-th block in flight. */
+  private slot(index: number): Resident {
+    const known = this.slots[index];
+    if (known) return known;
+    const { program, context, threads } = this;
+    const { memory, grid } = context;
+    const { sharedBytes } = program.options;
+    const area = (bytes: number): number => {
+      const allocation = memory.allocate(Math.max(bytes, 16), { internal: true });
+      this.allocations.push(allocation);
+      return allocation.base;
+    };
+    const areas: Areas = {
+      arena: area(program.arenaBytes),
+      shared: area(sharedBytes),
+      sharedBytes,
+      local: area(program.localStride * threads),
+      localBytes: program.localStride,
+      params: context.paramBase,
+      paramBytes: context.kernel.paramBytes,
+    };
+    const put = (offset: number, value: number): void => {
+      memory.u32[(areas.arena + offset) >>> 2] = value;
+    };
+    put(ARENA.shared, areas.shared);
+    put(ARENA.local, areas.local);
+    put(ARENA.params, areas.params);
+    put(ARENA.dynamicShared, context.dynamicSharedBytes);
+    for (let axis = 0; axis < 3; axis++) put(ARENA.nctaid + 4 * axis, grid[axis]!);
+    memory.u8.set(program.actions, areas.arena + ARENA.actions);
+    const places = { arena: areas.arena, i32: memory.i32, u16: memory.u16 };
+    const resident = {
+      areas,
+      scheduler: new BlockScheduler(this.stops, threads, program.group, places, this.reporter),
+    };
+    this.slots.push(resident);
+    return resident;
+  }
+
+  free(): void {
+    for (const allocation of this.allocations.reverse()) this.context.memory.release(allocation);
+  }
+}
+
+/** The source line of an instruction in words, for messages. */
+function whereOf(instruction: Instruction): string {
+  const { source } = instruction;
+  return source === undefined ? `PTX line ${instruction.line}` : `${source.file.split('/').at(-1)}:${source.line}`;
 }
 
 /** Runs of consecutive block indices, as [first, end). */

@@ -17,7 +17,7 @@ export class LaunchStopped extends Error {
 
 type Window = 'shared' | 'local' | 'param';
 
-/** The areas of the running block, as the slow path needs them. */
+/** The areas of one resident block. */
 export interface Areas {
   readonly arena: number;
   readonly shared: number;
@@ -31,7 +31,8 @@ export interface Areas {
 export class FaultReporter {
   constructor(
     private readonly context: LaunchContext,
-    private readonly areas: Areas,
+    /** Those of the block that runs. */
+    public areas: Areas,
   ) {}
 
   blockPosition(): Dim3 {

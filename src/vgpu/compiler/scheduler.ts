@@ -46,6 +46,9 @@ export interface BlockMemory {
 }
 
 const EXITED = 0;
+const START = 1;
+/** Rounds in which threads only wait, after which other blocks are let in. */
+const PATIENCE = 64;
 
 export class BlockScheduler {
   private readonly frames: Frames;
@@ -75,7 +78,7 @@ export class BlockScheduler {
    * Takes over a block in which the driver's `group` stopped where it cannot go on by itself. Groups before it wait at
    * barriers; those after it may not have run their phase.
    */
-  finish(group: number): void {
+  takeOver(group: number): void {
     const { u16, i32, arena } = this.memory;
     const at = i32.subarray((arena + ARENA.groups) >>> 2);
     const point = at[group]!;
@@ -93,16 +96,26 @@ export class BlockScheduler {
     }
     this.barriers.clear();
     for (let thread = 0; thread < this.threads; thread++) if (!this.ready[thread]) this.arrive(thread);
-    this.runThreads();
   }
 
-  /** Each thread by itself, until all have exited. */
-  private runThreads(): void {
+  /** Begins a block whose threads have not run at all. */
+  start(): void {
+    this.state.fill(START);
+    this.ready.fill(1);
+    this.barriers.clear();
+  }
+
+  /**
+   * Runs each thread by itself, until all have exited (true) or those that run only wait in loops, it seems for another
+   * block (false).
+   */
+  run(): boolean {
     const { state, ready, threads } = this;
     const { u16, arena } = this.memory;
     const next = (arena + ARENA.next) >>> 1;
-    for (;;) {
+    for (let idle = 0; idle < PATIENCE; ) {
       let ran = false;
+      let progress = false;
       for (let first = 0; first < threads; ) {
         if (!ready[first] || state[first] === EXITED) {
           first++;
@@ -115,12 +128,14 @@ export class BlockScheduler {
         for (let thread = first; thread < end; thread++) {
           state[thread] = point === -1 ? u16[next + thread]! : point;
           ready[thread] = 0;
+          if (this.stops[state[thread]!]?.point.kind !== 'yield') progress = true;
           this.arrive(thread);
         }
         ran = true;
         first = end;
       }
       this.release();
+      idle = progress ? 0 : idle + 1;
       if (ran) continue;
       let live = 0;
       for (let thread = 0; thread < threads; thread++) {
@@ -128,9 +143,10 @@ export class BlockScheduler {
         live++;
         if (ready[thread]) ran = true;
       }
-      if (live === 0) return;
+      if (live === 0) return true;
       if (!ran) this.deadlock();
     }
+    return false;
   }
 
   /** Bookkeeping of a thread that has just stopped. */

@@ -8,7 +8,8 @@ import { FLOAT, isFloatValue } from './float.ts';
 import { INTEGER } from './integer.ts';
 import { emitAtomic, emitMemory } from './memory.ts';
 
-export function emitInstruction(context: ScalarContext, instruction: Instruction): void {
+/** `count` is called inside the guard, if there is one: only what is executed counts. */
+export function emitInstruction(context: ScalarContext, instruction: Instruction, count?: () => void): void {
   const { guard } = instruction;
   if (!guard) {
     emitUnguarded(context, instruction);
@@ -18,6 +19,7 @@ export function emitInstruction(context: ScalarContext, instruction: Instruction
   code.get(context.localOf(guard.register));
   if (guard.negated) code.op('i32.eqz');
   code.if();
+  count?.();
   emitUnguarded(context, instruction);
   code.end();
 }

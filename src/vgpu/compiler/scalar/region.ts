@@ -129,10 +129,11 @@ export function emitRegion(unit: Unit, points: SyncPoints, point: SyncPoint): Fu
       exitOf: (node) => exitOf(flow.blocks[node]!.terminator),
       body(node) {
         const block = flow.blocks[node]!;
-        if (block.cost > 0) code.get(budget).i64(BigInt(block.cost)).op('i64.sub').set(budget);
+        if (block.cost !== 0) code.get(budget).i64(BigInt(block.cost)).op('i64.sub').set(budget);
         for (let index = block.first; index < block.end; index++) {
           const instruction = flow.kernel.instructions[index]!;
-          if (!isUniformInstruction(unit, instruction)) emitInstruction(context, instruction);
+          if (isUniformInstruction(unit, instruction)) continue;
+          emitInstruction(context, instruction, () => code.get(budget).i64(1n).op('i64.sub').set(budget));
         }
         const { terminator } = block;
         if (terminator.kind === 'sync' || terminator.kind === 'yield') stop(points.ofBlock[node]!);
@@ -144,8 +145,16 @@ export function emitRegion(unit: Unit, points: SyncPoints, point: SyncPoint): Fu
       selector(node) {
         const { terminator } = flow.blocks[node]!;
         if (terminator.kind === 'branch') {
-          code.get(context.localOf(terminator.guard.register));
-          if (terminator.guard.negated) code.op('i32.eqz');
+          const push = (): void => {
+            code.get(context.localOf(terminator.guard.register));
+            if (terminator.guard.negated) code.op('i32.eqz');
+          };
+          if (flow.blocks[node]!.countTaken) {
+            code.get(budget);
+            push();
+            code.op('i64.extend_i32_u').op('i64.sub').set(budget);
+          }
+          push();
         } else if (terminator.kind === 'switch') context.push(terminator.index, 'u32');
       },
       backEdge() {
