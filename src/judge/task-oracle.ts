@@ -68,7 +68,7 @@ export function arithmeticName(choice: ArithmeticChoice): string {
 }
 
 /** Sets of inputs whose expectation is kept. */
-const KEPT = 16;
+const KEPT = 12;
 
 /** The oracle of a task. */
 export function createOracle(task: Task): Oracle {

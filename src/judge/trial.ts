@@ -23,11 +23,11 @@ export const REPEATED = 2;
 
 /**
  * Ways of drawing inputs that every candidate meets, by what they show (see src/task/inputs), and how many of the others it meets besides; which
- * ones is secret. A mixture draws every line from another family, so that it stands for many where each call costs much.
+ * ones is secret. `again`: its own family once more, at the end. A mixture draws every line from another family, so that it stands for many where each call costs much.
  */
 const FAMILIES = {
-  full: { always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed'], secret: 2 },
-  light: { always: ['small-integers', 'mixture', 'large'], secret: 1 },
+  full: { always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed'], secret: 2, again: true },
+  light: { always: ['small-integers', 'mixture'], secret: 1, again: false },
 } as const;
 
 /** The task's own family, those that every candidate meets, then some of the others, chosen by the secret. */
@@ -61,7 +61,7 @@ export function planCalls(oracle: Pick<Oracle, 'families' | 'effort'>, commitmen
     purpose: 'the same inputs, other stale memory',
   };
   const repeated = { ...otherPoison, purpose: 'the same call again' };
-  const changing = [...others, own].map((family, i): CallPlan => {
+  const changing = (FAMILIES[oracle.effort].again ? [...others, own] : others).map((family, i): CallPlan => {
     const index = 3 + i;
     const freshMemory = i % 3 === 2;
     return {
