@@ -88,6 +88,21 @@ describe('compulsory bytes', () => {
     assert.deepEqual(bytesOf(soft.returns(soft.node('softmax', [z], float(6, 1), { dim: 1 }))), [0, 24]);
   });
 
+  it('leave out a bias that batch statistics cannot see, and what is normalised by itself', () => {
+    const b = new Build();
+    const [x, weight, bias] = [b.input(float(9, 4)), b.input(float(3, 4)), b.input(float(3))];
+    const product = b.node('linear', [x, weight, bias], float(9, 3), { bias: true });
+    const attributes = { training: true, momentum: 0.1, eps: 1e-5, weight: false, bias: false };
+    assert.deepEqual(bytesOf(b.returns(b.node('batch_norm', [product], float(9, 3), attributes))), [
+      4 * (36 + 12),
+      4 * 27,
+    ]);
+    const g = new Build();
+    const y = g.input(float(5, 4));
+    const single = g.node('group_norm', [y], float(5, 4), { num_groups: 4, eps: 1e-5, weight: false, bias: false });
+    assert.deepEqual(bytesOf(g.returns(single)), [0, 80]);
+  });
+
   it('do not count elements that a mask may hide', () => {
     const b = new Build();
     const x = b.input(float(8, 8));

@@ -112,12 +112,20 @@ function readsOf(node: GraphNode, inputs: readonly TensorSpec[], wanted: readonl
     // A broadcast operand serves several outputs.
     case 'normalisation':
       // A normalisation needs whole sets, but which part of the sets is wanted a count does not say.
-      return inputs.map((spec) => share * elementCount(spec.shape));
+      return inputs.map((spec, i) => (i === 0 && centresSingles(node, spec) ? 0 : share * elementCount(spec.shape)));
     case 'reduction':
       return readsOfReduction(node, inputs[0]!, share);
     default:
       return inputs.map((spec) => (share === 1 ? elementCount(spec.shape) : 0));
   }
+}
+
+/** True if each element is a set of its own: less its mean it is zero whatever it was. */
+function centresSingles(node: GraphNode, { shape }: TensorSpec): boolean {
+  const spatial = elementCount(shape.slice(2));
+  if (node.op === 'layer_norm') return elementCount(node.attributes.normalized_shape as number[]) === 1;
+  if (node.op === 'group_norm') return (shape[1]! / (node.attributes.num_groups as number)) * spatial === 1;
+  return node.op === 'instance_norm' && spatial === 1;
 }
 
 /** `any` and `all` may stop early; every other reduction reads all it reduces. */

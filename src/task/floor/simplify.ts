@@ -26,7 +26,32 @@ export function simplified(graph: Graph): Graph {
   }
 }
 
-function once(graph: Graph): Graph {
+/**
+ * Statistics over a channel do not see what is added to all of it: the bias of a product or convolution right before them is dead.
+ */
+function withoutDeadBiases(graph: Graph): Graph {
+  const users = new Map<number, number>();
+  for (const id of [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs])
+    users.set(id, (users.get(id) ?? 0) + 1);
+  const blind = new Set<number>();
+  for (const node of graph.nodes) {
+    const perChannel = (node.op === 'batch_norm' && node.attributes.training === true) || node.op === 'instance_norm';
+    if (perChannel && users.get(node.inputs[0]!) === 1) blind.add(node.inputs[0]!);
+  }
+  const nodes = graph.nodes.map((node) => {
+    const output = node.outputs[0]!;
+    // A linear layer's bias goes along the last dimension, which is the channel of two-dimensional tensors only.
+    const biased =
+      node.attributes.bias === true &&
+      (node.op.startsWith('conv') || (node.op === 'linear' && output.spec.shape.length === 2));
+    if (!biased || !blind.has(output.id)) return node;
+    return { ...node, inputs: node.inputs.slice(0, 2), attributes: { ...node.attributes, bias: false } };
+  });
+  return { ...graph, nodes };
+}
+
+function once(original: Graph): Graph {
+  const graph = withoutDeadBiases(original);
   const specs = valueSpecs(graph);
   const ranges = valueRanges(graph);
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output.id, node] as const)));
@@ -36,8 +61,8 @@ function once(graph: Graph): Graph {
   const constants = [...graph.constants];
   const nodes: GraphNode[] = [];
   let next = Math.max(-1, ...specs.keys()) + 1;
-  for (const original of graph.nodes) {
-    const node = { ...original, inputs: original.inputs.map(by) };
+  for (const traced of graph.nodes) {
+    const node = { ...traced, inputs: traced.inputs.map(by) };
     const key = JSON.stringify([node.op, node.inputs, node.attributes]);
     const twin = node.op === 'dropout' ? undefined : known.get(key);
     if (twin) {

@@ -6,7 +6,7 @@ import { float64 } from '../operators/arithmetic.ts';
 import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
 import { elementCount, isFloating, roundArray } from '../operators/tensor.ts';
 import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
-import { drawFloats, drawIntegers, families } from './families.ts';
+import { drawFloats, drawIntegers, families, scaled } from './families.ts';
 import type { ScaleEnd } from './random.ts';
 import { Random } from './random.ts';
 
@@ -186,8 +186,8 @@ const known = new WeakMap<Graph, readonly InputFamily[]>();
 
 /**
  * The families this task can be judged with, `as-written` first. A family stays out when it makes NaN or overflow that the file's own
- * distribution does not; where the file draws non-negative values, its absolute or unit form is tried instead. Costs two float64 evaluations
- * of the graph a family; remembered a graph. Uses a fixed public seed: whether a family is legal is no secret.
+ * distribution does not; where the file draws non-negative values, its absolute or unit form is tried instead. Costs one or two float64
+ * evaluations of the graph a family; remembered a graph. Uses a fixed public seed: whether a family is legal is no secret.
  */
 export function inputFamilies(task: Pick<Task, 'graph'>): readonly InputFamily[] {
   const { graph } = task;
@@ -196,7 +196,8 @@ export function inputFamilies(task: Pick<Task, 'graph'>): readonly InputFamily[]
   const at = (family: string, end: ScaleEnd) => illegalValues(graph, drawAt(graph, family, 0, end));
   const allowed = at(AS_WRITTEN, 'high');
   // A family must be legal at both ends of its scales, or some secret draw would not be.
-  const isLegal = (family: string) => at(family, 'high') <= allowed && at(family, 'low') <= allowed;
+  const isLegal = (name: string) =>
+    at(name, 'high') <= allowed && (!scaled.has(splitFamily(name).family) || at(name, 'low') <= allowed);
   const legal: InputFamily[] = [{ name: AS_WRITTEN, purpose: 'what the task file itself draws' }];
   if (hasChoice(graph)) {
     const nonNegative = graph.inputs.some((input) => drawsNonNegative(input.draw));

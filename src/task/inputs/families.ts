@@ -143,6 +143,9 @@ export const families: Readonly<Record<string, string>> = {
   mixture: 'every line from a family of its own: a kernel cannot look at the first and guess the rest',
 };
 
+/** Families whose lines share a drawn scale or offset, so that one draw does not show the extremes of another. */
+export const scaled: ReadonlySet<string> = new Set(['shifted', 'large', 'small', 'heavy-tailed', 'one-hot', 'mixture']);
+
 /** Runs a fill over the lines of a tensor along an axis chosen at random: what is a row to one operator is a column to another. */
 function fillLines(shape: readonly number[], random: Random, fill: (line: Float64Array) => void): Float64Array {
   const values = new Float64Array(elementCount(shape));
