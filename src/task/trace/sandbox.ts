@@ -122,29 +122,29 @@ export class Sandbox {
 
   /** A sandbox ready to trace. The first in a cache directory also leaves the snapshot there, which takes some seconds. */
   static async open(cacheDir: string, limits: SandboxLimits = DEFAULT_LIMITS): Promise<Sandbox> {
-    const file = join(cacheDir, `python-${tracerVersion}-${process.version}.snapshot`);
-    if (!existsSync(file)) {
-      mkdirSync(cacheDir, { recursive: true });
-      const maker = new Sandbox('', limits);
-      try {
-        await maker.#expect('ready', START_TIMEOUT_MS);
-        maker.#child.send({ kind: 'snapshot' });
-        const { bytes } = await maker.#expect('snapshot', START_TIMEOUT_MS);
-        const partial = `${file}.${randomBytes(6).toString('hex')}`;
-        writeFileSync(partial, bytes);
-        renameSync(partial, file); // whole or not at all, also when two processes make it at once
-      } finally {
-        maker.close();
-      }
+    return Sandbox.#started(realpathSync(await ensureSnapshot(cacheDir)), limits);
+  }
+
+  /** The memory of a fresh interpreter that has imported the tracer and run no task. */
+  static async snapshot(): Promise<Uint8Array> {
+    const maker = await Sandbox.#started('', DEFAULT_LIMITS);
+    try {
+      maker.#child.send({ kind: 'snapshot' });
+      return (await maker.#expect('snapshot', START_TIMEOUT_MS)).bytes;
+    } finally {
+      maker.close();
     }
-    const sandbox = new Sandbox(realpathSync(file), limits);
+  }
+
+  static async #started(snapshot: string, limits: SandboxLimits): Promise<Sandbox> {
+    const sandbox = new Sandbox(snapshot, limits);
     try {
       await sandbox.#expect('ready', START_TIMEOUT_MS);
+      return sandbox;
     } catch (error) {
       sandbox.close();
       throw error;
     }
-    return sandbox;
   }
 
   /** Run the tracer on a request (JSON text) and return its answer (JSON text). Throws TaskError at a limit; the sandbox is dead then. */
@@ -195,4 +195,16 @@ export class Sandbox {
       clearInterval(timer);
     }
   }
+}
+
+/** The snapshot in a cache directory, made if it is not there. Returns its path. */
+export async function ensureSnapshot(cacheDir: string): Promise<string> {
+  const file = join(cacheDir, `python-${tracerVersion}-${process.version}.snapshot`);
+  if (existsSync(file)) return file;
+  const bytes = await Sandbox.snapshot();
+  mkdirSync(cacheDir, { recursive: true });
+  const partial = `${file}.${randomBytes(6).toString('hex')}`;
+  writeFileSync(partial, bytes);
+  renameSync(partial, file); // whole or not at all, also when two processes make it at once
+  return file;
 }

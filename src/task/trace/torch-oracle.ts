@@ -49,13 +49,16 @@ function relativeError(ours: Float64Array, theirs: readonly (number | string)[])
   return worst / largest;
 }
 
-/** Whether every operator of a graph has a reference, so that values can be compared and not shapes alone. */
+const known = (graph: Graph): boolean => graph.nodes.every((node) => operators.has(node.op));
+
+/** Whether values can be compared and not shapes alone: every operator has a reference and nothing is drawn inside the model. */
 export function evaluable(graph: Graph): boolean {
-  const drawn = [...graph.inputs, ...graph.parameters, ...graph.constants].every(
-    ({ draw }) => draw.kind !== 'computed' || evaluable(draw.graph),
-  );
+  const drawn = [...graph.inputs, ...graph.parameters, ...graph.constants];
   return (
-    drawn && graph.nodes.every((node) => operators.has(node.op)) && !graph.constants.some((c) => isRandomDraw(c.draw))
+    known(graph) &&
+    drawn.every(({ draw }) => draw.kind !== 'computed' || known(draw.graph)) &&
+    !graph.constants.some((c) => isRandomDraw(c.draw)) &&
+    !graph.nodes.some((node) => node.op === 'dropout')
   );
 }
 

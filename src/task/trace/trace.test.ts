@@ -1,10 +1,9 @@
 /** Tracing against real PyTorch: names, shapes, order and, where the operators have a reference, values. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { Sandbox } from './sandbox.ts';
+import { testCache } from './test-cache.ts';
 import { type Case, disagreements, evaluable, pythonWithTorch } from './torch-oracle.ts';
 import { readAnswer } from './trace.ts';
 
@@ -201,7 +200,7 @@ describe('tracing agrees with real PyTorch', () => {
 
   before(async () => {
     if (!python) return;
-    const cacheDir = mkdtempSync(join(tmpdir(), 'assay-trace-'));
+    const cacheDir = await testCache();
     const all = Object.values(files).flat();
     const cases: Case[] = [];
     // The texts are ours, so one sandbox may serve them all.

@@ -66,6 +66,7 @@ def seal():
     """Once a process: take the host's modules away and refuse what a sandbox has no use for."""
     for name in [n for n in sys.modules if n.split('.')[0] in HOST_MODULES]:
         del sys.modules[name]
+    sys.meta_path[:] = [f for f in sys.meta_path if not type(f).__module__.startswith(('_pyodide', 'pyodide'))]
     sys.meta_path.insert(0, _Refuse())
     sys.meta_path.append(_Missing())
     for module in (importlib.import_module('os'), importlib.import_module('posix')):
