@@ -30,23 +30,21 @@ __host__ __device__ inline ${name} operator${op}(int64_t a, ${name} b) { return 
 __host__ __device__ inline ${name} operator-(const ${name}& a) { return ${name}(-static_cast<float>(a)); }`;
 }
 
-/** @param device the device code; @param usesTorch whether the candidate includes a header of PyTorch. */
-export function preludeFor(device: string, usesTorch: boolean): string {
+/** Lines to stand before the device code, or ''. */
+export function preludeFor(device: string): string {
   const lines: string[] = [];
   const half = /\b(at|c10|torch)::Half\b/.test(device) || /c10::Half/.test(device);
   const bfloat = /\b(at|c10|torch)::BFloat16\b/.test(device);
   const accumulate = /\bat::(acc_type|opmath_type)\b/.test(device);
-  if (usesTorch) {
-    // torch/extension.h brings these; nvcc's own headers bring cmath.
-    if (/\bu?int(8|16|32|64)_t\b/.test(device) || half || bfloat) lines.push('#include <cstdint>');
-    if (/numeric_limits/.test(device)) lines.push('#include <limits>');
-    if (/\b(FLT|DBL)_\w+/.test(device)) lines.push('#include <cfloat>');
-    if (/\b(INT|UINT|LONG|SHRT|CHAR)_(MAX|MIN)\b/.test(device)) lines.push('#include <climits>');
-    if (/std::(min|max|swap)\b/.test(device)) lines.push('#include <algorithm>');
-    if (/std::(is_|conditional|enable_if|remove_|decay)/.test(device)) lines.push('#include <type_traits>');
-    if (/\b(__half2?|half2?|__float2half\w*|__half2float)\b/.test(device)) lines.push('#include <cuda_fp16.h>');
-    if (/\b(__nv_bfloat162?|nv_bfloat162?|__float2bfloat16\w*)\b/.test(device)) lines.push('#include <cuda_bf16.h>');
-  }
+  // load_inline puts torch/types.h before every CUDA source; that header brings these, and nvcc's own bring cmath.
+  if (/\bu?int(8|16|32|64|ptr)_t\b/.test(device)) lines.push('#include <cstdint>');
+  if (/numeric_limits/.test(device)) lines.push('#include <limits>');
+  if (/\b(FLT|DBL)_\w+/.test(device)) lines.push('#include <cfloat>');
+  if (/\b(INT|UINT|LONG|SHRT|CHAR)_(MAX|MIN)\b/.test(device)) lines.push('#include <climits>');
+  if (/std::(min|max|swap)\b/.test(device)) lines.push('#include <algorithm>');
+  if (/std::(is_|conditional|enable_if|remove_|decay)/.test(device)) lines.push('#include <type_traits>');
+  if (/\b(__half2?|half2?|__float2half\w*|__half2float)\b/.test(device)) lines.push('#include <cuda_fp16.h>');
+  if (/\b(__nv_bfloat162?|nv_bfloat162?|__float2bfloat16\w*)\b/.test(device)) lines.push('#include <cuda_bf16.h>');
   if (half || accumulate) lines.push('#include <cuda_fp16.h>');
   if (bfloat || accumulate) lines.push('#include <cuda_bf16.h>');
   const classes: string[] = [];

@@ -31,6 +31,8 @@ export interface PrepareOptions {
 
 /** Occupancy queries can need kernels that only their answers lead to; more rounds than this is no real program. */
 const MAX_ROUNDS = 5;
+/** What PyTorch's own extension builder always passes (torch.utils.cpp_extension.COMMON_NVCC_FLAGS). */
+const FLAGS: readonly string[] = ['--expt-relaxed-constexpr'];
 /** No candidate is longer; what is longer is data. */
 const MAX_SOURCE_BYTES = 1 << 20;
 
@@ -99,7 +101,7 @@ async function compile(unit: TranslationUnit, uses: readonly KernelUse[], option
     source: deviceSource(unit, uses),
     arch: options.arch,
     cacheDir: options.cacheDir,
-    flags: options.flags,
+    flags: [...FLAGS, ...(options.flags ?? [])],
     signal: options.signal,
   };
   try {

@@ -18,11 +18,12 @@ export function deviceSource(unit: TranslationUnit, uses: readonly KernelUse[]):
     if (torn) throw unsupported('a macro that makes both a kernel and a host function', item.line);
   }
   const blanked = blank(unit);
-  const instantiations = uses.map(
-    (use, i) => `static void* __attribute__((used)) assay_use_${i} = (void*)${address(use)};`,
+  // One line for each use, empty where the kernel is compiled anyway: messages find their use by the line.
+  const instantiations = uses.map((use, i) =>
+    onDemand(use) ? `static void* __attribute__((used)) assay_use_${i} = (void*)&${use.spelling};` : '',
   );
   const body = `${blanked}\n${instantiations.join('\n')}\n`;
-  const prelude = preludeFor(body, unit.preprocessed.usesTorch);
+  const prelude = preludeFor(body);
   // #line gives the candidate's first line its number back.
   return prelude === '' ? body : `${prelude}\n#line 1\n${body}`;
 }
@@ -52,7 +53,7 @@ function blank(unit: TranslationUnit): string {
   return result;
 }
 
-/** `&kernel<float, 256>`, cast to its own type where an overload must be chosen. */
-function address(use: KernelUse): string {
-  return `&${use.spelling}`;
+/** Templates and kernels with internal linkage are compiled only where something uses them. */
+function onDemand(use: KernelUse): boolean {
+  return use.item.template !== undefined || use.item.isStatic || use.item.namespace.includes('');
 }

@@ -21,12 +21,10 @@ export interface Preprocessed {
   tokens: Token[];
   /** Source ranges of the includes that nvcc must not see. */
   droppedIncludes: { start: number; end: number }[];
-  /** Whether a header of PyTorch is included: its headers bring others that device code may rely on. */
-  usesTorch: boolean;
 }
 
-/** Expansion stops here: a bomb of macros that double each other is an error, not a hang. */
-const MAX_TOKENS = 2_000_000;
+/** Macros may add this many tokens: a bomb of macros that double each other is an error, not a hang. */
+const MAX_TOKENS = 200_000;
 
 /** Macros that nvcc defines when it compiles the host side; values only where code compares them. */
 // biome-ignore format: a table
@@ -44,7 +42,7 @@ class Preprocessor {
   private readonly macros = new Map<string, Macro>();
   private readonly out: Token[] = [];
   private readonly droppedIncludes: { start: number; end: number }[] = [];
-  private usesTorch = false;
+  private expanded = 0;
 
   constructor() {
     for (const [name, value] of Object.entries(PREDEFINED)) {
@@ -99,7 +97,6 @@ class Preprocessor {
           const operand = active() ? this.expandedInclude(rest) : rest;
           if (includeAction(operand, token.line) === 'drop') {
             this.droppedIncludes.push({ start: token.start, end: token.end });
-            if (/torch|ATen|c10/.test(operand)) this.usesTorch = true;
           }
           break;
         }
@@ -125,13 +122,10 @@ class Preprocessor {
     if (open) throw new CandidateError('invalid', 'this #if is never closed', open.line);
     const end = tokens[tokens.length - 1] as Token;
     if (this.out[this.out.length - 1]?.kind !== 'end') this.out.push(end);
-    return { tokens: this.out, droppedIncludes: this.droppedIncludes, usesTorch: this.usesTorch };
+    return { tokens: this.out, droppedIncludes: this.droppedIncludes };
   }
 
   private emit(tokens: Token[]): void {
-    if (this.out.length + tokens.length > MAX_TOKENS) {
-      throw new CandidateError('limit', 'macros expand to more than 2,000,000 tokens', tokens[0]?.line ?? 0);
-    }
     for (const token of tokens) this.out.push(token);
   }
 
@@ -167,9 +161,6 @@ class Preprocessor {
     // A stack of token lists still to be read, so that an expansion is rescanned together with what follows it.
     const pending: Token[] = [...tokens].reverse();
     while (pending.length > 0) {
-      if (result.length + pending.length > MAX_TOKENS) {
-        throw new CandidateError('limit', 'macros expand to more than 2,000,000 tokens', tokens[0]?.line ?? 0);
-      }
       const token = pending.pop() as Token;
       const macro =
         token.kind === 'identifier' && !token.hidden?.has(token.text) ? this.macros.get(token.text) : undefined;
@@ -199,6 +190,10 @@ class Preprocessor {
       const hidden = new Set(token.hidden ?? []);
       hidden.add(macro.name);
       const expansion = this.substitute(macro, args, token);
+      this.expanded += expansion.length;
+      if (this.expanded > MAX_TOKENS) {
+        throw new CandidateError('limit', 'macros expand to more than 200,000 tokens', token.line);
+      }
       for (let i = expansion.length - 1; i >= 0; i--) {
         const t = expansion[i] as Token;
         const merged = t.hidden ? new Set([...t.hidden, ...hidden]) : hidden;

@@ -80,6 +80,8 @@ function run(m: Machine, signature: Signature, wanted: string | undefined): Host
 }
 
 interface Entry {
+  /** The name it is exported under. */
+  exported: string;
   name: string;
   value: Value;
   parameters: readonly Parameter[];
@@ -94,12 +96,12 @@ function findEntry(m: Machine, wanted: string | undefined): Entry {
   const exported = exportsOf(m);
   if (exported.length > 0) {
     const chosen =
-      exported.find((e) => e.name === (wanted ?? 'forward')) ??
+      exported.find((e) => e.exported === (wanted ?? 'forward')) ??
       (exported.length === 1 && !wanted ? exported[0] : undefined);
     if (chosen) return chosen;
     if (!wanted) {
       throw invalid(
-        `exports ${exported.map((e) => e.name).join(', ')}: name the one to judge "forward"`,
+        `exports ${exported.map((e) => e.exported).join(', ')}: name the one to judge "forward"`,
         exported[0]?.line ?? 0,
       );
     }
@@ -161,14 +163,14 @@ function definitions(body: Statement): Extract<Expression, { kind: 'call' }>[] {
 
 function entryOf(m: Machine, name: string, value: Value, line: number): Entry {
   if (value.kind === 'pointer' && value.target.kind === 'function') return entryOf(m, name, value.target.value, line);
-  if (value.kind === 'lambda') return { name, value, parameters: value.lambda.parameters, line };
+  if (value.kind === 'lambda') return { exported: name, name, value, parameters: value.lambda.parameters, line };
   if (value.kind === 'function') {
     const [fn] = value.overloads;
     if (fn?.space !== 'host') throw invalid(`the export ${name} is not a host function`, line);
     if (value.overloads.length > 1) throw unsupported(`the export ${name}, which has overloads`, line);
     if (!fn.body) throw invalid(`${fn.name} is declared but has no body`, fn.line);
     if (fn.problem) throw unsupported(`${fn.problem} (in the header of ${fn.name})`, fn.line);
-    return { name: fn.name, value, parameters: fn.parameters, line: fn.line };
+    return { exported: name, name: fn.name, value, parameters: fn.parameters, line: fn.line };
   }
   throw invalid(`the export ${name} is ${describeValue(value)}, not a function`, line);
 }

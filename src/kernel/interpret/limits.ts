@@ -11,7 +11,7 @@ export interface HostLimits {
 }
 
 export const DEFAULT_LIMITS: HostLimits = {
-  steps: 2_000_000,
+  steps: 500_000,
   launches: 10_000,
   buffers: 10_000,
   workspaceBytes: 2 ** 30,

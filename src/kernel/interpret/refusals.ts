@@ -21,7 +21,7 @@ const TABLE: readonly (readonly [RegExp, string])[] = [
     'starts or orders host threads; a host function is only read, on one thread',
   ],
   [
-    /^(fopen|freopen|fread|fwrite|fclose|open|close|read|write|mmap|shm_open|unlink|remove|rename|popen|std::(i|o)?fstream|std::filesystem|std::ifstream|std::ofstream|std::fopen)\b/,
+    /^(FILE|fopen|freopen|fread|fwrite|fclose|open|close|read|write|mmap|shm_open|unlink|remove|rename|popen|std::(i|o)?fstream|std::filesystem|std::ifstream|std::ofstream|std::fopen)\b/,
     'touches files; a candidate has none',
   ],
   [/^(std::)?(getenv|secure_getenv|setenv|putenv|environ)$/, 'reads the environment; a candidate has none'],

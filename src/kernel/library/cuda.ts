@@ -8,8 +8,9 @@ import {
   WARP_SIZE,
 } from '../device-facts.ts';
 import { invalid, refused, unsupported } from '../error.ts';
+import { construct } from '../interpret/construct.ts';
 import { kernelNamed, kernelOf, launch, toDim3 } from '../interpret/launch.ts';
-import { INT, type IntType, LONG, NAMED_TYPES, ULONG } from '../interpret/types.ts';
+import { cudaVector, INT, type IntType, LONG, NAMED_TYPES, ULONG } from '../interpret/types.ts';
 import { describeValue, intValue, type TensorView, type Value, VOID_VALUE } from '../interpret/values.ts';
 import type { LibraryCall, LibraryFunction } from './call.ts';
 import { DEVICE_ATTRIBUTES } from './constants.ts';
@@ -251,7 +252,35 @@ const checkStatus: LibraryFunction = (call) => {
   return VOID_VALUE;
 };
 
+/** make_float4(x, y, z, w) and its like, for every short vector. */
+const vectorMakers: Record<string, LibraryFunction> = {};
+for (const base of [
+  'char',
+  'uchar',
+  'short',
+  'ushort',
+  'int',
+  'uint',
+  'long',
+  'ulong',
+  'longlong',
+  'ulonglong',
+  'float',
+  'double',
+]) {
+  for (const count of [1, 2, 3, 4]) {
+    const type = cudaVector(`${base}${count}`);
+    if (!type) continue;
+    vectorMakers[`make_${base}${count}`] = (call) => {
+      if (call.count !== count) throw invalid(`${call.name} takes ${count} values, ${call.count} given`, call.line);
+      const operands = call.values().map((value) => ({ value }));
+      return construct(call.m, type, operands, false, call.line);
+    };
+  }
+}
+
 export const CUDA_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
+  ...vectorMakers,
   cudaGetLastError: harmless,
   cudaPeekAtLastError: harmless,
   cudaDeviceSynchronize: harmless,

@@ -71,29 +71,52 @@ export function stridesInOrder(shape: readonly number[], order: readonly number[
   return strides;
 }
 
+/** Whether elements fill a run of memory without gaps or overlaps, in some order of the dimensions. */
+export function isDense(t: TensorView): boolean {
+  if (isContiguous(t)) return true;
+  const long = t.shape.map((_, i) => i).filter((i) => (t.shape[i] ?? 1) > 1);
+  long.sort((a, b) => (t.strides[a] ?? 0) - (t.strides[b] ?? 0));
+  let expected = 1;
+  return long.every((d) => {
+    const fits = t.strides[d] === expected;
+    expected *= t.shape[d] ?? 1;
+    return fits;
+  });
+}
+
 /**
- * Strides of `empty_like` and `clone`: kept for dense non-overlapping tensors (a transposed tensor gives a transposed
- * one), contiguous otherwise (torch.preserve_format).
+ * Strides of `empty_like`, `clone` and `to` under torch.preserve_format: a dense tensor's own; otherwise dense ones in the same
+ * order of dimensions. The insertion sort is ATen's infer_dense_strides, ties included: strides of 0 compare with nothing.
  */
-export function preservedStrides(t: TensorView): number[] | undefined {
-  if (isContiguous(t)) return undefined;
-  const order = t.shape.map((_, i) => i).sort((a, b) => (t.strides[a] ?? 0) - (t.strides[b] ?? 0) || b - a);
-  const dense = stridesInOrder(t.shape, order);
-  const same = dense.every((s, i) => (t.shape[i] ?? 1) <= 1 || s === t.strides[i]);
-  return same ? dense : undefined;
+export function preservedStrides(t: TensorView): readonly number[] {
+  if (isDense(t)) return t.strides;
+  const order = t.shape.map((_, i) => i).reverse();
+  const compare = (a: number, b: number): number => {
+    const x = t.strides[a] ?? 0;
+    const y = t.strides[b] ?? 0;
+    if (x === 0 || y === 0) return 0;
+    if (x !== y) return x - y;
+    return (t.shape[a] ?? 1) > (t.shape[b] ?? 1) ? 1 : 0;
+  };
+  for (let i = 1; i < order.length; i++) {
+    let at = i;
+    for (let j = i - 1; j >= 0; j--) {
+      const comparison = compare(order[j] as number, order[at] as number);
+      if (comparison < 0) break;
+      if (comparison > 0) {
+        [order[j], order[at]] = [order[at] as number, order[j] as number];
+        at = j;
+      }
+    }
+  }
+  return stridesInOrder(t.shape, order);
 }
 
 function like(call: LibraryCall, source: TensorView, from: number): TensorView {
   const options = optionsFrom(call, from);
-  const keep = options.channelsLast === undefined ? preservedStrides(source) : undefined;
-  const given = {
-    dtype: options.dtype ?? source.dtype,
-    device: options.device ?? source.device,
-    channelsLast: options.channelsLast,
-  };
-  return keep
-    ? call.m.world.empty(source.shape, given.dtype, given.device, nameOf(call), call.line, keep)
-    : make(call, source.shape, given);
+  const given = { ...options, dtype: options.dtype ?? source.dtype, device: options.device ?? source.device };
+  if (options.channelsLast !== undefined) return make(call, source.shape, given);
+  return call.m.world.empty(source.shape, given.dtype, given.device, nameOf(call), call.line, preservedStrides(source));
 }
 
 function filled(
@@ -166,6 +189,8 @@ export const FACTORIES: Readonly<Record<string, LibraryFunction>> = {
     return intValue(DTYPE_BYTES[value.dtype], ULONG);
   },
   'torch::device_of': (call) => ({ kind: 'device', device: call.tensor(0).device }),
+  // Found without its namespace, by argument-dependent lookup: `OptionalCUDAGuard guard(device_of(x))`.
+  device_of: (call) => ({ kind: 'device', device: call.tensor(0).device }),
   'torch::toString': (call) => {
     const value = call.value(0);
     return { kind: 'string', value: value.kind === 'dtype' ? value.dtype : describeValue(value) };

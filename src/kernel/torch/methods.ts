@@ -14,7 +14,7 @@ import {
 import { contiguousStrides, count, expand, isContiguous } from '../interpret/world.ts';
 import type { LibraryCall } from '../library/call.ts';
 import { DTYPE_BYTES } from '../number-format.ts';
-import { optionsFrom, preservedStrides, stridesInOrder } from './factories.ts';
+import { isDense, optionsFrom, preservedStrides, stridesInOrder } from './factories.ts';
 import { reshapeView, transposed } from './views.ts';
 
 type Method = (t: TensorView, call: LibraryCall) => Value;
@@ -224,7 +224,7 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
   itemsize: (t) => intValue(DTYPE_BYTES[t.dtype], ULONG),
   defined: () => boolValue(true),
   is_contiguous: (t) => boolValue(isContiguous(t)),
-  is_non_overlapping_and_dense: (t) => boolValue(isContiguous(t) || preservedStrides(t) !== undefined),
+  is_non_overlapping_and_dense: (t) => boolValue(isDense(t)),
   is_cuda: (t) => boolValue(t.device === 'cuda'),
   is_cpu: (t) => boolValue(t.device === 'cpu'),
   is_sparse: () => boolValue(false),
