@@ -63,14 +63,14 @@ export function emitDriver(unit: Unit, group: number, exchangeBase: number): Fun
   groupState();
   code.get(point).memory('i32.store', ARENA.groups);
   code.get(point).op('i32.eqz').brIf(nextGroup);
-  // Threads that differ, a point that is not a plain barrier, or another barrier than the other groups'.
+  // Threads that differ, a point that is not a plain barrier, or another one than the other groups'.
   code.get(point).i32(0).op('i32.lt_s').if();
   code.get(g).op('return').end();
   code.get(action).i32(ACTION.barrier).op('i32.lt_u').if();
   code.get(g).op('return').end();
-  code.get(barrier).i32(-1).op('i32.ne').get(barrier).get(action).op('i32.ne').op('i32.and').if();
+  code.get(barrier).i32(-1).op('i32.ne').get(barrier).get(point).op('i32.ne').op('i32.and').if();
   code.get(g).op('return').end();
-  code.get(action).set(barrier).i32(1).set(live).end();
+  code.get(point).set(barrier).i32(1).set(live).end();
   code.get(g).i32(1).op('i32.add').tee(g).i32(groups).op('i32.lt_u').brIf(eachGroup).end();
   code.get(live).brIf(phases).end();
   code.br(finished).end();

@@ -2,10 +2,10 @@
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
 import type { LoadedModule } from '../loader.ts';
 import type { Allocation } from '../memory.ts';
-import type { Instruction, PtxFunction } from '../ptx/ir.ts';
+import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
-import { type Areas, FaultReporter, LaunchStopped } from './faults.ts';
+import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import { compileProgram, type Program, translate } from './program.ts';
 import { BlockScheduler, type Region, type Stop } from './scheduler.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
@@ -241,12 +241,6 @@ class Launch {
   free(): void {
     for (const allocation of this.allocations.reverse()) this.context.memory.release(allocation);
   }
-}
-
-/** The source line of an instruction in words, for messages. */
-function whereOf(instruction: Instruction): string {
-  const { source } = instruction;
-  return source === undefined ? `PTX line ${instruction.line}` : `${source.file.split('/').at(-1)}:${source.line}`;
 }
 
 /** Runs of consecutive block indices, as [first, end). */

@@ -194,6 +194,12 @@ export class FaultReporter {
   }
 }
 
+/** The source line of an instruction in words, for messages. */
+export function whereOf(instruction: Instruction): string {
+  const { source } = instruction;
+  return source === undefined ? `PTX line ${instruction.line}` : `${source.file.split('/').at(-1)}:${source.line}`;
+}
+
 const verb = (access: 'read' | 'write' | 'atomic'): string =>
   access === 'write' ? 'writes' : access === 'read' ? 'reads' : 'updates';
 

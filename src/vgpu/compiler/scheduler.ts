@@ -2,11 +2,11 @@
  * Runs a block whose threads have parted: the driver in WebAssembly (driver.ts) hands it over. Each thread has its own
  * state; runs of consecutive threads at one point are run by one call.
  */
-import type { Barrier, Warp } from '../ptx/ir.ts';
+import type { Barrier } from '../ptx/ir.ts';
 import type { Slot } from './arena.ts';
 import { ARENA, WARP } from './arena.ts';
 import { type Collective, exchange, Frames } from './collectives.ts';
-import { type FaultReporter, LaunchStopped } from './faults.ts';
+import { type FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import type { OperandSource, SyncPoint } from './syncpoints.ts';
 
 /** A region: runs threads first .. end-1, returns the common point or -1. */
@@ -152,6 +152,7 @@ export class BlockScheduler {
   /** Bookkeeping of a thread that has just stopped. */
   private arrive(thread: number): void {
     const stop = this.stops[this.state[thread]!];
+    if (stop?.collective?.members) this.checkMember(stop.collective, thread);
     if (!stop?.barrier) return;
     const { barrier } = stop;
     const id = this.frames.value(barrier.id, thread);
@@ -162,6 +163,11 @@ export class BlockScheduler {
     }
     state.arrived++;
     const expected = barrier.count ? this.frames.value(barrier.count, thread) : 0;
+    if (id >>> 0 > 15 || expected % 32 !== 0) {
+      const message = `${this.reporter.who(thread)}: barrier ${id >>> 0} with a count of ${expected >>> 0}; ids go to 15, counts are multiples of 32.`;
+      this.reporter.note(thread, { kind: 'barrier-divergence', message, instruction: barrier.instruction });
+      throw new LaunchStopped(message);
+    }
     if (expected !== 0) state.expected = expected;
     if (barrier.predicate) {
       state.predicates++;
@@ -169,6 +175,17 @@ export class BlockScheduler {
     }
     if (barrier.instruction.operation === 'arrive') this.ready[thread] = 1;
     else state.waiting.push(thread);
+  }
+
+  private checkMember(collective: Collective, thread: number): void {
+    const lane = thread & 31;
+    const members = this.frames.value(collective.members, thread);
+    if ((members >>> lane) & 1) return;
+    this.reporter.fault(thread, {
+      kind: 'absent-lane',
+      message: `${this.reporter.who(thread)} is lane ${lane}, which is not in the mask 0x${(members >>> 0).toString(16)} that it gives.`,
+      instruction: collective.instruction,
+    });
   }
 
   private release(): void {
@@ -182,6 +199,7 @@ export class BlockScheduler {
     for (const [id, barrier] of this.barriers) {
       if (barrier.arrived === 0 || barrier.arrived < (barrier.expected || live)) continue;
       this.barriers.delete(id);
+      this.divergence(barrier);
       for (const thread of barrier.waiting) {
         const { barrier: stop } = this.stops[state[thread]!]!;
         if (stop?.result) {
@@ -200,6 +218,22 @@ export class BlockScheduler {
     for (let warp = 0; warp < this.warps; warp++) this.releaseWarp(warp);
   }
 
+  /** All that waited must have been at the same barrier in the program, unless they gave counts. */
+  private divergence(barrier: BarrierState): void {
+    const first = barrier.waiting[0];
+    if (first === undefined) return;
+    const at = (thread: number): BarrierStop => this.stops[this.state[thread]!]!.barrier!;
+    const other = barrier.waiting.find((thread) => this.state[thread] !== this.state[first]);
+    if (other === undefined || at(first).count || at(other).count) return;
+    const { reporter } = this;
+    const [mine, theirs] = [at(other).instruction, at(first).instruction];
+    reporter.fault(other, {
+      kind: 'barrier-divergence',
+      message: `${reporter.who(other)} waits at the barrier at ${whereOf(mine)} while ${reporter.who(first)} waits at another one, at ${whereOf(theirs)}: all threads of a block must reach the same barrier.`,
+      instruction: mine,
+    });
+  }
+
   private releaseWarp(warp: number): void {
     const { state, ready } = this;
     const first = warp * WARP;
@@ -214,15 +248,15 @@ export class BlockScheduler {
       const { collective } = this.stops[state[thread]!]!;
       if (!collective) continue;
       const members = this.members(collective, thread);
-      // Lanes that wait at this instruction with this mask.
+      // Lanes that wait here with this mask; bar.warp.sync matches itself anywhere in the program.
+      const anywhere = collective.instruction.op === 'warpsync';
       let here = 0;
-      for (let other = lane; other < lanes; other++)
-        if (
-          state[first + other] === state[thread] &&
-          !ready[first + other] &&
-          this.members(collective, first + other) === members
-        )
-          here |= 1 << other;
+      for (let other = lane; other < lanes; other++) {
+        if (ready[first + other] || state[first + other] === EXITED) continue;
+        const theirs = this.stops[state[first + other]!]!.collective;
+        if (!theirs || (theirs !== collective && !(anywhere && theirs.instruction.op === 'warpsync'))) continue;
+        if (this.members(theirs, first + other) === members) here |= 1 << other;
+      }
       looked |= here;
       const wanted = collective.members ? members & alive : here;
       if ((here & wanted) !== wanted) continue;
@@ -231,8 +265,9 @@ export class BlockScheduler {
     }
   }
 
+  /** The lanes a thread waits for; its own is always one of them. */
   private members(collective: Collective, thread: number): number {
-    return collective.members ? this.frames.value(collective.members, thread) : -1;
+    return collective.members ? this.frames.value(collective.members, thread) | (1 << (thread & 31)) : -1;
   }
 
   /** Nothing can run: say who waits where, and end the launch. */
@@ -245,28 +280,16 @@ export class BlockScheduler {
       places.set(this.state[thread]!, list);
     }
     const parts: string[] = [];
-    let instruction: Barrier | Warp | undefined;
-    let example = 0;
-    let barriers = 0;
     for (const [number, list] of places) {
       const at = this.stops[number]!.point.instruction;
-      if (at?.kind === 'barrier') barriers++;
-      if (at && at.kind !== 'matrix' && !instruction) {
-        instruction = at;
-        example = list[0]!;
-      }
-      const who = list.length === 1 ? `thread ${list[0]} waits` : `${list.length} threads (first: ${list[0]}) wait`;
-      parts.push(`${who} at PTX line ${at?.line ?? 0} (${at?.text ?? ''})`);
+      if (!at || parts.length >= 8) continue;
+      const who =
+        list.length === 1 ? `thread ${list[0]} waits` : `${list.length} threads (the first is ${list[0]}) wait`;
+      parts.push(`${who} ${at.kind === 'barrier' ? 'for the barrier' : `for lanes in ${at.op}`} at ${whereOf(at)}`);
     }
-    const message = `block (${this.reporter.blockPosition().join(', ')}) cannot go on: ${parts.join('; ')}.`;
-    this.reporter.note(example, {
-      kind: barriers > 1 && barriers === places.size ? 'barrier-divergence' : 'deadlock',
-      message,
-      instruction,
-    });
+    const [number, list] = [...places][0]!;
+    const message = `Block (${this.reporter.blockPosition().join(', ')}) is deadlocked. ${parts.join('; ')}.`;
+    this.reporter.note(list[0]!, { kind: 'deadlock', message, instruction: this.stops[number]!.point.instruction });
     throw new LaunchStopped(message);
   }
 }
-
-/** The operands and results of a collective, for {@link exchange}. */
-export type { Collective, Warp };
