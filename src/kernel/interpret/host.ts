@@ -143,10 +143,24 @@ function exportsOf(m: Machine): Entry[] {
       const [name, fn] = call.arguments;
       if (name?.kind !== 'string' || !fn) continue;
       const target = fn.kind === 'call' && fn.arguments[0] ? fn.arguments[0] : fn;
-      entries.push(entryOf(m, name.value.split('(')[0]?.trim() ?? '', evaluate(m, target, m.globals), call.line));
+      const entry = entryOf(m, name.value.split('(')[0]?.trim() ?? '', evaluate(m, target, m.globals), call.line);
+      const defaults = argumentDefaults(call.arguments.slice(2));
+      const parameters = entry.parameters.map((p) => ({ ...p, default: defaults.get(p.name) ?? p.default }));
+      entries.push({ ...entry, parameters });
     }
   }
   return entries;
+}
+
+/** `py::arg("eps") = 1e-5` among the arguments of `m.def`. */
+function argumentDefaults(args: readonly Expression[]): Map<string, Expression> {
+  const defaults = new Map<string, Expression>();
+  for (const e of args) {
+    if (e.kind !== 'assign' || e.left.kind !== 'call' || e.left.callee.kind !== 'name') continue;
+    const [name] = e.left.arguments;
+    if (e.left.callee.name.path.at(-1) === 'arg' && name?.kind === 'string') defaults.set(name.value, e.right);
+  }
+  return defaults;
 }
 
 /** `m.def(...)` and `m.impl(...)`, chained or not. */

@@ -46,11 +46,12 @@ export class Program {
     }
   }
 
-  /** Functions a call of `path` can mean, from inside `namespace`; those with bodies, else kernels' and others' prototypes. */
+  /** Functions a call of `path` can mean, from inside `namespace`: definitions, or prototypes where nothing is defined. */
   findFunctions(path: readonly string[], namespace: readonly string[]): FunctionItem[] {
     const found = select(this.functions.get(last(path)) ?? [], path, namespace);
     const defined = found.filter((f) => f.body !== undefined);
-    return defined.length > 0 ? defined : found;
+    if (defined.length === 0 || defined.length === found.length) return defined.length > 0 ? defined : found;
+    return defined.map((f) => withDefaultsOf(f, found));
   }
 
   findType(path: readonly string[], namespace: readonly string[]): StructItem | EnumItem | AliasItem | undefined {
@@ -78,6 +79,25 @@ function add<T>(map: Map<string, T[]>, name: string, item: T): void {
   const list = map.get(name);
   if (list) list.push(item);
   else map.set(name, [item]);
+}
+
+const withDefaults = new WeakMap<FunctionItem, FunctionItem>();
+
+/** Default arguments may stand in the prototype alone. */
+function withDefaultsOf(fn: FunctionItem, declarations: readonly FunctionItem[]): FunctionItem {
+  const known = withDefaults.get(fn);
+  if (known) return known;
+  const prototype = declarations.find(
+    (d) => !d.body && d.parameters.length === fn.parameters.length && d.parameters.some((p) => p.default),
+  );
+  const merged = prototype
+    ? {
+        ...fn,
+        parameters: fn.parameters.map((p, i) => ({ ...p, default: p.default ?? prototype.parameters[i]?.default })),
+      }
+    : fn;
+  withDefaults.set(fn, merged);
+  return merged;
 }
 
 function last(path: readonly string[]): string {

@@ -125,7 +125,8 @@ test('launch shapes that no GPU takes', () => {
 });
 
 test('endless and enormous things end soon', () => {
-  const started = performance.now();
+  // Processor time: other work on the machine must not fail this test.
+  const started = process.cpuUsage();
   assertRefused(host('while (true) {}'), 'x[4]', 'limit', /infinite loop/);
   assertRefused(host('for (;;) k<<<1, 1>>>(y.data_ptr<float>());'), 'x[4]', 'limit', /launches more than 10000/, 3);
   assertRefused(
@@ -155,7 +156,8 @@ test('endless and enormous things end soon', () => {
     /macros expand/,
   );
   assertRefused(host(`int n = ${'('.repeat(5000)}1${')'.repeat(5000)};`), 'x[4]', 'limit', /nested/);
-  assert.ok(performance.now() - started < 8000, `${performance.now() - started} ms`);
+  const used = process.cpuUsage(started).user / 1e6;
+  assert.ok(used < 8, `${used} s`);
 });
 
 test('harmless calls of the runtime are answered', () => {

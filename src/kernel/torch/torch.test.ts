@@ -172,6 +172,16 @@ test('arguments: tensors in order, scalars by name, batch counters may be left o
   assert.deepEqual(launches(list)[0]?.arguments.map(shown), [5]);
 });
 
+test('defaults may stand in a prototype or in the export', () => {
+  const source = `__global__ void k(float e, int n) {}
+void run(float e, int n = 5);
+void run(float e, int n) { k<<<1, 1>>>(e, n); }
+torch::Tensor forward(torch::Tensor x, double eps) { run(eps); return x; }
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) { m.def("forward", &forward, "doc", py::arg("x"), py::arg("eps") = 0.5); }`;
+  assert.deepEqual(launches(tryHost(source, 'x[4]'))[0]?.arguments.map(shown), [0.5, 5]);
+  assert.deepEqual(launches(tryHost(source, 'x[4]; eps=0.25'))[0]?.arguments.map(shown), [0.25, 5]);
+});
+
 test('exports: pybind11, TORCH_LIBRARY, a lambda, a lone function', () => {
   const kernel = '__global__ void k(float* p) {}\n';
   const fn = (name: string): string =>
