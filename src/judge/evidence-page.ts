@@ -60,9 +60,6 @@ const exact = (x: number | string) => (typeof x === 'string' ? x : String(Number
 /** A bound or an error, to three digits. */
 const rough = (x: number | string) => (typeof x === 'string' ? x : String(Number(x.toPrecision(3))));
 
-const shown = (x: number | string) =>
-  typeof x === 'string' ? x : Number.isInteger(x) && Math.abs(x) < 1e9 ? String(x) : x.toPrecision(6);
-
 const milliseconds = (ms: number) => (ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en-US'));
 
 function head({ verdict, task, device, checks, admission: admitted, modelled, floor }: Evidence): string {
@@ -75,7 +72,7 @@ function head({ verdict, task, device, checks, admission: admitted, modelled, fl
   if (modelled)
     facts.push([
       `Modelled time, ${modelled.gpu}`,
-      `${shown(modelled.microseconds)} µs (${shown(modelled.low)} to ${shown(modelled.high)})`,
+      `${rough(modelled.microseconds)} µs (${rough(modelled.low)} to ${rough(modelled.high)})`,
     ]);
   if (modelled && floor)
     facts.push([

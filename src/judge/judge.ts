@@ -195,9 +195,7 @@ function common(record: Proceedings): Omit<Verdict, 'outcome' | 'reason'> {
     accuracy: accuracyOf(trial),
     calls: trial?.plans ?? [],
     printed: (trial?.runs ?? []).map((run) => ('printed' in run ? run.printed : '')).join(''),
-    modelled: completed.find((run) => run.modelled !== undefined)?.modelled,
     profile: completed.find((run) => run.profile !== undefined)?.profile ?? [],
-    measured: completed.find((run) => run.measured !== undefined)?.measured,
   };
 }
 
@@ -228,5 +226,8 @@ function correct(request: TrialRequest, record: Proceedings): Verdict {
       ? ''
       : ` But the task cannot see ${dead.map(({ operator }) => `\`${operator}\``).join(', ')}: what a candidate does there was not tested, and no claim may rest on it.`;
   const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${caveat}`;
-  return { ...common(record), outcome: 'correct', reason };
+  // Only a right result has a time: how fast a wrong one is made means nothing.
+  const [first] = trial.runs;
+  const times = first?.status === 'completed' ? { modelled: first.modelled, measured: first.measured } : {};
+  return { ...common(record), ...times, outcome: 'correct', reason };
 }

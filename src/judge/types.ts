@@ -103,7 +103,7 @@ export interface Verdict {
   candidate?: PreparedCandidate;
   /** What the kernels' printf printed, cut to the device's limit. */
   printed: string;
-  /** From the performance model of the virtual device. Never the ground of a claim. */
+  /** From the performance model of the virtual device; only of a correct candidate. Never the ground of a claim. */
   modelled?: ModelledTime;
   /** Of each launch of the first call; empty where the device does not profile. */
   profile: readonly LaunchProfile[];
