@@ -3,7 +3,7 @@
  * module level (and literals in get_inputs); they are replaced and the file is traced again, so that every shape is one the program itself makes, and a
  * constant that must keep a divisor (heads, groups) shows itself by a trace that fails.
  *
- * The batch goes first, then whatever is largest, halved again and again. New sizes are odd and distinct where the program takes that: powers of two and squares hide
+ * The batch goes first, then whatever is largest, divided again and again. New sizes are odd and distinct where the program takes that: powers of two and squares hide
  * the faults that judging is for (a missing tail, a swapped dimension).
  */
 import { Attributes } from './operators/operator.ts';
@@ -72,6 +72,8 @@ class Search {
   readonly #original: ReadonlyMap<string, SizeConstant>;
   readonly #now = new Map<string, number>();
   readonly #fixed = new Set<string>();
+  /** Constants that were changed together, because the file takes them only together. */
+  readonly #together = new Map<string, readonly string[]>();
   #traces = 0;
   traced: Traced;
   work: number;
@@ -99,10 +101,10 @@ class Search {
       .sort((a, b) => this.#value(b) - this.#value(a));
   }
 
-  /** Trace with these changes; keep them if the file takes them and the work shrinks. */
-  async #attempt(changes: readonly (readonly [string, number])[]): Promise<boolean> {
+  /** Trace with these constants at this value; keep it if the file takes it, as the same program, and the new work is wanted. */
+  async #attempt(names: readonly string[], value: number, wanted: (work: number) => boolean): Promise<boolean> {
     if (++this.#traces > MAX_TRACES) return false;
-    const overrides = Object.fromEntries([...this.#now, ...changes]);
+    const overrides = Object.fromEntries([...this.#now, ...names.map((n) => [n, value] as const)]);
     let traced: Traced;
     try {
       traced = await this.#tracer.trace(overrides);
@@ -111,9 +113,12 @@ class Search {
       throw error;
     }
     const work = workOf(traced.graph);
-    const sameRanks = traced.graph.nodes.length === this.traced.graph.nodes.length;
-    if (work >= this.work || !sameRanks || work === 0) return false;
-    for (const [name, value] of changes) this.#now.set(name, value);
+    const sameProgram = traced.graph.nodes.length === this.traced.graph.nodes.length;
+    if (!sameProgram || work === 0 || !wanted(work)) return false;
+    for (const name of names) {
+      this.#now.set(name, value);
+      this.#together.set(name, names);
+    }
     this.traced = traced;
     this.work = work;
     return true;
@@ -125,8 +130,9 @@ class Search {
     const twins = [...this.#original.keys()].filter((n) => n !== name && this.#value(n) === from && !STRUCTURE.test(n));
     const taken = new Set([...this.#original.keys()].filter((n) => n !== name).map((n) => this.#value(n)));
     for (const value of candidates(target, from, taken)) {
-      if (await this.#attempt([[name, value]])) return true;
-      if (twins.length && (await this.#attempt([name, ...twins].map((n) => [n, value] as const)))) return true;
+      const less = (work: number) => work < this.work;
+      if (await this.#attempt([name], value, less)) return true;
+      if (twins.length && (await this.#attempt([name, ...twins], value, less))) return true;
       if (this.#traces > MAX_TRACES) return false;
     }
     this.#fixed.add(name);
@@ -144,9 +150,28 @@ class Search {
     while (!this.done && this.#traces < MAX_TRACES) {
       const [largest] = this.#open();
       if (largest === undefined) break;
-      await this.#shrink(largest, Math.floor(this.#value(largest) / 2));
+      // Far from the budget, longer steps: the work is seldom more than a product of three sizes.
+      const step = Math.min(8, Math.max(2, Math.floor(Math.cbrt(this.work / this.#budget))));
+      await this.#shrink(largest, Math.floor(this.#value(largest) / step));
     }
     if (batch && !this.done && this.#value(batch.name) > 1) await this.#shrink(batch.name, 1);
+    if (this.done) await this.#grow();
+  }
+
+  /** Give back what the last steps took too much: double the smallest changed size while the budget holds. */
+  async #grow(): Promise<void> {
+    const stuck = new Set<string>();
+    while (this.work < this.#budget / 4 && this.#traces < MAX_TRACES) {
+      const [smallest] = [...this.#now.keys()]
+        .filter((n) => !stuck.has(n) && 2 * this.#value(n) + 1 < this.#original.get(n)!.value)
+        .sort((a, b) => this.#value(a) - this.#value(b));
+      if (smallest === undefined) return;
+      const more = (work: number) => work > this.work && work <= this.#budget;
+      const names = this.#together.get(smallest)!;
+      const double = 2 * this.#value(smallest);
+      if (!(await this.#attempt(names, double + 1, more)) && !(await this.#attempt(names, double, more)))
+        for (const name of names) stuck.add(name);
+    }
   }
 
   changes(): { name: string; from: number; to: number }[] {
