@@ -70,6 +70,10 @@ __global__ void groups(const float* x, float* out) {
   if (tile.thread_rank() == 0) out[block.thread_rank() / 8] = v;
   auto active = cg::coalesced_threads(); if (active.thread_rank() == 0) out[8] = active.size();
 }
+__global__ void gridSync(int* data) {
+  auto grid = cg::this_grid(); int t = grid.thread_rank(), n = grid.num_threads();
+  data[t] = t; grid.sync(); int v = data[(t + 40) % n]; grid.sync(); data[t] = v * 2; grid.sync(); if (t == 0) data[n] = data[n - 1];
+}
 __global__ void wide(const long long* a, const long long* b, long long* out) {
   __int128 p = (__int128)a[threadIdx.x] * b[threadIdx.x] + a[0]; out[2 * threadIdx.x] = (long long)p; out[2 * threadIdx.x + 1] = (long long)(p >> 64);
 }
@@ -83,7 +87,7 @@ __global__ void switches(const int* x, int* out) {
 
 const ptx = skipWithoutNvcc() === false ? compileCuda(SOURCE) : '';
 
-function run(kernel: string, threads: number, buffers: readonly (Uint8Array | number)[]): Uint8Array[] {
+function run(kernel: string, threads: number, buffers: readonly (Uint8Array | number)[], blocks = 1): Uint8Array[] {
   const gpu = new VirtualGpu({ memoryBytes: 1 << 24 });
   const module = gpu.load(ptx, { name: 'features' });
   const pointers = buffers.map((buffer, i) => {
@@ -94,7 +98,7 @@ function run(kernel: string, threads: number, buffers: readonly (Uint8Array | nu
   });
   const report = gpu.launch(module, kernel, {
     executor: 'interpreter',
-    grid: [1, 1, 1],
+    grid: [blocks, 1, 1],
     block: [threads, 1, 1],
     arguments: pointers.map(({ pointer }) => arg.pointer(pointer)),
     instructionBudget: 1e7,
@@ -193,6 +197,13 @@ describe('the wider instruction set', { skip: skipWithoutNvcc() }, () => {
     const out = f32Of(run('groups', 64, [bytesOf(x), 36])[1]!);
     for (let g = 0; g < 8; g++) assert.equal(out[g], 8 * (8 * g) + 28);
     assert.equal(out[8], 32);
+  });
+
+  it('synchronisation of the whole grid', () => {
+    const n = 20 * 40;
+    const data = i32Of(run('gridSync', 40, [(n + 1) * 4], 20)[0]!);
+    for (let t = 0; t < n; t++) assert.equal(data[t], 2 * ((t + 40) % n));
+    assert.equal(data[n], 2 * 39);
   });
 
   it('128-bit products by carry chains', () => {

@@ -43,6 +43,8 @@ class Run {
   /** Shared and local memory of each resident slot. */
   readonly #areas: Allocation[] = [];
   readonly #freeSlots: number[] = [];
+  #workspace = 0n;
+  readonly #specialWords = new Map<string, Int32Array>();
 
   constructor(env: Environment, program: Program, context: LaunchContext) {
     this.#env = env;
@@ -67,6 +69,7 @@ class Run {
     const context = this.#context;
     const scheduler = new Scheduler(this.#program, env);
     let completed = true;
+    const workspace = this.#gridWorkspace();
     try {
       this.#runAll(scheduler);
     } catch (error) {
@@ -74,6 +77,7 @@ class Run {
       completed = false;
     } finally {
       for (const area of this.#areas.reverse()) context.memory.release(area);
+      if (workspace !== undefined) context.memory.release(workspace);
     }
     const { threadInstructions } = scheduler;
     const profile = env.profiler?.result(
@@ -84,6 +88,20 @@ class Run {
       threadInstructions,
     );
     return { completed, threadInstructions, profile };
+  }
+
+  /** What the driver gives a cooperative launch: the size of the workspace and a counter for grid.sync(). */
+  #gridWorkspace(): Allocation | undefined {
+    const { specials } = this.#program.assembler;
+    if (!specials.has('envreg1') && !specials.has('envreg2')) return undefined;
+    const { memory } = this.#context;
+    const workspace = memory.allocate(8, { name: 'grid workspace' });
+    memory.allow(new Set([...memory.allocations.filter(({ allowed }) => allowed), workspace]));
+    memory.u32[workspace.base >>> 2] = workspace.bytes;
+    memory.u32[(workspace.base >>> 2) + 1] = 0;
+    memory.markInitialised(workspace.base, workspace.bytes, true);
+    this.#workspace = workspace.address;
+    return workspace;
   }
 
   #runAll(scheduler: Scheduler): void {
@@ -133,10 +151,7 @@ class Run {
     memory.u8.fill(POISON_BYTE, area.base, area.base + area.bytes);
     memory.markInitialised(area.base, area.bytes, false);
     const block = new Block(index, position, this.#threads, slot, area.base, localBase);
-    const { file, assembler, predicateCount } = {
-      ...this.#program,
-      predicateCount: this.#program.assembler.predicateCount,
-    };
+    const { file, assembler } = this.#program;
     const constants = Math.ceil(assembler.constantWords / 64) * 64;
     const blockWords = assembler.warpWords * this.#warps;
     file.reserve(constants + blockWords * (slot + 1));
@@ -144,7 +159,7 @@ class Run {
     file.i32.fill(0, base, base + blockWords);
     for (let w = 0; w < this.#warps; w++) {
       const lanes = Math.min(LANES, this.#threads - w * LANES);
-      const warp = new Warp(block, w, lanes, base + w * assembler.warpWords, predicateCount);
+      const warp = new Warp(block, w, lanes, base + w * assembler.warpWords, assembler.predicateCount);
       warp.pc.fill(this.#program.entry);
       block.warps.push(warp);
       this.#fillSpecials(warp);
@@ -159,81 +174,77 @@ class Run {
     return this.#areas.length - 1;
   }
 
-  /** Special registers are ordinary registers, filled when the warp starts. */
+  /** Special registers are ordinary registers, filled when the warp starts. All but %ctaid are the same in every block. */
   #fillSpecials(warp: Warp): void {
     const { file, assembler } = this.#program;
-    const { block, grid } = this.#context;
-    const env = this.#env;
-    const position = warp.block.position;
     for (const [name, ref] of assembler.specials) {
-      for (let lane = 0; lane < LANES; lane++) {
-        const thread = env.thread(warp, lane);
-        const value = specialValue(name, { thread, lane, warp, block, grid, position, env, warps: this.#warps });
-        const at = ref.slot + warp.base + lane * ref.words;
-        file.i32[at] = value;
-        if (ref.words === 2) file.i32[at + 1] = 0;
+      const at = ref.slot + warp.base;
+      if (name.startsWith('ctaid') || name.startsWith('clusterid')) {
+        file.i32.fill(warp.block.position[axisOf(name)], at, at + LANES);
+        continue;
       }
+      const key = `${name}/${warp.index}`;
+      let words = this.#specialWords.get(key);
+      if (words === undefined) {
+        words = new Int32Array(LANES * ref.words);
+        for (let lane = 0; lane < LANES; lane++) words[lane * ref.words] = this.#specialValue(name, warp, lane);
+        this.#specialWords.set(key, words);
+      }
+      file.i32.set(words, at);
+    }
+  }
+
+  /** The value of a special register that is the same in all blocks. Clusters are of one block each. */
+  #specialValue(name: string, warp: Warp, lane: number): number {
+    const axis = axisOf(name);
+    const below = (1 << lane) - 1;
+    switch (name.split('.')[0]) {
+      case 'tid':
+        return this.#env.thread(warp, lane)[axis];
+      case 'ntid':
+        return this.#context.block[axis];
+      case 'nctaid':
+      case 'nclusterid':
+        return this.#context.grid[axis];
+      case 'cluster_nctaid':
+      case 'cluster_nctarank':
+      case 'nsmid':
+        return 1;
+      case 'laneid':
+        return lane;
+      case 'warpid':
+        return warp.index;
+      case 'nwarpid':
+        return this.#warps;
+      case 'lanemask_eq':
+        return 1 << lane;
+      case 'lanemask_lt':
+        return below;
+      case 'lanemask_le':
+        return below | (1 << lane);
+      case 'lanemask_gt':
+        return ~(below | (1 << lane));
+      case 'lanemask_ge':
+        return ~below;
+      case 'total_smem_size':
+        return this.#env.sharedBytes;
+      case 'dynamic_smem_size':
+        return this.#env.dynamicSharedBytes;
+      case 'WARP_SZ':
+        return LANES;
+      case 'envreg1':
+        return Number(this.#workspace >> 32n);
+      case 'envreg2':
+        return Number(this.#workspace & 0xffff_ffffn);
+      default:
+        // cluster_ctaid, cluster_ctarank, is_explicit_cluster, smid, gridid
+        return 0;
     }
   }
 }
 
-interface SpecialSource {
-  readonly thread: Dim3;
-  readonly lane: number;
-  readonly warp: Warp;
-  readonly block: Dim3;
-  readonly grid: Dim3;
-  readonly position: Dim3;
-  readonly env: Environment;
-  readonly warps: number;
-}
-
-/** The value of a special register that is constant for a thread. Clusters are of one block each. */
-function specialValue(name: string, at: SpecialSource): number {
-  const [base, axisName] = name.split('.') as [string, string | undefined];
-  const axis = axisName === 'y' ? 1 : axisName === 'z' ? 2 : 0;
-  const below = (1 << at.lane) - 1;
-  switch (base) {
-    case 'tid':
-      return at.thread[axis];
-    case 'ntid':
-      return at.block[axis];
-    case 'ctaid':
-    case 'clusterid':
-      return at.position[axis];
-    case 'nctaid':
-    case 'nclusterid':
-      return at.grid[axis];
-    case 'cluster_nctaid':
-    case 'cluster_nctarank':
-    case 'nsmid':
-      return 1;
-    case 'laneid':
-      return at.lane;
-    case 'warpid':
-      return at.warp.index;
-    case 'nwarpid':
-      return at.warps;
-    case 'lanemask_eq':
-      return 1 << at.lane;
-    case 'lanemask_lt':
-      return below;
-    case 'lanemask_le':
-      return below | (1 << at.lane);
-    case 'lanemask_gt':
-      return ~(below | (1 << at.lane));
-    case 'lanemask_ge':
-      return ~below;
-    case 'total_smem_size':
-      return at.env.sharedBytes;
-    case 'dynamic_smem_size':
-      return at.env.dynamicSharedBytes;
-    case 'WARP_SZ':
-      return LANES;
-    default:
-      // cluster_ctaid, cluster_ctarank, is_explicit_cluster, smid, gridid
-      return 0;
-  }
+function axisOf(name: string): 0 | 1 | 2 {
+  return name.endsWith('.y') ? 1 : name.endsWith('.z') ? 2 : 0;
 }
 
 function allowedBytes(memory: DeviceMemory): number {

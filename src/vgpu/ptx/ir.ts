@@ -167,6 +167,9 @@ export type SpecialRegister =
   | 'cluster_ctarank'
   | 'cluster_nctarank'
   | 'is_explicit_cluster'
+  /** High and low word of the address of the grid's workspace, which cooperative launches synchronise in. */
+  | 'envreg1'
+  | 'envreg2'
   | 'WARP_SZ';
 
 /** Byte or half-word selector of a source (`%r1.b0`, `%r1.h1`), used by the video instructions. */

@@ -301,7 +301,7 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
       `operation=load matrix=a|b|c sync aligned layout=row|col shape=${SHAPES} space=global|shared|shared::cta? d=${MATRIX_TYPES} : d a s?`,
       `operation=store matrix=d sync aligned layout=row|col shape=${SHAPES} space=global|shared|shared::cta? d=${MATRIX_TYPES} : a b s?`,
       `operation=mma sync aligned layoutA=row|col layoutB=row|col shape=${SHAPES} d=f16|f32 c=f16|f32 satfinite? : d a b c`,
-      `operation=mma sync aligned layoutA=row|col layoutB=row|col shape=${SHAPES} rounding=rn? d=s32|f32|f64 a=s8|u8|bf16|tf32|f64 b=s8|u8|bf16|tf32|f64 c=s32|f32|f64 satfinite? : d a b c`,
+      `operation=mma sync aligned layoutA=row|col layoutB=row|col shape=${SHAPES} rounding=rn? d=s32|f32|f64 a=s8|u8|bf16|tf32|f64 b=s8|u8|bf16|tf32|f64 c=s32|f32|f64 rounding2=rn? satfinite? : d a b c`,
     ],
   ],
   mma: [
@@ -394,8 +394,31 @@ export function matchOpcode(text: string, operands: number): Matched | string {
   return result;
 }
 
+/** Assemblers take an access's semantics, scope and space in any order (`atom.add.release.gpu.u32`); the table has one. */
+const LEADING = ['weak|volatile|relaxed|acquire|release|acq_rel|mmio', 'sync', SCOPES, SPACES].map(
+  (words) => new Set(words.split('|')),
+);
+
+function inTableOrder(modifiers: readonly string[]): string[] {
+  const rank = (word: string): number => {
+    const found = LEADING.findIndex((words) => words.has(word));
+    return found < 0 ? LEADING.length : found;
+  };
+  return modifiers
+    .map((word) => ({ word, rank: rank(word) }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ word }) => word);
+}
+
 function findForm(text: string, operands: number): Matched | string {
   const [op, modifiers] = splitOpcode(text);
+  const found = matchForms(text, op, modifiers, operands);
+  if (typeof found !== 'string' || !['atom', 'red', 'ld', 'st', 'vote'].includes(op)) return found;
+  const reordered = matchForms(text, op, inTableOrder(modifiers), operands);
+  return typeof reordered === 'string' ? found : reordered;
+}
+
+function matchForms(text: string, op: string, modifiers: readonly string[], operands: number): Matched | string {
   const entry = ENTRIES.get(op);
   if (entry === undefined) return `the instruction ${op} is not supported`;
   let modifiersFit = false;

@@ -25,6 +25,8 @@ const SCALARS = [
   'cluster_ctarank',
   'cluster_nctarank',
   'is_explicit_cluster',
+  'envreg1',
+  'envreg2',
   'WARP_SZ',
 ];
 
