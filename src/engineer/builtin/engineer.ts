@@ -193,7 +193,7 @@ class BuiltinEngineer implements Engineer {
       const blocks = contraction
         ? Math.ceil(contraction.m / 64) * Math.ceil(contraction.n / 64) * product(contraction.batch)
         : rows;
-      if (blocks >= fewBlocks || length < (contraction ? 512 : 8192)) continue;
+      if (blocks >= fewBlocks || length < (contraction ? 128 : 8192)) continue;
       const wanted = contraction
         ? Math.ceil(fewBlocks / blocks)
         : Math.min(mostParts, Math.ceil((2 * fewBlocks) / blocks));
