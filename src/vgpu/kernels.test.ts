@@ -122,6 +122,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const py = upload(gpu, y, 'y');
     const report = gpu.launch(module, entry('saxpy'), {
       executor: 'interpreter',
+      races: true,
       grid: [4, 1, 1],
       block: [256, 1, 1],
       arguments: [arg.i32(n), arg.f32(2.5), arg.pointer(px), arg.pointer(py)],
@@ -141,6 +142,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const pc = gpu.allocate(n * n * 4, { name: 'C' });
     const report = gpu.launch(module, entry('matmul'), {
       executor: 'interpreter',
+      races: true,
       grid: [4, 4, 1],
       block: [16, 16, 1],
       arguments: [arg.pointer(pa), arg.pointer(pb), arg.pointer(pc), arg.i32(n)],
@@ -172,6 +174,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const out = upload(gpu, new Float32Array(1), 'out');
     const report = gpu.launch(module, entry('blockSum'), {
       executor: 'interpreter',
+      races: true,
       grid: [5, 1, 1],
       block: [256, 1, 1],
       arguments: [arg.pointer(px), arg.pointer(out), arg.i32(n)],
@@ -190,6 +193,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const py = gpu.allocate(rows * columns * 4, { name: 'y' });
     const report = gpu.launch(module, entry('softmax'), {
       executor: 'interpreter',
+      races: true,
       grid: [rows, 1, 1],
       block: [128, 1, 1],
       dynamicSharedBytes: 128 * 4,
@@ -214,6 +218,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const [ps, pt] = [upload(gpu, start, 'start'), gpu.allocate(n * 4, { name: 'steps' })];
     const report = gpu.launch(module, entry('collatz'), {
       executor: 'interpreter',
+      races: true,
       grid: [1, 1, 1],
       block: [128, 1, 1],
       arguments: [arg.pointer(ps), arg.pointer(pt), arg.i32(n)],
@@ -233,6 +238,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
       const counter = upload(gpu, new Int32Array(1), 'counter');
       const report = gpu.launch(module, entry('spinLock'), {
         executor: 'interpreter',
+        races: true,
         grid: [2, 1, 1],
         block: [64, 1, 1],
         arguments: [arg.pointer(lock), arg.pointer(counter)],
@@ -254,6 +260,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const out = gpu.allocate(blocks * 8, { name: 'out' });
     const report = gpu.launch(module, entry('gridBarrier'), {
       executor: 'interpreter',
+      races: true,
       grid: [blocks, 1, 1],
       block: [1, 1, 1],
       arguments: [arg.pointer(arrived), arg.pointer(input), arg.pointer(out)],
@@ -267,6 +274,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const out = gpu.allocate(64 * 4, { name: 'out' });
     const report = gpu.launch(module, entry('calls'), {
       executor: 'interpreter',
+      races: true,
       grid: [1, 1, 1],
       block: [64, 1, 1],
       arguments: [arg.pointer(out)],
@@ -285,6 +293,7 @@ describe('kernels compiled by nvcc', { skip: skipWithoutNvcc() }, () => {
     const [pi, po] = [upload(gpu, input, 'in'), gpu.allocate(128, { name: 'out' })];
     const report = gpu.launch(module, entry('bitwise'), {
       executor: 'interpreter',
+      races: true,
       grid: [1, 1, 1],
       block: [32, 1, 1],
       arguments: [arg.pointer(pi), arg.pointer(po)],

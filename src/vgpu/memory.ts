@@ -164,6 +164,12 @@ export class DeviceMemory {
     return allocation.address >> 32n === address >> 32n ? allocation : undefined;
   }
 
+  /** The allocation that holds this offset of the WebAssembly memory. */
+  at(offset: number): Allocation | undefined {
+    const allocation = this.#allocations[this.#indexBelow(offset)];
+    return allocation !== undefined && offset < allocation.base + allocation.bytes ? allocation : undefined;
+  }
+
   /** Like {@link find}, but the range must lie in a live allocation: what host calls need. */
   range(address: bigint, bytes: number): number {
     const allocation = this.find(address);

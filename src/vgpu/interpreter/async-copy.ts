@@ -5,7 +5,7 @@
 import type { AsyncCopy, PtxFunction } from '../ptx/ir.ts';
 import { addressStep, resolver } from './addressing.ts';
 import { type Assembler, lanesWhere } from './assembler.ts';
-import type { Environment } from './environment.ts';
+import { type Environment, raceAccess } from './environment.ts';
 import type { Step } from './lane-loops.ts';
 import type { Warp } from './warp.ts';
 
@@ -112,7 +112,7 @@ function copyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: AsyncCop
     const good = resolveTarget(warp, mask);
     const targets = env.physical.slice();
     env.profiler?.access('shared', true, bytes, good, env);
-    env.races?.access(warp, good, bytes, 'write', true, 'shared', i);
+    raceAccess(env, warp, good, bytes, 'write', 'shared', i);
     sourceAddress(warp, good);
     env.profiler?.access('global', false, bytes, good, env);
     const ignored = ignore === undefined ? 0 : lanesWhere(warp.predicates, ignore);

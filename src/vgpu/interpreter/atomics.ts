@@ -28,12 +28,12 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
     addresses(warp, mask);
     const good = resolve(warp, mask);
     env.profiler?.atomic(i.space, bytes, good, env);
-    env.races?.access(warp, good, bytes, 'atomic', false, i.space, i);
     const r = file.i32;
     const { base } = warp;
     for (let l = 0, m = good; m !== 0; l++, m >>>= 1) {
       if ((m & 1) === 0) continue;
       const p = env.physical[l]!;
+      env.races?.access(warp, l, bytes, 'atomic', true, i.scope, i.space, i);
       if (update32 !== undefined) {
         const operand = r[operands[0]!.slot + (base & operands[0]!.mask) + l]!;
         const swap = swaps.length === 0 ? 0 : r[swaps[0]!.slot + (base & swaps[0]!.mask) + l]!;
@@ -55,6 +55,7 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
         }
       }
     }
+    env.races?.settle();
   };
 }
 

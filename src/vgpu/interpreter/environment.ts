@@ -3,7 +3,7 @@
 import type { LaunchContext } from '../executable.ts';
 import type { FaultSite } from '../findings.ts';
 import type { DeviceMemory } from '../memory.ts';
-import type { Instruction } from '../ptx/ir.ts';
+import type { Instruction, Space } from '../ptx/ir.ts';
 import type { Dim3 } from '../types.ts';
 import type { Profiler } from './profiler.ts';
 import type { RaceDetector } from './races.ts';
@@ -66,4 +66,22 @@ export class Environment {
 export function whereOf(instruction: Instruction): string {
   const { source } = instruction;
   return source === undefined ? `PTX line ${instruction.line}` : `${source.file.split('/').at(-1)}:${source.line}`;
+}
+
+/** Tells the race detector, if there is one, of an ordinary access of all lanes of a mask. */
+export function raceAccess(
+  env: Environment,
+  warp: Warp,
+  mask: number,
+  bytes: number,
+  kind: 'read' | 'write',
+  space: Space,
+  at: Instruction,
+): void {
+  const { races } = env;
+  if (races === undefined) return;
+  for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
+    if ((m & 1) !== 0) races.access(warp, l, bytes, kind, false, 'sys', space, at);
+  }
+  races.settle();
 }

@@ -1,6 +1,5 @@
 /** The plain executor: every block, warp by warp, instruction by instruction. The oracle of the compiled ones. */
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
-import { CannotRun } from '../executable.ts';
 import type { LoadedModule } from '../loader.ts';
 import type { Allocation, DeviceMemory } from '../memory.ts';
 import { POISON_BYTE } from '../memory-layout.ts';
@@ -10,6 +9,7 @@ import { Block } from './block.ts';
 import { Environment, LaunchStopped } from './environment.ts';
 import { Profiler } from './profiler.ts';
 import { buildProgram, type Program } from './program.ts';
+import { RaceDetector } from './races.ts';
 import { LANES } from './registers.ts';
 import { Scheduler } from './scheduler.ts';
 import { Warp } from './warp.ts';
@@ -24,7 +24,6 @@ export function interpreter(module: LoadedModule, kernel: PtxFunction): Executab
   return {
     executor: 'interpreter',
     run(context) {
-      if (context.races) throw new CannotRun('race detection is not available in the interpreter');
       if (built?.memory !== context.memory) {
         const env = new Environment(context.memory);
         built = { memory: context.memory, env, program: buildProgram(module, kernel, env) };
@@ -61,6 +60,7 @@ class Run {
     env.dynamicSharedBytes = context.dynamicSharedBytes;
     env.localBytes = program.stackBytes;
     env.paramBytes = context.kernel.paramBytes;
+    env.races = context.races ? new RaceDetector(env) : undefined;
     env.profiler = context.profile ? new Profiler(allowedBytes(context.memory)) : undefined;
   }
 

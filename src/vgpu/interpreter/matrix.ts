@@ -3,7 +3,7 @@ import * as math from '../math/index.ts';
 import { type Matrix, type Operand, type PtxFunction, type PtxType, TYPE_BYTES } from '../ptx/ir.ts';
 import { type Access, addressStep, resolver } from './addressing.ts';
 import type { Assembler } from './assembler.ts';
-import type { Environment } from './environment.ts';
+import { type Environment, raceAccess } from './environment.ts';
 import type { Step } from './lane-loops.ts';
 import { LANES, type Ref } from './registers.ts';
 import type { Warp } from './warp.ts';
@@ -207,7 +207,7 @@ function fragmentStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Matr
         env.high[lane] = high[lane]! + (sum > 0xffff_ffff ? 1 : 0);
       }
       const good = resolve(warp, mask);
-      env.races?.access(warp, good, bytes, store ? 'write' : 'read', true, i.space, i);
+      raceAccess(env, warp, good, bytes, store ? 'write' : 'read', i.space, i);
       for (let lane = 0; lane < LANES; lane++) {
         if (((good >>> lane) & 1) === 0) continue;
         const p = env.physical[lane]!;
@@ -241,7 +241,7 @@ function rowsStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Matrix):
     addresses(warp, mask);
     const good = resolve(warp, lanes);
     env.profiler?.access('shared', store, 16, good, env);
-    env.races?.access(warp, good, 16, store ? 'write' : 'read', true, 'shared', i);
+    raceAccess(env, warp, good, 16, store ? 'write' : 'read', 'shared', i);
     for (let lane = 0; lane < LANES; lane++) {
       for (let r = 0; r < i.count; r++) {
         const ref = refs[r]!;

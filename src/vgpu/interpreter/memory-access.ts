@@ -30,7 +30,7 @@ export function memoryStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
       : storeElement(asm, env, ref, elementBytes, index * elementBytes),
   );
   const store = i.op === 'st';
-  const weak = i.semantics === 'weak';
+  const strong = i.semantics !== 'weak';
   const space = i.space;
   return (warp, mask) => {
     addresses(warp, mask);
@@ -38,8 +38,17 @@ export function memoryStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
     if (bytes === 32) good = secondHalf(env, resolve, warp, good);
     const { profiler, races } = env;
     if (profiler !== undefined) profiler.access(space, store, bytes, good, env);
-    if (races !== undefined) races.access(warp, good, bytes, store ? 'write' : 'read', weak, space, i);
-    for (const move of moves) move(warp.base, good);
+    if (races === undefined) {
+      for (const move of moves) move(warp.base, good);
+      return;
+    }
+    // Lane by lane, so that lanes of one store are compared with each other as well.
+    for (let l = 0, m = good; m !== 0; l++, m >>>= 1) {
+      if ((m & 1) === 0) continue;
+      races.access(warp, l, bytes, store ? 'write' : 'read', strong, i.scope ?? 'sys', space, i);
+      for (const move of moves) move(warp.base, 1 << l);
+      races.settle();
+    }
   };
 }
 

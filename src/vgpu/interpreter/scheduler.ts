@@ -538,6 +538,7 @@ export class Scheduler {
       if ((members & warp.alive & ~here) !== 0) continue;
       warp.waiting &= ~here;
       for (let l = 0, m = here; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.memberMask[l] = 0;
+      this.#env.races?.warpSync(warp, here);
       this.#program.steps[pc]!(warp, here);
       for (let l = 0, m = here; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.pc[l]!++;
     }
