@@ -124,14 +124,9 @@ function countBranches(blocks: readonly Block[], instructions: readonly Instruct
   for (const block of blocks) {
     const { terminator } = block;
     // A guarded synchronisation or exit has a block of its own, which counts it.
-    if (
-      terminator.kind !== 'branch' ||
-      instructions[block.end]?.kind !== 'control' ||
-      terminator.taken === terminator.otherwise
-    )
-      continue;
-    const instruction = instructions[block.end] as Instruction & { kind: 'control' };
-    if (instruction.op !== 'bra') continue;
+    if (terminator.kind !== 'branch') continue;
+    const instruction = instructions[block.end];
+    if (instruction?.kind !== 'control' || instruction.op !== 'bra') continue;
     if (entries[terminator.taken] === 1) blocks[terminator.taken]!.cost++;
     else if (entries[terminator.otherwise] === 1) {
       block.cost++;

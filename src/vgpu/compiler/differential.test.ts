@@ -1,0 +1,14 @@
+/** A slice of the random programs on which every executor must agree with the interpreter; all of them: bench/vgpu-differential.ts. */
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { compareExecutors } from './differential.ts';
+import { randomProgram } from './random-ptx.ts';
+
+test('compiled code agrees with the interpreter on random programs', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 1 << 20 }), { minLength: 20, maxLength: 400 }), (choices) => {
+      compareExecutors(randomProgram(choices), ['scalar']);
+    }),
+    { numRuns: 120, seed: 20250201 },
+  );
+});
