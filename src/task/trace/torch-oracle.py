@@ -3,6 +3,7 @@
 stdin: JSON list of {source, overrides, inputs, parameters}; values are flat lists in row-major order, or null to run without giving any.
 stdout: JSON list of {parameters: [[name, shape, dtype]], outputs: [{shape, dtype, values}]} or {error}.
 """
+
 import ast
 import json
 import os
@@ -62,7 +63,14 @@ def run(task, constants):
     spell = lambda v: v if v == v and abs(v) != float('inf') else repr(v)
     return {
         'parameters': described,
-        'outputs': [{'shape': list(t.shape), 'dtype': name_of(t.dtype), 'values': [spell(v) for v in t.double().reshape(-1).tolist()]} for t in outputs],
+        'outputs': [
+            {
+                'shape': list(t.shape),
+                'dtype': name_of(t.dtype),
+                'values': [spell(v) for v in t.double().reshape(-1).tolist()],
+            }
+            for t in outputs
+        ],
     }
 
 

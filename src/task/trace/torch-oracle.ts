@@ -7,18 +7,23 @@ import { operators } from '../operators/table.ts';
 import { outputSpecs } from '../task.ts';
 import type { Graph, HostTensor, TensorSpec } from '../types.ts';
 
-/** A Python with real PyTorch, or undefined: ASSAY_PYTHON, else python3 where it imports torch (and not our stand-in). */
-export function pythonWithTorch(): string | undefined {
+/** PyTorch from this version on has all that the tests name. */
+const OLDEST = '2.4';
+
+const PROBE = `
+import sys
+from importlib.metadata import PackageNotFoundError, version
+try: found = [int(n) for n in version('torch').split('.')[:2]]
+except PackageNotFoundError: found = [0, 0]
+sys.exit(found < [int(n) for n in '${OLDEST}'.split('.')])
+`;
+
+/** A Python with real PyTorch (ASSAY_PYTHON, else python3), or why there is none. */
+export function pythonWithTorch(): { python: string } | { missing: string } {
   const python = process.env.ASSAY_PYTHON ?? 'python3';
-  const probe = spawnSync(
-    python,
-    ['-c', "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"],
-    {
-      encoding: 'utf8',
-      timeout: 60_000,
-    },
-  );
-  return probe.status === 0 ? python : undefined;
+  const probe = spawnSync(python, ['-c', PROBE], { encoding: 'utf8', timeout: 60_000 });
+  if (probe.status === 0) return { python };
+  return { missing: `${python} has no PyTorch ${OLDEST} or later; set ASSAY_PYTHON to a Python that has` };
 }
 
 export interface Case {

@@ -191,15 +191,15 @@ function moduleFiles(): [string, string][] {
 const programFiles = PROGRAMS.map(([name, init, forward]): [string, string] => [name, task(init, forward, X)]);
 
 describe('tracing agrees with real PyTorch', () => {
-  const python = pythonWithTorch();
-  const skip = python ? false : 'no Python with torch found; set ASSAY_PYTHON to one';
+  const found = pythonWithTorch();
+  const skip = 'missing' in found && found.missing;
   const files = { expressions: expressionFiles, modules: moduleFiles(), programs: programFiles };
   /** Name of a file -> how it disagrees. */
   const wrong = new Map<string, string>();
   let compared = 0;
 
   before(async () => {
-    if (!python) return;
+    if ('missing' in found) return;
     const cacheDir = await testCache();
     const all = Object.values(files).flat();
     const cases: Case[] = [];
@@ -212,7 +212,7 @@ describe('tracing agrees with real PyTorch', () => {
       sandbox.close();
       rmSync(cacheDir, { recursive: true, force: true });
     }
-    disagreements(python, cases, 5e-5).forEach((why, i) => {
+    disagreements(found.python, cases, 5e-5).forEach((why, i) => {
       if (why) wrong.set(all[i]![0], why);
     });
     compared = cases.filter((c) => evaluable(c.graph)).length;

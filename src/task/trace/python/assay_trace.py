@@ -3,6 +3,7 @@
 `trace(request)` takes and returns JSON text, so that the host never holds a Python object. A process traces one file only, perhaps
 several times with other sizes; what the file raises becomes an error with a kind and a line.
 """
+
 import ast
 import builtins
 import importlib
@@ -13,7 +14,17 @@ import types
 
 TASK = '<task>'
 OURS = ('torch', 'numpy', 'einops')
-HOST_MODULES = ('js', 'pyodide_js', 'pyodide', '_pyodide', '_pyodide_core', 'pyodide_kernel', 'micropip', 'ctypes', '_ctypes')
+HOST_MODULES = (
+    'js',
+    'pyodide_js',
+    'pyodide',
+    '_pyodide',
+    '_pyodide_core',
+    'pyodide_kernel',
+    'micropip',
+    'ctypes',
+    '_ctypes',
+)
 
 
 class TaskFault(Exception):
@@ -191,7 +202,11 @@ def _simple(rec, ident):
         return draw if kind == 'constant' else None
     if op == 'cast':
         source, target = rec.specs[node['inputs'][0]][1], rec.specs[ident][1]
-        return draw if target.category == 2 and (source.category == 2 or kind in ('integer', 'constant')) and kind != 'values' else None
+        return (
+            draw
+            if target.category == 2 and (source.category == 2 or kind in ('integer', 'constant')) and kind != 'values'
+            else None
+        )
     other = at.get('other')
     if kind in ('uniform', 'normal') and (op == 'neg' or _number(other)):
         reverse = at.get('reverse')
@@ -213,7 +228,10 @@ def _draw(rec, ident, what):
     if simple is None:
         return {'kind': 'computed', 'graph': _graph(rec, [ident], [], [])}
     if simple['kind'] == 'uninitialised':
-        raise TaskFault('invalid', f'{what} is uninitialised memory (torch.empty) and is never filled; draw it, for example with torch.randn')
+        raise TaskFault(
+            'invalid',
+            f'{what} is uninitialised memory (torch.empty) and is never filled; draw it, for example with torch.randn',
+        )
     return simple
 
 
@@ -256,13 +274,24 @@ def _graph(rec, outputs, inputs, parameters):
     for ident in sorted(leaves):
         draw = rec.origin[ident][1]
         if draw['kind'] == 'uninitialised':
-            raise TaskFault('invalid', 'the task computes from uninitialised memory (torch.empty); fill it first, or use torch.zeros')
+            raise TaskFault(
+                'invalid',
+                'the task computes from uninitialised memory (torch.empty); fill it first, or use torch.zeros',
+            )
         graph['constants'].append({**fresh(ident), 'draw': draw})
     for index in sorted(needed):
         node = rec.nodes[index]
         operands = [new[i] for i in node['inputs']]
         made = [fresh(i) for i in node['outputs']]
-        graph['nodes'].append({'op': node['op'], 'inputs': operands, 'attributes': node['attributes'], 'outputs': made, 'line': node['line']})
+        graph['nodes'].append(
+            {
+                'op': node['op'],
+                'inputs': operands,
+                'attributes': node['attributes'],
+                'outputs': made,
+                'line': node['line'],
+            }
+        )
     graph['outputs'] = [new[i] for i in outputs]
     return graph
 
@@ -303,7 +332,10 @@ def _call(module, name, default=None):
     f = getattr(module, name, None)
     if f is None:
         if default is None:
-            raise TaskFault('invalid', f'the file defines no {name}; a task has a class Model(nn.Module), get_inputs() and get_init_inputs()')
+            raise TaskFault(
+                'invalid',
+                f'the file defines no {name}; a task has a class Model(nn.Module), get_inputs() and get_init_inputs()',
+            )
         return default
     value = f()
     if not isinstance(value, (list, tuple)):
@@ -318,14 +350,18 @@ def _arguments(rec, torch, model, given):
     call, inputs, scalars = [], [], []
     for i, x in enumerate(given):
         p = parameters[min(i, len(parameters) - 1)] if parameters else None
-        name = f'input{i}' if p is None else p.name + (str(i - len(parameters) + 1) if p.kind is p.VAR_POSITIONAL else '')
+        name = (
+            f'input{i}' if p is None else p.name + (str(i - len(parameters) + 1) if p.kind is p.VAR_POSITIONAL else '')
+        )
         if isinstance(x, torch.Tensor):
             draw = _draw(rec, x._id(), f'the input {name}')
             ident = rec.argument(x.shape, x.dtype)
             inputs.append((ident, name, draw))
             call.append(tensor.wrap(ident, x.shape, x.dtype, list(x._strides)))
             if not x.is_contiguous():
-                raise record.unsupported(f'the input {name} that is not contiguous', 'call .contiguous() on it in get_inputs')
+                raise record.unsupported(
+                    f'the input {name} that is not contiguous', 'call .contiguous() on it in get_inputs'
+                )
         elif _scalar(x):
             call.append(x)
             scalars.append({'name': name, 'value': record.plain(x)})
@@ -350,7 +386,10 @@ def _run(source, overrides):
     sys.modules['assay_task'] = module
     exec(compile(tree, TASK, 'exec'), module.__dict__)
     if not isinstance(getattr(module, 'Model', None), type) or not issubclass(module.Model, torch.nn.Module):
-        raise TaskFault('invalid', 'the file defines no class Model(nn.Module); a task has one, with get_inputs() and get_init_inputs()')
+        raise TaskFault(
+            'invalid',
+            'the file defines no class Model(nn.Module); a task has one, with get_inputs() and get_init_inputs()',
+        )
     init = _call(module, 'get_init_inputs', [])
     model = module.Model(*init)
     given = _call(module, 'get_inputs')
@@ -359,7 +398,8 @@ def _run(source, overrides):
     scalars = [
         {'name': name, 'value': record.plain(value)}
         for name, value in list(bound.arguments.items())[1:]
-        if _scalar(value) and inspect.signature(module.Model.__init__).parameters[name].kind.name not in ('VAR_POSITIONAL', 'VAR_KEYWORD')
+        if _scalar(value)
+        and inspect.signature(module.Model.__init__).parameters[name].kind.name not in ('VAR_POSITIONAL', 'VAR_KEYWORD')
     ]
     parameters = []
     for name, t, kind in _registered(model):
@@ -392,9 +432,19 @@ def _explain(error):
         return {'kind': error.kind, 'message': error.message, 'line': error.line or _line_of(error)}
     if isinstance(error, SyntaxError) and error.filename == TASK:
         text = (error.text or '').rstrip('\n')
-        return {'kind': 'syntax', 'message': error.msg or 'invalid syntax', 'line': error.lineno or 0, 'column': error.offset or 0, 'text': text}
+        return {
+            'kind': 'syntax',
+            'message': error.msg or 'invalid syntax',
+            'line': error.lineno or 0,
+            'column': error.offset or 0,
+            'text': text,
+        }
     if isinstance(error, MemoryError):
-        return {'kind': 'memory', 'message': 'the file asks for more memory than a task may use', 'line': _line_of(error)}
+        return {
+            'kind': 'memory',
+            'message': 'the file asks for more memory than a task may use',
+            'line': _line_of(error),
+        }
     if isinstance(error, RecursionError):
         return {'kind': 'invalid', 'message': 'the file recurses without end', 'line': _line_of(error)}
     kind = 'unsupported' if type(error).__name__ == 'Unsupported' else 'invalid'
@@ -416,10 +466,16 @@ def trace(request):
             error = _explain(raised)
         changed = _tampered(before)
         if changed:
-            error = {'kind': 'invalid', 'message': f'the file replaces {changed}; a task must not change PyTorch', 'line': 0}
+            error = {
+                'kind': 'invalid',
+                'message': f'the file replaces {changed}; a task must not change PyTorch',
+                'line': 0,
+            }
         elif record.recorder().unsupported and (error is None or error['kind'] != 'syntax'):
             message, line = record.recorder().unsupported
             error = {'kind': 'unsupported', 'message': message, 'line': line}
         return dumps({'error': error} if error else result)
     except MemoryError:
-        return '{"error": {"kind": "memory", "message": "the file asks for more memory than a task may use", "line": 0}}'
+        return (
+            '{"error": {"kind": "memory", "message": "the file asks for more memory than a task may use", "line": 0}}'
+        )

@@ -1,4 +1,5 @@
 """einops.rearrange, repeat and reduce as reshape, permute, expand and a reduction."""
+
 import math
 
 from torch import _reduce

@@ -1,9 +1,18 @@
 """The scalar corner of NumPy that task files use for sizes and constants; arrays are refused by name."""
+
 import math as _math
 from torch._record import unsupported as _unsupported
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
-sqrt, log, log2, log10, exp, floor, ceil = _math.sqrt, _math.log, _math.log2, _math.log10, _math.exp, _math.floor, _math.ceil
+sqrt, log, log2, log10, exp, floor, ceil = (
+    _math.sqrt,
+    _math.log,
+    _math.log2,
+    _math.log10,
+    _math.exp,
+    _math.floor,
+    _math.ceil,
+)
 sin, cos, tan, tanh = _math.sin, _math.cos, _math.tan, _math.tanh
 integer, floating, ndarray = int, float, type('ndarray', (), {})
 

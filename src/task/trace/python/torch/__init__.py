@@ -2,6 +2,7 @@
 
 What it does not know raises `Unsupported`, which names the call. Nothing here computes a result.
 """
+
 import sys as _sys
 from types import ModuleType as _ModuleType, SimpleNamespace as _Namespace
 
@@ -37,7 +38,15 @@ globals().update({_alias: _pointwise.UNARY[_op] for _alias, _op in _pointwise.UN
 globals().update(_pointwise.COMPARISON_FUNCTIONS)
 round, pow, any, all = _pointwise.round_, _pointwise.pow_, _reduce.any_, _reduce.all_
 concat = concatenate = _views.cat
-multiply, divide, subtract, clip, swapaxes, swapdims, moveaxis = _pointwise.mul, _pointwise.div, _pointwise.sub, _pointwise.clamp, _views.transpose, _views.transpose, _views.movedim
+multiply, divide, subtract, clip, swapaxes, swapdims, moveaxis = (
+    _pointwise.mul,
+    _pointwise.div,
+    _pointwise.sub,
+    _pointwise.clamp,
+    _views.transpose,
+    _views.transpose,
+    _views.movedim,
+)
 detach = _METHODS['detach']
 
 
@@ -163,13 +172,42 @@ def _nothing(*args, **kw):
     return None
 
 
-cuda = _module('cuda', is_available=lambda: True, synchronize=_nothing, manual_seed=_nothing, manual_seed_all=_nothing, empty_cache=_nothing, device_count=lambda: 1, current_device=lambda: 0, set_device=_nothing)
+cuda = _module(
+    'cuda',
+    is_available=lambda: True,
+    synchronize=_nothing,
+    manual_seed=_nothing,
+    manual_seed_all=_nothing,
+    empty_cache=_nothing,
+    device_count=lambda: 1,
+    current_device=lambda: 0,
+    set_device=_nothing,
+)
 autograd = _module('autograd', Function=_Function)
 jit = _module('jit', script=lambda f: f, script_method=lambda f: f, ignore=lambda f: f, export=lambda f: f)
 _switch = lambda: _Namespace(allow_tf32=False, enabled=True, benchmark=False, deterministic=False)
-backends = _module('backends', cudnn=_switch(), cuda=_Namespace(matmul=_switch()), mps=_Namespace(is_available=lambda: False))
-special = _module('special', erf=_pointwise.UNARY['erf'], expit=_pointwise.UNARY['sigmoid'], exp2=_pointwise.UNARY['exp2'], logsumexp=_reduce.logsumexp, softmax=_reduce.softmax, log_softmax=_reduce.log_softmax, expm1=_pointwise.UNARY['expm1'], log1p=_pointwise.UNARY['log1p'])
-linalg = _module('linalg', norm=_reduce.linalg_norm, vector_norm=_reduce.vector_norm, matmul=_contract.matmul, multi_dot=_contract.multi_dot, diagonal=lambda A, *, offset=0, dim1=-2, dim2=-1: _views.diagonal(A, offset, dim1, dim2))
+backends = _module(
+    'backends', cudnn=_switch(), cuda=_Namespace(matmul=_switch()), mps=_Namespace(is_available=lambda: False)
+)
+special = _module(
+    'special',
+    erf=_pointwise.UNARY['erf'],
+    expit=_pointwise.UNARY['sigmoid'],
+    exp2=_pointwise.UNARY['exp2'],
+    logsumexp=_reduce.logsumexp,
+    softmax=_reduce.softmax,
+    log_softmax=_reduce.log_softmax,
+    expm1=_pointwise.UNARY['expm1'],
+    log1p=_pointwise.UNARY['log1p'],
+)
+linalg = _module(
+    'linalg',
+    norm=_reduce.linalg_norm,
+    vector_norm=_reduce.vector_norm,
+    matmul=_contract.matmul,
+    multi_dot=_contract.multi_dot,
+    diagonal=lambda A, *, offset=0, dim1=-2, dim2=-1: _views.diagonal(A, offset, dim1, dim2),
+)
 random = _module('random', manual_seed=manual_seed)
 
 from . import nn  # noqa: E402 - needs everything above
@@ -179,5 +217,3 @@ def __getattr__(name):
     if name.startswith('__'):
         raise AttributeError(name)
     raise _unsupported(f'torch.{name}')
-
-

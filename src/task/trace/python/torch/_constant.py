@@ -2,6 +2,7 @@
 
 Row-major lists of Python numbers, rounded to the tensor's type. Anything not covered is simply unknown (None).
 """
+
 import math
 import struct
 

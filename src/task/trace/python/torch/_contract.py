@@ -1,4 +1,5 @@
 """Contractions: matmul and its spellings, linear, einsum, convolutions, attention."""
+
 import math
 
 from ._dtypes import bool_, promote_types
@@ -12,7 +13,10 @@ def _same_dtype(what, *tensors):
     """Contractions do not promote: PyTorch refuses mixed types."""
     kinds = {t.dtype for t in tensors}
     if len(kinds) > 1:
-        raise RuntimeError(f'{what}: expected all operands to have the same dtype, but got: ' + ' != '.join(sorted(repr(k) for k in kinds)))
+        raise RuntimeError(
+            f'{what}: expected all operands to have the same dtype, but got: '
+            + ' != '.join(sorted(repr(k) for k in kinds))
+        )
 
 
 def matmul(input, other, *, out=None):
@@ -24,7 +28,9 @@ def matmul(input, other, *, out=None):
     a = copy_reshape(a, (1, a.shape[0])) if left else a
     b = copy_reshape(b, (b.shape[0], 1)) if right else b
     if a.shape[-1] != b.shape[-2]:
-        raise RuntimeError(f'mat1 and mat2 shapes cannot be multiplied ({math.prod(a.shape[:-1])}x{a.shape[-1]} and {b.shape[-2]}x{b.shape[-1]})')
+        raise RuntimeError(
+            f'mat1 and mat2 shapes cannot be multiplied ({math.prod(a.shape[:-1])}x{a.shape[-1]} and {b.shape[-2]}x{b.shape[-1]})'
+        )
     batch = broadcast_shape(a.shape[:-2], b.shape[:-2])
     y = emit('matmul', [a, b], {}, (batch + (a.shape[-2], b.shape[-1]), a.dtype))
     if left or right:
@@ -35,9 +41,13 @@ def matmul(input, other, *, out=None):
 def _ranked(name, rank_a, rank_b):
     def f(input, other, *, out=None):
         if (input.ndim, other.ndim) != (rank_a, rank_b):
-            raise RuntimeError(f'{name}: expected tensors of {rank_a} and {rank_b} dimensions, got {input.ndim}D and {other.ndim}D')
+            raise RuntimeError(
+                f'{name}: expected tensors of {rank_a} and {rank_b} dimensions, got {input.ndim}D and {other.ndim}D'
+            )
         if name == 'bmm' and input.shape[0] != other.shape[0]:
-            raise RuntimeError(f'Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, {input.shape[2]}] but got: [{other.shape[0]}, {other.shape[1]}].')
+            raise RuntimeError(
+                f'Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, {input.shape[2]}] but got: [{other.shape[0]}, {other.shape[1]}].'
+            )
         return matmul(input, other)
 
     f.__name__ = name
@@ -100,12 +110,16 @@ def linear(input, weight, bias=None):
         y = matmul(input, weight)
         return y if bias is None else add(y, bias)
     if input.shape[-1] != weight.shape[1]:
-        raise RuntimeError(f'mat1 and mat2 shapes cannot be multiplied ({math.prod(input.shape[:-1])}x{input.shape[-1]} and {weight.shape[1]}x{weight.shape[0]})')
+        raise RuntimeError(
+            f'mat1 and mat2 shapes cannot be multiplied ({math.prod(input.shape[:-1])}x{input.shape[-1]} and {weight.shape[1]}x{weight.shape[0]})'
+        )
     n = weight.shape[0]
     if bias is not None and tuple(bias.shape) != (n,):
         return add(linear(input, weight), bias)
     shape = tuple(input.shape[:-1]) + (n,)
-    return emit('linear', [input, weight] + ([] if bias is None else [bias]), {'bias': bias is not None}, (shape, input.dtype))
+    return emit(
+        'linear', [input, weight] + ([] if bias is None else [bias]), {'bias': bias is not None}, (shape, input.dtype)
+    )
 
 
 def bilinear(input1, input2, weight, bias=None):
@@ -124,7 +138,9 @@ def einsum(equation, *operands):
     left, arrow, right = text.partition('->')
     terms = left.split(',')
     if len(terms) != len(operands):
-        raise RuntimeError(f'einsum(): the number of operands ({len(operands)}) does not match the terms of "{equation}"')
+        raise RuntimeError(
+            f'einsum(): the number of operands ({len(operands)}) does not match the terms of "{equation}"'
+        )
     free = [c for c in 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz' if c not in text]
     named = [t.replace('...', '') for t in terms]
     extra = [x.ndim - len(n) if '...' in t else 0 for x, t, n in zip(operands, terms, named)]
@@ -138,24 +154,35 @@ def einsum(equation, *operands):
     sizes = {}
     for x, t in zip(operands, terms):
         if len(t) != x.ndim:
-            raise RuntimeError(f'einsum(): the number of subscripts in "{t}" does not match the operand of {x.ndim} dimensions')
+            raise RuntimeError(
+                f'einsum(): the number of subscripts in "{t}" does not match the operand of {x.ndim} dimensions'
+            )
         for c, n in zip(t, x.shape):
             if sizes.get(c, n) != n and 1 not in (sizes[c], n):
-                raise RuntimeError(f'einsum(): subscript {c} has size {n} for an operand, which does not broadcast with previously seen size {sizes[c]}')
+                raise RuntimeError(
+                    f'einsum(): subscript {c} has size {n} for an operand, which does not broadcast with previously seen size {sizes[c]}'
+                )
             if c in sizes and sizes[c] != n:
                 raise unsupported('einsum that broadcasts a dimension of size 1')
             sizes[c] = n
     if any(c not in sizes for c in right):
         raise RuntimeError(f'einsum(): output subscript does not appear in the equation "{equation}"')
     _same_dtype('einsum', *operands)
-    return emit('einsum', list(operands), {'equation': ','.join(terms) + '->' + right}, (tuple(sizes[c] for c in right), operands[0].dtype))
+    return emit(
+        'einsum',
+        list(operands),
+        {'equation': ','.join(terms) + '->' + right},
+        (tuple(sizes[c] for c in right), operands[0].dtype),
+    )
 
 
 def tensordot(a, b, dims=2):
     if isinstance(dims, int):
         over_a, over_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
-        over_a, over_b = [[d % x.ndim for d in (v if isinstance(v, (list, tuple)) else [v])] for v, x in zip(dims, (a, b))]
+        over_a, over_b = [
+            [d % x.ndim for d in (v if isinstance(v, (list, tuple)) else [v])] for v, x in zip(dims, (a, b))
+        ]
     keep_a, keep_b = [d for d in range(a.ndim) if d not in over_a], [d for d in range(b.ndim) if d not in over_b]
     run = math.prod(a.shape[d] for d in over_a)
     left = copy_reshape(permute(a, keep_a + over_a), (math.prod(a.shape[d] for d in keep_a), run))
@@ -182,7 +209,9 @@ def batched(x, n, f):
         y = f(copy_reshape(x, (1,) + tuple(x.shape)))
         return copy_reshape(y, tuple(y.shape[1:]))
     if x.ndim != n + 2:
-        raise RuntimeError(f'Expected {n + 1}D (unbatched) or {n + 2}D (batched) input, but got input of size: {list(x.shape)}')
+        raise RuntimeError(
+            f'Expected {n + 1}D (unbatched) or {n + 2}D (batched) input, but got input of size: {list(x.shape)}'
+        )
     return f(x)
 
 
@@ -205,12 +234,21 @@ def _conv(n):
 
         def run(x):
             if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
-                raise RuntimeError(f'Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have {weight.shape[1] * groups} channels, but got {x.shape[1]} channels instead')
+                raise RuntimeError(
+                    f'Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have {weight.shape[1] * groups} channels, but got {x.shape[1]} channels instead'
+                )
             out = [(i + 2 * pp - dd * (k - 1) - 1) // ss + 1 for i, pp, dd, k, ss in zip(x.shape[2:], p, d, kernel, s)]
             if any(o <= 0 for o in out):
-                raise RuntimeError(f"Calculated padded input size per channel: ({' x '.join(str(i + 2 * pp) for i, pp in zip(x.shape[2:], p))}). Kernel size: ({' x '.join(map(str, kernel))}). Kernel size can't be greater than actual input size")
+                raise RuntimeError(
+                    f"Calculated padded input size per channel: ({' x '.join(str(i + 2 * pp) for i, pp in zip(x.shape[2:], p))}). Kernel size: ({' x '.join(map(str, kernel))}). Kernel size can't be greater than actual input size"
+                )
             at = {'stride': s, 'padding': p, 'dilation': d, 'groups': int(groups), 'bias': bias is not None}
-            return emit(f'conv{n}d', [x, weight] + ([] if bias is None else [bias]), at, ((x.shape[0], weight.shape[0], *out), x.dtype))
+            return emit(
+                f'conv{n}d',
+                [x, weight] + ([] if bias is None else [bias]),
+                at,
+                ((x.shape[0], weight.shape[0], *out), x.dtype),
+            )
 
         return batched(x, n, run)
 
@@ -226,14 +264,31 @@ def _conv_transpose(n):
 
         def run(x):
             if x.shape[1] != weight.shape[0]:
-                raise RuntimeError(f'Given transposed=1, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have {weight.shape[0]} channels, but got {x.shape[1]} channels instead')
+                raise RuntimeError(
+                    f'Given transposed=1, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have {weight.shape[0]} channels, but got {x.shape[1]} channels instead'
+                )
             if any(oo >= max(ss, dd) for oo, ss, dd in zip(o, s, d)):
                 raise RuntimeError('output padding must be smaller than either stride or dilation')
-            out = [(i - 1) * ss - 2 * pp + dd * (k - 1) + oo + 1 for i, ss, pp, dd, k, oo in zip(x.shape[2:], s, p, d, kernel, o)]
+            out = [
+                (i - 1) * ss - 2 * pp + dd * (k - 1) + oo + 1
+                for i, ss, pp, dd, k, oo in zip(x.shape[2:], s, p, d, kernel, o)
+            ]
             if any(v <= 0 for v in out):
                 raise RuntimeError(f'Calculated output size is too small: {out}')
-            at = {'stride': s, 'padding': p, 'output_padding': o, 'dilation': d, 'groups': int(groups), 'bias': bias is not None}
-            return emit(f'conv_transpose{n}d', [x, weight] + ([] if bias is None else [bias]), at, ((x.shape[0], weight.shape[1] * groups, *out), x.dtype))
+            at = {
+                'stride': s,
+                'padding': p,
+                'output_padding': o,
+                'dilation': d,
+                'groups': int(groups),
+                'bias': bias is not None,
+            }
+            return emit(
+                f'conv_transpose{n}d',
+                [x, weight] + ([] if bias is None else [bias]),
+                at,
+                ((x.shape[0], weight.shape[1] * groups, *out), x.dtype),
+            )
 
         return batched(input, n, run)
 
@@ -248,7 +303,9 @@ conv_transpose1d, conv_transpose2d, conv_transpose3d = _conv_transpose(1), _conv
 # -- attention -------------------------------------------------------------------------------------------------------
 
 
-def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
+def scaled_dot_product_attention(
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+):
     if dropout_p:
         raise unsupported('scaled_dot_product_attention with dropout_p > 0', 'its result is random')
     if enable_gqa:
@@ -256,7 +313,9 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         value = repeat_interleave(value, query.shape[-3] // value.shape[-3], -3)
     _same_dtype('scaled_dot_product_attention', query, key, value)
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise RuntimeError(f'scaled_dot_product_attention: sizes do not match: query {list(query.shape)}, key {list(key.shape)}, value {list(value.shape)}')
+        raise RuntimeError(
+            f'scaled_dot_product_attention: sizes do not match: query {list(query.shape)}, key {list(key.shape)}, value {list(value.shape)}'
+        )
     if attn_mask is not None and is_causal:
         raise RuntimeError('_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True')
     batch = broadcast_shape(query.shape[:-2], key.shape[:-2], value.shape[:-2])

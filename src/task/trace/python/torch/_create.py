@@ -1,4 +1,5 @@
 """Creation functions: constants, ranges and random draws. A draw is recorded, never made."""
+
 import math
 import numbers
 
@@ -31,17 +32,31 @@ def _filled(shape, value, dtype):
     return drawn(shape, dtype, {'kind': 'constant', 'value': plain(value if dtype is not bool_ else int(value))}, known)
 
 
-def zeros(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None, **kw):
+def zeros(
+    *size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None, **kw
+):
     size = (kw.pop('size'),) if 'size' in kw else size
     return _finish(_filled(_shape(size), 0, dtype or get_default_dtype()), requires_grad, out)
 
 
-def ones(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None, **kw):
+def ones(
+    *size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None, **kw
+):
     size = (kw.pop('size'),) if 'size' in kw else size
     return _finish(_filled(_shape(size), 1, dtype or get_default_dtype()), requires_grad, out)
 
 
-def empty(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, memory_format=None, **kw):
+def empty(
+    *size,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+    **kw,
+):
     """Uninitialised memory: its values are whatever was there, so nothing may be computed from them before they are written."""
     size = (kw.pop('size'),) if 'size' in kw else size
     d = resolve(dtype or get_default_dtype())
@@ -93,10 +108,14 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
     from ._views import unsqueeze
 
     rows, columns = arange(n), arange(n if m is None else m)
-    return _finish(cast(eq(unsqueeze(rows, 1), unsqueeze(columns, 0)), dtype or get_default_dtype()), requires_grad, out)
+    return _finish(
+        cast(eq(unsqueeze(rows, 1), unsqueeze(columns, 0)), dtype or get_default_dtype()), requires_grad, out
+    )
 
 
-def arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+def arange(
+    start=0, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     start, end, step = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
     if end is None:
         start, end = 0, start
@@ -104,19 +123,31 @@ def arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, devi
         dtype = int64 if all(isinstance(v, int) for v in (start, end, step)) else get_default_dtype()
     dtype = resolve(dtype)
     if step == 0 or (end - start) * step < 0:
-        raise RuntimeError('upper bound and lower bound inconsistent with step sign' if step else 'step must be nonzero')
+        raise RuntimeError(
+            'upper bound and lower bound inconsistent with step sign' if step else 'step must be nonzero'
+        )
     n = math.ceil((end - start) / step)
     known = _constant.rounded([start + i * step for i in range(n)], dtype) if n <= _constant.LIMIT else None
-    return _finish(drawn((n,), dtype, {'kind': 'range', 'start': plain(start), 'step': plain(step)}, known), requires_grad, out)
+    return _finish(
+        drawn((n,), dtype, {'kind': 'range', 'start': plain(start), 'step': plain(step)}, known), requires_grad, out
+    )
 
 
 def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
     dtype = resolve(dtype or get_default_dtype())
     step = (end - start) / (steps - 1) if steps > 1 else 0.0
     # ATen counts the second half back from the end, so that both ends are exact.
-    values = [start + i * step if i < steps // 2 else end - (steps - 1 - i) * step for i in range(steps)] if steps != 1 else [start]
+    values = (
+        [start + i * step if i < steps // 2 else end - (steps - 1 - i) * step for i in range(steps)]
+        if steps != 1
+        else [start]
+    )
     if steps > _constant.LIMIT:
-        return _finish(drawn((steps,), dtype, {'kind': 'range', 'start': plain(float(start)), 'step': plain(step)}), requires_grad, out)
+        return _finish(
+            drawn((steps,), dtype, {'kind': 'range', 'start': plain(float(start)), 'step': plain(step)}),
+            requires_grad,
+            out,
+        )
     known = _constant.rounded(values, dtype)
     return _finish(drawn((steps,), dtype, {'kind': 'values', 'values': plain(known)}, known), requires_grad, out)
 
@@ -171,12 +202,20 @@ def _random(size, kw, draw, dtype, requires_grad, generator=None, out=None):
     return _finish(drawn(_shape(size), resolve(dtype), draw), requires_grad, out)
 
 
-def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, **kw):
-    return _random(size, kw, {'kind': 'uniform', 'low': 0, 'high': 1}, dtype or get_default_dtype(), requires_grad, out=out)
+def rand(
+    *size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, **kw
+):
+    return _random(
+        size, kw, {'kind': 'uniform', 'low': 0, 'high': 1}, dtype or get_default_dtype(), requires_grad, out=out
+    )
 
 
-def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, **kw):
-    return _random(size, kw, {'kind': 'normal', 'mean': 0, 'std': 1}, dtype or get_default_dtype(), requires_grad, out=out)
+def randn(
+    *size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, **kw
+):
+    return _random(
+        size, kw, {'kind': 'normal', 'mean': 0, 'std': 1}, dtype or get_default_dtype(), requires_grad, out=out
+    )
 
 
 def rand_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
@@ -187,22 +226,30 @@ def randn_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fal
     return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def randint(low=0, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+def randint(
+    low=0, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False
+):
     if size is None:  # randint(high, size)
         low, high, size = (0, low, high) if isinstance(high, (tuple, list)) else (low, high, size)
     if high is None:  # randint(high, size=size)
         low, high = 0, low
     if size is None or low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    return _random((size,), {}, {'kind': 'integer', 'low': int(low), 'high': int(high)}, dtype or int64, requires_grad, out=out)
+    return _random(
+        (size,), {}, {'kind': 'integer', 'low': int(low), 'high': int(high)}, dtype or int64, requires_grad, out=out
+    )
 
 
-def randint_like(input, low=0, high=None, *, dtype=None, device=None, layout=None, requires_grad=False, memory_format=None):
+def randint_like(
+    input, low=0, high=None, *, dtype=None, device=None, layout=None, requires_grad=False, memory_format=None
+):
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, input.shape, dtype=dtype or input.dtype)
 
 
-def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+def randperm(
+    n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     return _finish(drawn((n,), dtype or int64, {'kind': 'permutation'}), requires_grad, out)
 
 
@@ -210,7 +257,14 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
         shape = (mean if isinstance(mean, Tensor) else std).shape
         return randn(shape) * std + mean
-    return _random((size,), {}, {'kind': 'normal', 'mean': float(mean), 'std': float(std)}, dtype or get_default_dtype(), requires_grad, out=out)
+    return _random(
+        (size,),
+        {},
+        {'kind': 'normal', 'mean': float(mean), 'std': float(std)},
+        dtype or get_default_dtype(),
+        requires_grad,
+        out=out,
+    )
 
 
 def bernoulli(input, p=None, *, generator=None, out=None):
@@ -250,4 +304,3 @@ def fill_(self, value):
 
 def zero_(self):
     return fill_(self, 0)
-

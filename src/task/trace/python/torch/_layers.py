@@ -1,4 +1,5 @@
 """Functions of torch.nn.functional that are operators of their own: normalisation, pooling, resizing, losses, embedding, dropout."""
+
 import math
 
 from ._contract import batched, tuple_of
@@ -20,17 +21,26 @@ def _optional(**operands):
 def _check_trailing(what, x, normalized_shape, *affine):
     n = len(normalized_shape)
     if tuple(x.shape[x.ndim - n :]) != tuple(normalized_shape):
-        raise RuntimeError(f'Given normalized_shape={list(normalized_shape)}, expected input with shape [*, {", ".join(map(str, normalized_shape))}], but got input of size{list(x.shape)}')
+        raise RuntimeError(
+            f'Given normalized_shape={list(normalized_shape)}, expected input with shape [*, {", ".join(map(str, normalized_shape))}], but got input of size{list(x.shape)}'
+        )
     for t in affine:
         if t is not None and tuple(t.shape) != tuple(normalized_shape):
-            raise RuntimeError(f'{what}: expected weight and bias of shape {list(normalized_shape)}, got {list(t.shape)}')
+            raise RuntimeError(
+                f'{what}: expected weight and bias of shape {list(normalized_shape)}, got {list(t.shape)}'
+            )
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     normalized_shape = [int(n) for n in normalized_shape]
     _check_trailing('layer_norm', input, normalized_shape, weight, bias)
     operands, flags = _optional(weight=weight, bias=bias)
-    return emit('layer_norm', [input, *operands], {'normalized_shape': normalized_shape, 'eps': plain(eps), **flags}, (input.shape, input.dtype))
+    return emit(
+        'layer_norm',
+        [input, *operands],
+        {'normalized_shape': normalized_shape, 'eps': plain(eps), **flags},
+        (input.shape, input.dtype),
+    )
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
@@ -38,7 +48,12 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     _check_trailing('rms_norm', input, normalized_shape, weight)
     operands, flags = _optional(weight=weight)
     eps = finfo(input.dtype).eps if eps is None else eps
-    return emit('rms_norm', [input, *operands], {'normalized_shape': normalized_shape, 'eps': plain(eps), **flags}, (input.shape, input.dtype))
+    return emit(
+        'rms_norm',
+        [input, *operands],
+        {'normalized_shape': normalized_shape, 'eps': plain(eps), **flags},
+        (input.shape, input.dtype),
+    )
 
 
 def _check_channels(what, x, *tensors):
@@ -46,7 +61,9 @@ def _check_channels(what, x, *tensors):
         raise ValueError(f'{what}: expected at least 2D input (got {x.ndim}D input)')
     for t in tensors:
         if t is not None and tuple(t.shape) != (x.shape[1],):
-            raise RuntimeError(f'{what}: expected weight, bias and statistics of {x.shape[1]} channels, got {list(t.shape)}')
+            raise RuntimeError(
+                f'{what}: expected weight, bias and statistics of {x.shape[1]} channels, got {list(t.shape)}'
+            )
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
@@ -64,12 +81,21 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     _check_channels('group_norm', input, weight, bias)
     if input.shape[1] % num_groups:
-        raise RuntimeError(f'Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} and num_groups={num_groups}')
+        raise RuntimeError(
+            f'Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} and num_groups={num_groups}'
+        )
     operands, flags = _optional(weight=weight, bias=bias)
-    return emit('group_norm', [input, *operands], {'num_groups': int(num_groups), 'eps': plain(eps), **flags}, (input.shape, input.dtype))
+    return emit(
+        'group_norm',
+        [input, *operands],
+        {'num_groups': int(num_groups), 'eps': plain(eps), **flags},
+        (input.shape, input.dtype),
+    )
 
 
-def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5):
+def instance_norm(
+    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
+):
     _check_channels('instance_norm', input, weight, bias)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
@@ -80,7 +106,9 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
 
 
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
-    squares = copy_reshape(mul(input, input), (input.shape[0], 1, input.shape[1], -1 if input.ndim < 3 else math.prod(input.shape[2:])))
+    squares = copy_reshape(
+        mul(input, input), (input.shape[0], 1, input.shape[1], -1 if input.ndim < 3 else math.prod(input.shape[2:]))
+    )
     squares = pad_(squares, (0, 0, size // 2, (size - 1) // 2))
     average = copy_reshape(avg_pool2d(squares, (size, 1), stride=1), input.shape)
     return div(input, pow_(add(mul(average, alpha), k), beta))
@@ -104,10 +132,14 @@ def _pool_arguments(x, n, kernel_size, stride, padding, dilation, ceil_mode):
     p, d = tuple_of(padding, n), tuple_of(dilation, n)
     for kk, pp in zip(k, p):
         if pp > kk // 2:
-            raise RuntimeError(f'pad should be at most half of effective kernel size, but got pad={pp}, kernel_size={kk}')
+            raise RuntimeError(
+                f'pad should be at most half of effective kernel size, but got pad={pp}, kernel_size={kk}'
+            )
     out = [pooled_size(*v, ceil_mode) for v in zip(x.shape[2:], k, s, p, d)]
     if any(o <= 0 for o in out):
-        raise RuntimeError(f'Given input size: {list(x.shape[1:])}. Calculated output size: {out}. Output size is too small')
+        raise RuntimeError(
+            f'Given input size: {list(x.shape[1:])}. Calculated output size: {out}. Output size is too small'
+        )
     return k, s, p, d, (x.shape[0], x.shape[1], *out)
 
 
@@ -131,7 +163,14 @@ def _avg_pool(n):
     def f(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
         def run(x):
             k, s, p, _, shape = _pool_arguments(x, n, kernel_size, stride, padding, 1, ceil_mode)
-            at = {'kernel': k, 'stride': s, 'padding': p, 'ceil_mode': bool(ceil_mode), 'count_include_pad': bool(count_include_pad), 'divisor': divisor_override}
+            at = {
+                'kernel': k,
+                'stride': s,
+                'padding': p,
+                'ceil_mode': bool(ceil_mode),
+                'count_include_pad': bool(count_include_pad),
+                'divisor': divisor_override,
+            }
             return emit(f'avg_pool{n}d', [x], at, (shape, x.dtype))
 
         return batched(input, n, run)
@@ -180,7 +219,15 @@ def _lp_pool(n):
 lp_pool1d, lp_pool2d, lp_pool3d = _lp_pool(1), _lp_pool(2), _lp_pool(3)
 
 
-def interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None, antialias=False):
+def interpolate(
+    input,
+    size=None,
+    scale_factor=None,
+    mode='nearest',
+    align_corners=None,
+    recompute_scale_factor=None,
+    antialias=False,
+):
     n = input.ndim - 2
     if antialias:
         raise unsupported('interpolate with antialias=True')
@@ -192,7 +239,9 @@ def interpolate(input, size=None, scale_factor=None, mode='nearest', align_corne
     if size is not None:
         out, scales = tuple_of(size, n), [None] * n
     else:
-        scales = [float(v) for v in scale_factor] if isinstance(scale_factor, (tuple, list)) else [float(scale_factor)] * n
+        scales = (
+            [float(v) for v in scale_factor] if isinstance(scale_factor, (tuple, list)) else [float(scale_factor)] * n
+        )
         out = [math.floor(i * s) for i, s in zip(input.shape[2:], scales)]
         scales = [None] * n if recompute_scale_factor else scales
     if mode == 'area':
@@ -209,7 +258,9 @@ def pixel_shuffle(input, upscale_factor):
     r = upscale_factor
     *lead, c, h, w = input.shape
     if c % (r * r):
-        raise RuntimeError(f'pixel_shuffle expects its input\'s channel dimension to be divisible by the square of upscale_factor, but input.size(-3)={c}')
+        raise RuntimeError(
+            f"pixel_shuffle expects its input's channel dimension to be divisible by the square of upscale_factor, but input.size(-3)={c}"
+        )
     n = len(lead)
     x = copy_reshape(input, (*lead, c // (r * r), r, r, h, w)).permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
     return copy_reshape(x, (*lead, c // (r * r), h * r, w * r))
@@ -233,7 +284,9 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     k, d, p, s = [tuple_of(v, 2) for v in (kernel_size, dilation, padding, stride)]
 
     def run(x):
-        count = math.prod((i + 2 * pp - dd * (kk - 1) - 1) // ss + 1 for i, kk, dd, pp, ss in zip(x.shape[2:], k, d, p, s))
+        count = math.prod(
+            (i + 2 * pp - dd * (kk - 1) - 1) // ss + 1 for i, kk, dd, pp, ss in zip(x.shape[2:], k, d, p, s)
+        )
         shape = (x.shape[0], x.shape[1] * math.prod(k), count)
         return emit('im2col', [x], {'kernel': k, 'stride': s, 'padding': p, 'dilation': d}, (shape, x.dtype))
 
@@ -247,14 +300,18 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     if max_norm is not None:
         raise unsupported('embedding with max_norm', 'it changes the weight in place')
     if input.dtype.category != 1:
-        raise RuntimeError(f'Expected tensor for argument #1 \'indices\' to have one of the following scalar types: Long, Int; but got {input.dtype!r} instead')
+        raise RuntimeError(
+            f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got {input.dtype!r} instead"
+        )
     return emit('embedding', [cast(input, int64), weight], {}, ((*input.shape, weight.shape[1]), weight.dtype))
 
 
 def one_hot(tensor, num_classes=-1):
     if num_classes < 0:
         raise unsupported('one_hot without num_classes', 'the size of the result would depend on values')
-    return emit('one_hot', [cast(tensor, int64)], {'num_classes': int(num_classes)}, ((*tensor.shape, num_classes), int64))
+    return emit(
+        'one_hot', [cast(tensor, int64)], {'num_classes': int(num_classes)}, ((*tensor.shape, num_classes), int64)
+    )
 
 
 def dropout(input, p=0.5, training=True, inplace=False):
@@ -282,7 +339,11 @@ def _channel_dropout(name, n):
     return f
 
 
-dropout1d, dropout2d, dropout3d = _channel_dropout('dropout1d', 1), _channel_dropout('dropout2d', None), _channel_dropout('dropout3d', 3)
+dropout1d, dropout2d, dropout3d = (
+    _channel_dropout('dropout1d', 1),
+    _channel_dropout('dropout2d', None),
+    _channel_dropout('dropout3d', 3),
+)
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
@@ -333,7 +394,12 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction='mean', wei
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction='mean', beta=1.0):
     if beta == 0:
         return l1_loss(input, target, size_average, reduce, reduction)
-    return _pairwise('smooth_l1_loss', input, target, {'reduction': _reduction(reduction, size_average, reduce), 'beta': plain(float(beta))})
+    return _pairwise(
+        'smooth_l1_loss',
+        input,
+        target,
+        {'reduction': _reduction(reduction, size_average, reduce), 'beta': plain(float(beta))},
+    )
 
 
 def huber_loss(input, target, reduction='mean', delta=1.0, weight=None):
@@ -354,23 +420,35 @@ def _classes(input):
 def _check_target(what, input, target):
     expected = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
     if tuple(target.shape) != expected:
-        raise RuntimeError(f'{what}: expected a target of class indices of shape {list(expected)} for input {list(input.shape)}, got {list(target.shape)}')
+        raise RuntimeError(
+            f'{what}: expected a target of class indices of shape {list(expected)} for input {list(input.shape)}, got {list(target.shape)}'
+        )
     if target.dtype is not int64:
         raise RuntimeError(f'{what}: expected target of class indices of dtype torch.int64, got {target.dtype!r}')
     return expected
 
 
-def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0):
+def cross_entropy(
+    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0
+):
     reduction = _reduction(reduction, size_average, reduce)
     indices = target.dtype.category != 2
     if indices:
         shape = _check_target('cross_entropy', input, target)
     else:
         if tuple(target.shape) != tuple(input.shape):
-            raise RuntimeError(f'cross_entropy: expected target probabilities of shape {list(input.shape)}, got {list(target.shape)}')
+            raise RuntimeError(
+                f'cross_entropy: expected target probabilities of shape {list(input.shape)}, got {list(target.shape)}'
+            )
         shape = () if input.ndim == 1 else (input.shape[0], *input.shape[2:])
     operands, flags = _optional(weight=weight)
-    at = {**flags, 'target': 'indices' if indices else 'probabilities', 'reduction': reduction, 'ignore_index': int(ignore_index), 'label_smoothing': plain(float(label_smoothing))}
+    at = {
+        **flags,
+        'target': 'indices' if indices else 'probabilities',
+        'reduction': reduction,
+        'ignore_index': int(ignore_index),
+        'label_smoothing': plain(float(label_smoothing)),
+    }
     return emit('cross_entropy', [input, target, *operands], at, (shape if reduction == 'none' else (), input.dtype))
 
 
@@ -385,17 +463,36 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 def _binary_loss(op, input, target, reduction, **optional):
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(f'Target size ({list(target.shape)}) must be the same as input size ({list(input.shape)})')
-    optional = {k: t if t is None or tuple(t.shape) == tuple(input.shape) else expand(t, input.shape) for k, t in optional.items()}
+    optional = {
+        k: t if t is None or tuple(t.shape) == tuple(input.shape) else expand(t, input.shape)
+        for k, t in optional.items()
+    }
     operands, flags = _optional(**optional)
-    return emit(op, [input, cast(target, input.dtype), *operands], {**flags, 'reduction': reduction}, (input.shape if reduction == 'none' else (), input.dtype))
+    return emit(
+        op,
+        [input, cast(target, input.dtype), *operands],
+        {**flags, 'reduction': reduction},
+        (input.shape if reduction == 'none' else (), input.dtype),
+    )
 
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction='mean'):
-    return _binary_loss('binary_cross_entropy', input, target, _reduction(reduction, size_average, reduce), weight=weight)
+    return _binary_loss(
+        'binary_cross_entropy', input, target, _reduction(reduction, size_average, reduce), weight=weight
+    )
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None):
-    return _binary_loss('binary_cross_entropy_with_logits', input, target, _reduction(reduction, size_average, reduce), weight=weight, pos_weight=pos_weight)
+def binary_cross_entropy_with_logits(
+    input, target, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None
+):
+    return _binary_loss(
+        'binary_cross_entropy_with_logits',
+        input,
+        target,
+        _reduction(reduction, size_average, reduce),
+        weight=weight,
+        pos_weight=pos_weight,
+    )
 
 
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction='mean'):
@@ -409,12 +506,17 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, size_average=None, r
 
 
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction='mean'):
-    return _reduce(UNARY['log1p'](UNARY['exp'](mul(UNARY['neg'](target), input))), _reduction(reduction, size_average, reduce))
+    return _reduce(
+        UNARY['log1p'](UNARY['exp'](mul(UNARY['neg'](target), input))), _reduction(reduction, size_average, reduce)
+    )
 
 
 def cosine_embedding_loss(input1, input2, target, margin=0.0, size_average=None, reduce=None, reduction='mean'):
     similarity = _cosine_for_loss(input1, input2)
-    loss = add(where(eq(target, 1), sub(1.0, similarity), 0.0), where(eq(target, -1), clamp_min(sub(similarity, margin), 0), 0.0))
+    loss = add(
+        where(eq(target, 1), sub(1.0, similarity), 0.0),
+        where(eq(target, -1), clamp_min(sub(similarity, margin), 0), 0.0),
+    )
     return _reduce(loss, _reduction(reduction, size_average, reduce))
 
 
@@ -425,7 +527,9 @@ def _cosine_for_loss(a, b):
     return div(sum_(mul(a, b), d), UNARY['sqrt'](mul(square(a), square(b))))
 
 
-def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None, reduction='mean'):
+def triplet_margin_loss(
+    anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None, reduction='mean'
+):
     near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
     if swap:
         from ._pointwise import minimum
@@ -434,7 +538,9 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
     return _reduce(clamp_min(add(sub(near, far), margin), 0), _reduction(reduction, size_average, reduce))
 
 
-def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction='mean'):
+def poisson_nll_loss(
+    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction='mean'
+):
     log = UNARY['log']
     loss = sub(UNARY['exp'](input), mul(target, input)) if log_input else sub(input, mul(target, log(add(input, eps))))
     if full:
@@ -471,3 +577,8 @@ def ctc_loss(*args, **kw):
     raise unsupported('ctc_loss')
 
 
+__all__ = [
+    name
+    for name, f in list(globals().items())
+    if getattr(f, '__module__', None) == __name__ and not name.startswith('_')
+]

@@ -1,5 +1,6 @@
 """Attach the operators to Tensor: methods, their in-place forms (`add_`), Python's operators and copies."""
-from . import _contract, _create, _pointwise as pw, _reduce, _views as v
+
+from . import _contract, _create, _indexing, _pointwise as pw, _reduce, _views as v
 from ._dtypes import bool_, dtype as dtype_type, float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8
 from ._record import unsupported
 from ._tensor import Tensor, alias, device as device_type, wrap
@@ -84,7 +85,9 @@ def to(self, *args, **kw):
 
 def type_(self, dtype=None):
     if dtype is None:
-        return f'torch.cuda.{ {"float32": "Float", "int64": "Long"}.get(self.dtype.name, self.dtype.name.title())}Tensor'
+        return (
+            f'torch.cuda.{ {"float32": "Float", "int64": "Long"}.get(self.dtype.name, self.dtype.name.title()) }Tensor'
+        )
     if isinstance(dtype, str):
         raise unsupported('Tensor.type(string)')
     return pw.cast(self, dtype)
@@ -122,7 +125,18 @@ def _cast_method(d):
     return lambda self, memory_format=None: pw.cast(self, d)
 
 
-CASTS = {'float': float32, 'double': float64, 'half': float16, 'bfloat16': bfloat16, 'int': int32, 'long': int64, 'short': int16, 'char': int8, 'byte': uint8, 'bool': bool_}
+CASTS = {
+    'float': float32,
+    'double': float64,
+    'half': float16,
+    'bfloat16': bfloat16,
+    'int': int32,
+    'long': int64,
+    'short': int16,
+    'char': int8,
+    'byte': uint8,
+    'bool': bool_,
+}
 
 METHODS |= {name: _cast_method(d) for name, d in CASTS.items()}
 METHODS |= {
@@ -155,7 +169,15 @@ def attach():
     for name in IN_PLACE:
         setattr(Tensor, name + '_', _in_place_form(name, METHODS[name]))
     Tensor.squeeze_ = Tensor.unsqueeze_ = Tensor.transpose_ = Tensor.t_ = Tensor.resize_ = _refused_shape_change
-    for name, op in {'add': pw.add, 'sub': pw.sub, 'mul': pw.mul, 'truediv': pw.div, 'floordiv': pw.floor_divide, 'mod': pw.remainder, 'pow': pw.pow_}.items():
+    for name, op in {
+        'add': pw.add,
+        'sub': pw.sub,
+        'mul': pw.mul,
+        'truediv': pw.div,
+        'floordiv': pw.floor_divide,
+        'mod': pw.remainder,
+        'pow': pw.pow_,
+    }.items():
         setattr(Tensor, f'__{name}__', _guarded(op))
         setattr(Tensor, f'__r{name}__', _guarded(_reflected(op)))
         setattr(Tensor, f'__i{name}__', _in_place_form(name, op))
@@ -170,7 +192,7 @@ def attach():
     Tensor.__rmatmul__ = _reflected(_contract.matmul)
     Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = pw.UNARY['neg'], pw.UNARY['abs'], pw.bitwise_not
     Tensor.__pos__ = lambda self: self
-    Tensor.__getitem__, Tensor.__setitem__ = v.getitem, v.setitem
+    Tensor.__getitem__, Tensor.__setitem__ = _indexing.getitem, _indexing.setitem
     Tensor.T = property(lambda self: v.permute(self, list(range(self.ndim))[::-1]))
     Tensor.mT = property(lambda self: v.transpose(self, -2, -1))
     Tensor.data = property(detach, lambda self, new: copy_(self, new))
@@ -178,5 +200,3 @@ def attach():
 
 def _refused_shape_change(self, *args, **kw):
     raise unsupported('a method that changes the shape of a tensor in place')
-
-

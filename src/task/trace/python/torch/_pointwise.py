@@ -1,4 +1,5 @@
 """Pointwise operators: unary, binary with promotion and broadcasting, comparison, logic, selection, activation."""
+
 import math
 
 from . import _constant
@@ -183,10 +184,23 @@ def _binary(op, floats=False):
     return f
 
 
-mul, minimum, maximum = _binary('mul'), _binary('minimum'), _binary('maximum')
+minimum, maximum = _binary('minimum'), _binary('maximum')
+_mul = _binary('mul')
 eq, ne, lt, le, gt, ge = [_binary(op) for op in ('eq', 'ne', 'lt', 'le', 'gt', 'ge')]
 atan2, remainder, fmod = _binary('atan2', True), _binary('remainder'), _binary('fmod')
-COMPARISON_FUNCTIONS = {'eq': eq, 'ne': ne, 'lt': lt, 'le': le, 'gt': gt, 'ge': ge, 'not_equal': ne, 'less': lt, 'less_equal': le, 'greater': gt, 'greater_equal': ge}
+COMPARISON_FUNCTIONS = {
+    'eq': eq,
+    'ne': ne,
+    'lt': lt,
+    'le': le,
+    'gt': gt,
+    'ge': ge,
+    'not_equal': ne,
+    'less': lt,
+    'less_equal': le,
+    'greater': gt,
+    'greater_equal': ge,
+}
 
 
 def _scaled(op):
@@ -195,8 +209,10 @@ def _scaled(op):
             raise unsupported(f'out= of torch.{op}')
         if alpha != 1:
             other = mul(other, alpha) if isinstance(other, Tensor) else other * alpha
-        if op == 'sub' and result_type([input, other]) is bool_:
-            raise RuntimeError('Subtraction, the `-` operator, with two bool tensors is not supported.')
+        if op == 'sub' and any(isinstance(x, Tensor) and x.dtype is bool_ for x in (input, other)):
+            raise RuntimeError(
+                'Subtraction, the `-` operator, with a bool tensor is not supported. Use `~` or logical_not() instead.'
+            )
         if op == 'add' and result_type([input, other]) is bool_:
             return logical('logical_or', input, other)
         return binary(op, input, other)
@@ -208,6 +224,12 @@ def _scaled(op):
 add, sub = _scaled('add'), _scaled('sub')
 
 
+def mul(input, other, *, out=None):
+    if result_type([input, other]) is bool_:
+        return logical('logical_and', input, other)
+    return _mul(input, other, out=out)
+
+
 def rsub(input, other, *, alpha=1):
     return sub(other, input, alpha=alpha)
 
@@ -215,7 +237,9 @@ def rsub(input, other, *, alpha=1):
 def div(input, other, *, rounding_mode=None, out=None):
     dtype = result_type([input, other])
     if rounding_mode not in (None, 'floor', 'trunc'):
-        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
     if rounding_mode is None and dtype.category != 2:
         dtype = get_default_dtype()
     return binary('div', input, other, {'rounding': rounding_mode}, dtype)
@@ -235,7 +259,9 @@ def pow_(input, exponent, *, out=None):
 
 def logical(op, a, b):
     """logical_and/or/xor: operands of any type; numbers become bool constants."""
-    truth = lambda x: x if isinstance(x, Tensor) else drawn((), bool_, {'kind': 'constant', 'value': int(bool(x))}, [bool(x)])
+    truth = lambda x: (
+        x if isinstance(x, Tensor) else drawn((), bool_, {'kind': 'constant', 'value': int(bool(x))}, [bool(x)])
+    )
     a, b = truth(a), truth(b)
     shape = broadcast_shape(a.shape, b.shape)
     known = _constant.binary(op, a._constant(), tuple(a.shape), b._constant(), tuple(b.shape), shape, bool_)
@@ -273,9 +299,15 @@ def where(condition, input=None, other=None):
     if input is None:
         raise unsupported('torch.where with one argument', 'the size of the result would depend on values')
     dtype = result_type([input, other])
-    make = lambda x: cast(x, dtype) if isinstance(x, Tensor) else drawn((), dtype, {'kind': 'constant', 'value': plain(_number(x))}, _constant.rounded([x], dtype))
+    make = lambda x: (
+        cast(x, dtype)
+        if isinstance(x, Tensor)
+        else drawn((), dtype, {'kind': 'constant', 'value': plain(_number(x))}, _constant.rounded([x], dtype))
+    )
     if condition.dtype is not bool_:
-        raise RuntimeError(f'where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype!r}')
+        raise RuntimeError(
+            f'where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype!r}'
+        )
     a, b = make(input), make(other)
     return emit('where', [condition, a, b], {}, (broadcast_shape(condition.shape, a.shape, b.shape), dtype))
 
@@ -329,7 +361,10 @@ def addcdiv(input, tensor1, tensor2, *, value=1):
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
     from ._dtypes import finfo
 
-    top, bottom = finfo(input.dtype).max if posinf is None else posinf, finfo(input.dtype).min if neginf is None else neginf
+    top, bottom = (
+        finfo(input.dtype).max if posinf is None else posinf,
+        finfo(input.dtype).min if neginf is None else neginf,
+    )
     x = masked_fill(input, isnan(input), nan)
     x = masked_fill(x, eq(input, math.inf), top)
     return masked_fill(x, eq(input, -math.inf), bottom)

@@ -2,6 +2,7 @@
 
 One recorder serves one trace (`reset` before each). Nothing is computed: a value is a shape, a type and where it came from.
 """
+
 import sys
 
 TASK_FILE = '<task>'

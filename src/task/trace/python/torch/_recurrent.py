@@ -1,4 +1,5 @@
 """LSTM, GRU and plain RNN: kept whole as operators; the cells are composed."""
+
 from ._contract import linear
 from ._create import zeros
 from ._pointwise import UNARY, add, mul, relu, sub
@@ -14,7 +15,9 @@ def run(kind, x, state, weights, *, hidden_size, num_layers, bias, batch_first, 
         raise RuntimeError(f'{kind.upper()}: Expected input to be 2D or 3D, got {x.ndim}D instead')
     directions = 2 if bidirectional else 1
     if x.shape[-1] != weights[0].shape[1]:
-        raise RuntimeError(f'input.size(-1) must be equal to input_size. Expected {weights[0].shape[1]}, got {x.shape[-1]}')
+        raise RuntimeError(
+            f'input.size(-1) must be equal to input_size. Expected {weights[0].shape[1]}, got {x.shape[-1]}'
+        )
     if unbatched:
         x = copy_reshape(x, (1, *x.shape) if batch_first else (x.shape[0], 1, x.shape[1]))
     batch = x.shape[0 if batch_first else 1]
@@ -27,7 +30,13 @@ def run(kind, x, state, weights, *, hidden_size, num_layers, bias, batch_first, 
     for s in states:
         if tuple(s.shape) != shape:
             raise RuntimeError(f'Expected hidden size {shape}, got {list(s.shape)}')
-    at = {'hidden_size': hidden_size, 'num_layers': num_layers, 'bias': bool(bias), 'batch_first': bool(batch_first), 'bidirectional': bool(bidirectional)}
+    at = {
+        'hidden_size': hidden_size,
+        'num_layers': num_layers,
+        'bias': bool(bias),
+        'batch_first': bool(batch_first),
+        'bidirectional': bool(bidirectional),
+    }
     if nonlinearity is not None:
         at['nonlinearity'] = nonlinearity
     outputs = [((x.shape[0], x.shape[1], hidden_size * directions), x.dtype)] + [(shape, x.dtype)] * count

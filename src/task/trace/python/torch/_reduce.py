@@ -1,4 +1,5 @@
 """Reductions, and operators along one dimension: softmax, scans, sorting."""
+
 import functools
 import math
 
@@ -76,7 +77,9 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 def mean(input, dim=None, keepdim=False, *, dtype=None):
     x = cast(input, dtype) if dtype else input
     if x.dtype.category != 2:
-        raise RuntimeError(f"mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {x.dtype!r}")
+        raise RuntimeError(
+            f'mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {x.dtype!r}'
+        )
     return reduce('mean', x, dim, keepdim)
 
 
@@ -349,5 +352,3 @@ def trapezoid(y, x=None, *, dx=1.0, dim=-1):
     d = check_dim(dim, y.ndim)
     pair = add(y.narrow(d, 1, y.shape[d] - 1), y.narrow(d, 0, y.shape[d] - 1))
     return sum(mul(pair, diff(x, dim=d if x.ndim > 1 else -1)) if x is not None else mul(pair, dx), d) / 2
-
-

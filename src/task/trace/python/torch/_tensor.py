@@ -4,6 +4,7 @@ A view keeps its parent, how to redo itself from the parent's value (`_redo`) an
 into the parent (`_undo`). A write makes a new value and bumps the version; views notice on their next use. The graph
 stays pure. Operators live in the other files and are attached as methods in `_methods.py`.
 """
+
 import math
 
 from . import _constant
@@ -111,7 +112,6 @@ class Tensor:
             raise unsupported(self._frozen)
         ident, known = new._id(), new._known
         if self._parent is not None:
-            base = self._parent._id()
             self._parent._write(self._undo(self._parent, new))
             self._seen = self._parent._version
         self._value, self._known = ident, known
@@ -197,7 +197,10 @@ class Tensor:
     def _python(self, what):
         known = self._constant()
         if known is None:
-            raise unsupported(what, "the value of a tensor is not known while tracing, so a task's control flow may depend on shapes only")
+            raise unsupported(
+                what,
+                "the value of a tensor is not known while tracing, so a task's control flow may depend on shapes only",
+            )
         if len(known) != 1:
             raise RuntimeError('a Tensor with %d elements cannot be converted to Scalar' % len(known))
         return known[0]
@@ -324,4 +327,3 @@ def dense_row_major(shape, strides):
                 return False
             expected *= n
     return True
-

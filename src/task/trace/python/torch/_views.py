@@ -1,10 +1,11 @@
 """Views and rearrangement: reshape, permute, slices, indexing, concatenation, padding."""
+
 import math
 
 from . import _constant
 from ._record import plain, unsupported
-from ._tensor import Size, Tensor, alias, check_dim, dense_row_major, drawn, emit, wrap
-from ._dtypes import bool_, int64
+from ._tensor import Tensor, alias, check_dim, drawn, emit
+from ._dtypes import int64
 
 
 def _sizes(args):
@@ -81,7 +82,9 @@ def view(input, *shape, dtype=None):
     shape = _infer(_sizes(shape), input.numel())
     strides = view_strides(input.shape, input._strides, shape)
     if strides is None:
-        raise RuntimeError("view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead.")
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
     return _reshaped(input, shape, strides)
 
 
@@ -131,12 +134,21 @@ def unsqueeze(input, dim):
 def permute(input, *dims):
     dims = [check_dim(d, input.ndim) for d in _sizes(dims)]
     if sorted(dims) != list(range(input.ndim)):
-        raise RuntimeError(f'permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}')
+        raise RuntimeError(
+            f'permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}'
+        )
     if dims == list(range(input.ndim)):
         return alias(input, None, None, tuple(input.shape), input._strides, lambda parent, new: new)
     inverse = sorted(range(len(dims)), key=lambda i: dims[i])
     shape = tuple(input.shape[d] for d in dims)
-    return alias(input, 'permute', {'dims': dims}, shape, [input._strides[d] for d in dims], lambda parent, new: permute(new, inverse))
+    return alias(
+        input,
+        'permute',
+        {'dims': dims},
+        shape,
+        [input._strides[d] for d in dims],
+        lambda parent, new: permute(new, inverse),
+    )
 
 
 def transpose(input, dim0, dim1):
@@ -155,7 +167,9 @@ def t(input):
 
 def movedim(input, source, destination):
     source = [check_dim(d, input.ndim) for d in (source if isinstance(source, (tuple, list)) else [source])]
-    destination = [check_dim(d, input.ndim) for d in (destination if isinstance(destination, (tuple, list)) else [destination])]
+    destination = [
+        check_dim(d, input.ndim) for d in (destination if isinstance(destination, (tuple, list)) else [destination])
+    ]
     dims = [None] * input.ndim
     for s, d in zip(source, destination):
         dims[d] = s
@@ -167,7 +181,9 @@ def expand(input, *sizes):
     sizes = list(_sizes(sizes))
     lead = len(sizes) - input.ndim
     if lead < 0:
-        raise RuntimeError(f'expand: the number of sizes provided ({len(sizes)}) must be greater or equal to the number of dimensions in the tensor ({input.ndim})')
+        raise RuntimeError(
+            f'expand: the number of sizes provided ({len(sizes)}) must be greater or equal to the number of dimensions in the tensor ({input.ndim})'
+        )
     x = input
     if lead:
         x = _reshaped(x, (1,) * lead + tuple(x.shape), [0] * lead + list(x._strides))
@@ -177,7 +193,9 @@ def expand(input, *sizes):
                 raise RuntimeError('expand: -1 is not allowed in a leading, non-existing dimension')
             sizes[d] = x.shape[d]
         elif x.shape[d] not in (1, n):
-            raise RuntimeError(f'The expanded size of the tensor ({n}) must match the existing size ({x.shape[d]}) at non-singleton dimension {d}.  Target sizes: {sizes}.  Tensor sizes: {list(input.shape)}')
+            raise RuntimeError(
+                f'The expanded size of the tensor ({n}) must match the existing size ({x.shape[d]}) at non-singleton dimension {d}.  Target sizes: {sizes}.  Tensor sizes: {list(input.shape)}'
+            )
     shape = tuple(sizes)
     if shape == tuple(x.shape):
         return x if lead else alias(x, None, None, shape, x._strides, lambda parent, new: new)
@@ -206,7 +224,9 @@ def broadcast_shape(*shapes):
             d = rank - len(s) + i
             if n != 1:
                 if out[d] not in (1, n):
-                    raise RuntimeError(f'The size of tensor a ({out[d]}) must match the size of tensor b ({n}) at non-singleton dimension {d}')
+                    raise RuntimeError(
+                        f'The size of tensor a ({out[d]}) must match the size of tensor b ({n}) at non-singleton dimension {d}'
+                    )
                 out[d] = n
     return tuple(out)
 
@@ -228,7 +248,14 @@ def slice_(x, dim, start, end, step=1):
     if size == x.shape[dim]:
         return alias(x, None, None, tuple(shape), x._strides, lambda parent, new: new)
     at = {'dim': dim, 'start': start, 'end': max(start, end), 'step': step}
-    return alias(x, 'slice', at, tuple(shape), strides, lambda parent, new: emit('slice_scatter', [parent, new], at, (parent.shape, parent.dtype)))
+    return alias(
+        x,
+        'slice',
+        at,
+        tuple(shape),
+        strides,
+        lambda parent, new: emit('slice_scatter', [parent, new], at, (parent.shape, parent.dtype)),
+    )
 
 
 def select(input, dim, index):
@@ -240,7 +267,14 @@ def select(input, dim, index):
     at = {'dim': d, 'index': i % input.shape[d]}
     shape, strides = list(input.shape), list(input._strides)
     del shape[d], strides[d]
-    return alias(input, 'select', at, tuple(shape), strides, lambda parent, new: emit('select_scatter', [parent, new], at, (parent.shape, parent.dtype)))
+    return alias(
+        input,
+        'select',
+        at,
+        tuple(shape),
+        strides,
+        lambda parent, new: emit('select_scatter', [parent, new], at, (parent.shape, parent.dtype)),
+    )
 
 
 def narrow(input, dim, start, length):
@@ -260,7 +294,9 @@ def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
             raise RuntimeError(f'split_size must be positive, got {parts}')
         parts = [min(parts, n - i) for i in range(0, n, parts)] or [0]
     if sum(parts) != n:
-        raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={list(parts)}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={list(parts)}"
+        )
     out, start = [], 0
     for p in parts:
         out.append(slice_(tensor, d, start, start + p))
@@ -306,7 +342,9 @@ def cat(tensors, dim=0):
     d = check_dim(dim, first.ndim)
     for i, x in enumerate(tensors):
         if x.ndim != first.ndim or any(a != b for k, (a, b) in enumerate(zip(x.shape, first.shape)) if k != d):
-            raise RuntimeError(f'Sizes of tensors must match except in dimension {d}. Expected {list(first.shape)} but got {list(x.shape)} for tensor number {i} in the list.')
+            raise RuntimeError(
+                f'Sizes of tensors must match except in dimension {d}. Expected {list(first.shape)} but got {list(x.shape)} for tensor number {i} in the list.'
+            )
     shape = list(first.shape)
     shape[d] = sum(x.shape[d] for x in tensors)
     return emit('cat', tensors, {'dim': d}, (tuple(shape), d_type))
@@ -317,7 +355,9 @@ def stack(tensors, dim=0):
     d = check_dim(dim, tensors[0].ndim + 1)
     for x in tensors:
         if x.shape != tensors[0].shape:
-            raise RuntimeError(f'stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and {list(x.shape)}')
+            raise RuntimeError(
+                f'stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and {list(x.shape)}'
+            )
     shape = list(tensors[0].shape)
     shape.insert(d, len(tensors))
     return emit('stack', tensors, {'dim': d}, (tuple(shape), d_type))
@@ -364,7 +404,9 @@ def repeat_interleave(input, repeats, dim=None, *, output_size=None):
 def pad(input, pad, mode='constant', value=None):
     pad = [int(p) for p in pad]
     if len(pad) % 2 or len(pad) // 2 > input.ndim:
-        raise RuntimeError(f'Padding length should be an even number no more than twice the number of dimensions, got {len(pad)}')
+        raise RuntimeError(
+            f'Padding length should be an even number no more than twice the number of dimensions, got {len(pad)}'
+        )
     before, after = [0] * input.ndim, [0] * input.ndim
     for i in range(len(pad) // 2):
         before[input.ndim - 1 - i], after[input.ndim - 1 - i] = pad[2 * i], pad[2 * i + 1]
@@ -373,14 +415,23 @@ def pad(input, pad, mode='constant', value=None):
     shape = tuple(b + n + a for b, n, a in zip(before, input.shape, after))
     for d, n in enumerate(shape):
         if n < 0:
-            raise RuntimeError(f'The input size {input.shape[d]}, plus negative padding {before[d]} and {after[d]}, resulted in a negative output size')
+            raise RuntimeError(
+                f'The input size {input.shape[d]}, plus negative padding {before[d]} and {after[d]}, resulted in a negative output size'
+            )
         if mode == 'reflect' and max(before[d], after[d]) >= input.shape[d]:
-            raise RuntimeError(f'Padding size should be less than the corresponding input dimension, but got: padding ({before[d]}, {after[d]}) at dimension {d} of input {list(input.shape)}')
+            raise RuntimeError(
+                f'Padding size should be less than the corresponding input dimension, but got: padding ({before[d]}, {after[d]}) at dimension {d} of input {list(input.shape)}'
+            )
     if mode != 'constant' and min(pad, default=0) < 0:
         raise unsupported(f'negative padding with mode {mode!r}')
     if not any(pad):
         return input.clone()
-    return emit('pad', [input], {'before': before, 'after': after, 'mode': mode, 'value': plain(0.0 if value is None else value)}, (shape, input.dtype))
+    return emit(
+        'pad',
+        [input],
+        {'before': before, 'after': after, 'mode': mode, 'value': plain(0.0 if value is None else value)},
+        (shape, input.dtype),
+    )
 
 
 def _triangle(op):
@@ -438,7 +489,12 @@ def flipud(input):
 
 def rot90(input, k=1, dims=(0, 1)):
     a, b = check_dim(dims[0], input.ndim), check_dim(dims[1], input.ndim)
-    return {0: lambda: input.clone(), 1: lambda: transpose(flip(input, b), a, b), 2: lambda: flip(input, a, b), 3: lambda: transpose(flip(input, a), a, b)}[k % 4]()
+    return {
+        0: lambda: input.clone(),
+        1: lambda: transpose(flip(input, b), a, b),
+        2: lambda: flip(input, a, b),
+        3: lambda: transpose(flip(input, a), a, b),
+    }[k % 4]()
 
 
 def roll(input, shifts, dims=None):
@@ -481,7 +537,12 @@ def scatter(input, dim, index, src=None, value=None, reduce=None):
             src = slice_(src, d, 0, n)
     if reduce not in (None, 'add'):
         raise unsupported(f'scatter with reduce={reduce!r}')
-    return emit('scatter', [input, _index_type(index, 'scatter'), src], {'dim': check_dim(dim, input.ndim), 'reduce': reduce}, (input.shape, input.dtype))
+    return emit(
+        'scatter',
+        [input, _index_type(index, 'scatter'), src],
+        {'dim': check_dim(dim, input.ndim), 'reduce': reduce},
+        (input.shape, input.dtype),
+    )
 
 
 def scatter_add(input, dim, index, src):
@@ -520,107 +581,3 @@ def meshgrid(*tensors, indexing='ij'):
     shape = tuple(x.numel() for x in tensors)
     place = lambda i: (1,) * i + (-1,) + (1,) * (len(shape) - 1 - i)
     return tuple(expand(reshape(x, place(i)), shape) for i, x in enumerate(tensors))
-
-
-# -- indexing --------------------------------------------------------------------------------------------------------
-
-
-def _bounds(key, n):
-    """A slice's start, end and step within a dimension of size n."""
-    as_int = lambda v: None if v is None else v.__index__()
-    start, end, step = slice(as_int(key.start), as_int(key.stop), as_int(key.step)).indices(n)
-    if step <= 0:
-        raise ValueError('step must be greater than zero')
-    return start, max(start, end), step
-
-
-def _basic(x, key):
-    """Apply the basic parts of a key (integers, slices, None, ...). Returns the view and {dim: index tensor} of the rest."""
-    from ._create import tensor as make
-
-    key = list(key) if isinstance(key, tuple) else [key]
-    key = [make(k) if isinstance(k, (list, range)) else k for k in key]
-    spans = lambda k: 0 if k is None or k is Ellipsis or isinstance(k, bool) else (k.ndim if isinstance(k, Tensor) and k.dtype is bool_ else 1)
-    used = sum(spans(k) for k in key)
-    if used > x.ndim:
-        raise IndexError(f'too many indices for tensor of dimension {x.ndim}')
-    dots = [i for i, k in enumerate(key) if k is Ellipsis]
-    if len(dots) > 1:
-        raise IndexError('an index can only have a single ellipsis')
-    fill = [slice(None)] * (x.ndim - used)
-    key = key[: dots[0]] + fill + key[dots[0] + 1 :] if dots else key + fill
-    d, rest = 0, {}
-    for k in key:
-        if k is None:
-            x = unsqueeze(x, d)
-            d += 1
-        elif isinstance(k, bool):
-            raise unsupported('indexing with True or False')
-        elif isinstance(k, slice):
-            start, end, step = _bounds(k, x.shape[d])
-            x = slice_(x, d, start, end, step) if (start, end, step) != (0, x.shape[d], 1) else x
-            d += 1
-        elif isinstance(k, Tensor) and k.dtype is bool_:
-            rest[d] = k
-            d += k.ndim
-        elif isinstance(k, Tensor) and not (k.ndim == 0 and k._constant() is not None):
-            if k.dtype.category != 1:
-                raise IndexError('tensors used as indices must be long, int, byte or bool tensors')
-            rest[d] = k
-            d += 1
-        elif isinstance(k, (int, Tensor)) or hasattr(k, '__index__'):
-            x = select(x, d, k.__index__())
-        else:
-            raise TypeError(f'only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {type(k).__name__})')
-    return x, rest
-
-
-def getitem(x, key):
-    v, rest = _basic(x, key)
-    if not rest:
-        return alias(x, None, None, tuple(x.shape), x._strides, lambda parent, new: new) if v is x else v
-    if any(k.dtype is bool_ for k in rest.values()):
-        raise unsupported('indexing with a bool mask', 'the size of the result would depend on values; use torch.where')
-    return _take(v, rest)
-
-
-def _take(x, rest):
-    """Advanced indexing with integer tensors on neighbouring dimensions (others are brought to the front, as PyTorch does)."""
-    from ._pointwise import add, cast, mul, remainder
-
-    dims = sorted(rest)
-    if dims != list(range(dims[0], dims[-1] + 1)):
-        order = dims + [d for d in range(x.ndim) if d not in dims]
-        x, rest, dims = permute(x, order), {i: rest[d] for i, d in enumerate(dims)}, list(range(len(dims)))
-    first, last = dims[0], dims[-1]
-    shape = broadcast_shape(*[rest[d].shape for d in dims])
-    flat = cast(rest[first], int64)
-    if len(dims) > 1:
-        flat = remainder(flat, x.shape[first])
-        for d in dims[1:]:
-            flat = add(mul(flat, x.shape[d]), remainder(cast(rest[d], int64), x.shape[d]))
-    run = math.prod(x.shape[first : last + 1])
-    merged = copy_reshape(x, tuple(x.shape[:first]) + (run,) + tuple(x.shape[last + 1 :]))
-    picked = index_select(merged, first, copy_reshape(flat, (math.prod(shape),)))
-    return copy_reshape(picked, tuple(x.shape[:first]) + shape + tuple(x.shape[last + 1 :]))
-
-
-def setitem(x, key, value):
-    from ._create import tensor as make
-    from ._pointwise import cast, masked_fill, where
-
-    v, rest = _basic(x, key)
-    if not rest:
-        if not isinstance(value, Tensor):
-            value = make(value, dtype=x.dtype) if isinstance(value, (list, tuple)) else drawn((), x.dtype, {'kind': 'constant', 'value': plain(value)}, _constant.rounded([value], x.dtype))
-        while value.ndim > v.ndim and value.shape[0] == 1:
-            value = select(value, 0, 0)
-        v._write(expand(cast(value, x.dtype), v.shape)) if v is not x else x.copy_(value)
-        return
-    (d, mask), *others = rest.items()
-    if others or mask.dtype is not bool_:
-        raise unsupported('assignment through an index tensor', 'use scatter or index_select')
-    mask = copy_reshape(mask, tuple(mask.shape) + (1,) * (v.ndim - d - mask.ndim))
-    if isinstance(value, Tensor) and value.ndim:
-        raise unsupported('assignment of a tensor through a bool mask', 'use torch.where')
-    v._write(where(mask, cast(value, v.dtype), v) if isinstance(value, Tensor) else masked_fill(v, mask, value))

@@ -1,13 +1,14 @@
 """torch.nn: modules, functional, init."""
+
 import sys as _sys
 from types import ModuleType as _ModuleType
 
 from .._record import unsupported as _unsupported
 from . import functional, init
-from . import layers as _l, transformer as _t
+from . import layers as _l, recurrent as _r, transformer as _t
 from .module import Buffer, Module, ModuleDict, ModuleList, Parameter, ParameterDict, ParameterList, Sequential
 
-for _source in (_l, _t):
+for _source in (_l, _r, _t):
     for _name, _value in vars(_source).items():
         if isinstance(_value, type) and issubclass(_value, Module) and not _name.startswith('_'):
             globals()[_name] = _value

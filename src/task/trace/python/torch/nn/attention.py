@@ -1,4 +1,5 @@
 """Multi-head attention and the transformer layers, composed of linear, matmul and softmax as PyTorch's slow path computes them."""
+
 import math
 
 from .._contract import bmm, linear
@@ -34,7 +35,10 @@ def multi_head_attention_forward(
     source, head = key.shape[0], width // num_heads
     if use_separate_proj_weight:
         biases = chunk(in_proj_bias, 3) if in_proj_bias is not None else (None,) * 3
-        q, k, v = [linear(x, w, b) for x, w, b in zip((query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), biases)]
+        q, k, v = [
+            linear(x, w, b)
+            for x, w, b in zip((query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), biases)
+        ]
     elif query is key and key is value:
         q, k, v = chunk(linear(query, in_proj_weight, in_proj_bias), 3, -1)
     else:
@@ -73,5 +77,3 @@ def attention_masks(seq_len, dtype):
     from .._views import triu
 
     return triu(full((seq_len, seq_len), float('-inf'), dtype=dtype), 1)
-
-

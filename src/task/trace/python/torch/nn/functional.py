@@ -1,4 +1,5 @@
 """torch.nn.functional: the names PyTorch gives the operators there."""
+
 from .._contract import (
     bilinear, conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d, linear, scaled_dot_product_attention,
 )  # fmt: skip
@@ -37,4 +38,3 @@ def __getattr__(name):
     if name.startswith('__'):
         raise AttributeError(name)
     raise unsupported(f'torch.nn.functional.{name}')
-

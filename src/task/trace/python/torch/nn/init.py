@@ -1,4 +1,5 @@
 """torch.nn.init: how a parameter is drawn, recorded as its draw."""
+
 import math
 
 from .._create import eye as eye_matrix, fill_, normal_ as _normal, uniform_ as _uniform

@@ -1,11 +1,11 @@
 """The layers of torch.nn: parameters as PyTorch registers and draws them, forward through the functions."""
+
 import math
 
-from .. import _contract, _layers as L, _pointwise as pw, _recurrent, _reduce
+from .. import _contract, _layers as L, _pointwise as pw, _reduce
 from .._create import empty, ones, zeros
 from .._dtypes import get_default_dtype, int64
 from .._record import unsupported
-from .._tensor import Tensor
 from .._views import flatten, pad, unflatten
 from . import init
 from .module import Module, Parameter
@@ -55,11 +55,29 @@ class Bilinear(Module):
 
 
 class Embedding(Module):
-    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False, _weight=None, _freeze=False, device=None, dtype=None):
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        padding_idx=None,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        sparse=False,
+        _weight=None,
+        _freeze=False,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         if padding_idx is not None:
             padding_idx %= num_embeddings
-        self.num_embeddings, self.embedding_dim, self.padding_idx, self.max_norm = num_embeddings, embedding_dim, padding_idx, max_norm
+        self.num_embeddings, self.embedding_dim, self.padding_idx, self.max_norm = (
+            num_embeddings,
+            embedding_dim,
+            padding_idx,
+            max_norm,
+        )
 
         def draw(t):
             init.normal_(t)
@@ -102,13 +120,33 @@ class _Conv(Module):
     n = 0
     transposed = False
 
-    def _set_up(self, in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, dtype):
+    def _set_up(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+        bias,
+        padding_mode,
+        dtype,
+    ):
         if in_channels % groups or out_channels % groups:
             raise ValueError('in_channels and out_channels must be divisible by groups')
         if padding_mode not in ('zeros', 'reflect', 'replicate', 'circular'):
-            raise ValueError(f'padding_mode must be one of zeros, reflect, replicate, circular, but got {padding_mode!r}')
+            raise ValueError(
+                f'padding_mode must be one of zeros, reflect, replicate, circular, but got {padding_mode!r}'
+            )
         tup = lambda v: tuple(_contract.tuple_of(v, self.n))
-        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = (
+            in_channels,
+            out_channels,
+            groups,
+            padding_mode,
+        )
         self.kernel_size, self.stride, self.dilation = tup(kernel_size), tup(stride), tup(dilation)
         self.padding = padding if isinstance(padding, str) else tup(padding)
         self.output_padding = tup(output_padding)
@@ -121,9 +159,24 @@ class _Conv(Module):
 def _conv_class(n):
     f = (_contract.conv1d, _contract.conv2d, _contract.conv3d)[n - 1]
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode='zeros', device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode='zeros',
+        device=None,
+        dtype=None,
+    ):
         Module.__init__(self)
-        self._set_up(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode, dtype)
+        self._set_up(
+            in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode, dtype
+        )
 
     def forward(self, input):
         p = self.padding
@@ -142,16 +195,45 @@ def _conv_class(n):
 def _conv_transpose_class(n):
     f = (_contract.conv_transpose1d, _contract.conv_transpose2d, _contract.conv_transpose3d)[n - 1]
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, padding_mode='zeros', device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode='zeros',
+        device=None,
+        dtype=None,
+    ):
         Module.__init__(self)
         if padding_mode != 'zeros':
             raise ValueError(f'Only "zeros" padding mode is supported for ConvTranspose{n}d')
-        self._set_up(in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, dtype)
+        self._set_up(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            dtype,
+        )
 
     def forward(self, input, output_size=None):
         extra = self.output_padding
         if output_size is not None:
-            least = [(i - 1) * s - 2 * p + d * (k - 1) + 1 for i, s, p, d, k in zip(input.shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size)]
+            least = [
+                (i - 1) * s - 2 * p + d * (k - 1) + 1
+                for i, s, p, d, k in zip(input.shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size)
+            ]
             extra = [o - m for o, m in zip(list(output_size)[-n:], least)]
             if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, self.stride, self.dilation)):
                 raise ValueError(f'requested an output size of {list(output_size)}, which is out of range')
@@ -170,10 +252,16 @@ ConvTranspose1d, ConvTranspose2d, ConvTranspose3d = [_conv_transpose_class(n) fo
 class LayerNorm(Module):
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
         super().__init__()
-        self.normalized_shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        self.normalized_shape = (
+            tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        )
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        self.register_parameter('weight', _made(self.normalized_shape, dtype, init.ones_) if elementwise_affine else None)
-        self.register_parameter('bias', _made(self.normalized_shape, dtype, init.zeros_) if elementwise_affine and bias else None)
+        self.register_parameter(
+            'weight', _made(self.normalized_shape, dtype, init.ones_) if elementwise_affine else None
+        )
+        self.register_parameter(
+            'bias', _made(self.normalized_shape, dtype, init.zeros_) if elementwise_affine and bias else None
+        )
 
     def forward(self, input):
         return L.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -182,9 +270,13 @@ class LayerNorm(Module):
 class RMSNorm(Module):
     def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None):
         super().__init__()
-        self.normalized_shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        self.normalized_shape = (
+            tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        )
         self.eps = eps
-        self.register_parameter('weight', _made(self.normalized_shape, dtype, init.ones_) if elementwise_affine else None)
+        self.register_parameter(
+            'weight', _made(self.normalized_shape, dtype, init.ones_) if elementwise_affine else None
+        )
 
     def forward(self, input):
         return L.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -201,7 +293,9 @@ class GroupNorm(Module):
 
     def forward(self, input):
         if input.shape[1] != self.num_channels:
-            raise RuntimeError(f'Expected weight to be a vector of size equal to the number of channels in input, but got weight of shape [{self.num_channels}] and input of shape {list(input.shape)}')
+            raise RuntimeError(
+                f'Expected weight to be a vector of size equal to the number of channels in input, but got weight of shape [{self.num_channels}] and input of shape {list(input.shape)}'
+            )
         return L.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
@@ -209,11 +303,19 @@ class _BatchNorm(Module):
     ranks = ()
     instance = False
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=None, track_running_stats=None, device=None, dtype=None):
+    def __init__(
+        self, num_features, eps=1e-5, momentum=0.1, affine=None, track_running_stats=None, device=None, dtype=None
+    ):
         super().__init__()
         affine = not self.instance if affine is None else affine
         track = not self.instance if track_running_stats is None else track_running_stats
-        self.num_features, self.eps, self.momentum, self.affine, self.track_running_stats = num_features, eps, momentum, affine, track
+        self.num_features, self.eps, self.momentum, self.affine, self.track_running_stats = (
+            num_features,
+            eps,
+            momentum,
+            affine,
+            track,
+        )
         self.register_parameter('weight', _made((num_features,), dtype, init.ones_) if affine else None)
         self.register_parameter('bias', _made((num_features,), dtype, init.zeros_) if affine else None)
         d = dtype or get_default_dtype()
@@ -230,17 +332,25 @@ class _BatchNorm(Module):
             raise RuntimeError(f'running_mean should contain {x.shape[1]} elements not {self.num_features}')
         own = self.training or self.running_mean is None
         if self.instance:
-            y = L.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias, own, self.momentum, self.eps)
+            y = L.instance_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, own, self.momentum, self.eps
+            )
             return y.squeeze(0) if unbatched else y
-        return L.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, own, self.momentum, self.eps)
+        return L.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, own, self.momentum, self.eps
+        )
 
 
 def _norm_class(name, ranks, instance=False):
     return type(name, (_BatchNorm,), {'ranks': ranks, 'instance': instance})
 
 
-BatchNorm1d, BatchNorm2d, BatchNorm3d = [_norm_class(f'BatchNorm{n}d', r) for n, r in ((1, (2, 3)), (2, (4,)), (3, (5,)))]
-InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = [_norm_class(f'InstanceNorm{n}d', (n + 1, n + 2), True) for n in (1, 2, 3)]
+BatchNorm1d, BatchNorm2d, BatchNorm3d = [
+    _norm_class(f'BatchNorm{n}d', r) for n, r in ((1, (2, 3)), (2, (4,)), (3, (5,)))
+]
+InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = [
+    _norm_class(f'InstanceNorm{n}d', (n + 1, n + 2), True) for n in (1, 2, 3)
+]
 
 
 class SyncBatchNorm(_BatchNorm):
@@ -308,7 +418,13 @@ SIMPLE = {
     'GaussianNLLLoss': (L.gaussian_nll_loss, ['full=False', 'eps=1e-6', "reduction='mean'"]),
 }  # fmt: skip
 globals().update({name: _simple(name, f, signature) for name, (f, signature) in SIMPLE.items()})
-DROPOUTS = {'Dropout': L.dropout, 'Dropout1d': L.dropout1d, 'Dropout2d': L.dropout2d, 'Dropout3d': L.dropout3d, 'AlphaDropout': L.alpha_dropout}
+DROPOUTS = {
+    'Dropout': L.dropout,
+    'Dropout1d': L.dropout1d,
+    'Dropout2d': L.dropout2d,
+    'Dropout3d': L.dropout3d,
+    'AlphaDropout': L.alpha_dropout,
+}
 globals().update({name: _simple(name, f, ['p=0.5', _INPLACE], ('training',)) for name, f in DROPOUTS.items()})
 
 
@@ -347,7 +463,17 @@ def _pad_class(name, n, mode):
     return type(name, (Module,), {'__init__': __init__, 'forward': forward})
 
 
-PADS = {f'{kind}Pad{n}d': _pad_class(f'{kind}Pad{n}d', n, mode) for kind, mode in (('Constant', 'constant'), ('Zero', 'constant'), ('Reflection', 'reflect'), ('Replication', 'replicate'), ('Circular', 'circular')) for n in (1, 2, 3)}
+PADS = {
+    f'{kind}Pad{n}d': _pad_class(f'{kind}Pad{n}d', n, mode)
+    for kind, mode in (
+        ('Constant', 'constant'),
+        ('Zero', 'constant'),
+        ('Reflection', 'reflect'),
+        ('Replication', 'replicate'),
+        ('Circular', 'circular'),
+    )
+    for n in (1, 2, 3)
+}
 globals().update(PADS)
 
 
@@ -359,7 +485,9 @@ class _WeightedLoss(Module):
     defaults = {}
     function = None
 
-    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0):
+    def __init__(
+        self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0
+    ):
         super().__init__()
         if size_average is not None or reduce is not None:
             raise unsupported('size_average and reduce', 'use reduction=')
@@ -369,7 +497,14 @@ class _WeightedLoss(Module):
 
 class CrossEntropyLoss(_WeightedLoss):
     def forward(self, input, target):
-        return L.cross_entropy(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction, label_smoothing=self.label_smoothing)
+        return L.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
 
 
 class NLLLoss(_WeightedLoss):
@@ -395,7 +530,9 @@ class BCEWithLogitsLoss(Module):
         self.reduction = reduction
 
     def forward(self, input, target):
-        return L.binary_cross_entropy_with_logits(input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight)
+        return L.binary_cross_entropy_with_logits(
+            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )
 
 
 class MultiLabelSoftMarginLoss(Module):
@@ -419,115 +556,3 @@ class TripletMarginWithDistanceLoss(Module):
         if self.swap:
             far = pw.minimum(far, self.distance_function(positive, negative))
         return L._reduce(pw.clamp_min(pw.add(pw.sub(near, far), self.margin), 0), self.reduction)
-
-
-# -- recurrent -------------------------------------------------------------------------------------------------------
-
-
-class _Recurrent(Module):
-    kind = ''
-    gates = 1
-
-    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None):
-        super().__init__()
-        if proj_size:
-            raise unsupported(f'{type(self).__name__} with proj_size')
-        self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
-        self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
-        bound = 1 / math.sqrt(hidden_size) if hidden_size > 0 else 0
-        rows, self._names = self.gates * hidden_size, []
-        for layer in range(num_layers):
-            width = input_size if layer == 0 else hidden_size * (2 if bidirectional else 1)
-            for suffix in ('', '_reverse') if bidirectional else ('',):
-                shapes = [('weight_ih', (rows, width)), ('weight_hh', (rows, hidden_size))] + ([('bias_ih', (rows,)), ('bias_hh', (rows,))] if bias else [])
-                for name, shape in shapes:
-                    full = f'{name}_l{layer}{suffix}'
-                    self._names.append(full)
-                    setattr(self, full, _made(shape, dtype, _uniform(bound)))
-
-    def flatten_parameters(self):
-        return None
-
-    def _run(self, input, state, **kw):
-        if not isinstance(input, Tensor):
-            raise _recurrent.packed()
-        if self.dropout and self.training and self.num_layers > 1:
-            raise unsupported(f'{type(self).__name__} with dropout between layers in training')
-        return _recurrent.run(
-            self.kind, input, state, [getattr(self, n) for n in self._names], hidden_size=self.hidden_size, num_layers=self.num_layers,
-            bias=self.bias, batch_first=self.batch_first, bidirectional=self.bidirectional, **kw,
-        )  # fmt: skip
-
-
-class LSTM(_Recurrent):
-    kind, gates = 'lstm', 4
-
-    def forward(self, input, hx=None):
-        y, (h, c) = self._run(input, hx)
-        return y, (h, c)
-
-
-class GRU(_Recurrent):
-    kind, gates = 'gru', 3
-
-    def forward(self, input, hx=None):
-        y, (h,) = self._run(input, None if hx is None else [hx])
-        return y, h
-
-
-class RNN(_Recurrent):
-    kind = 'rnn'
-
-    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity='tanh', bias=True, batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None):
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
-        self.nonlinearity = nonlinearity
-
-    def forward(self, input, hx=None):
-        y, (h,) = self._run(input, None if hx is None else [hx], nonlinearity=self.nonlinearity)
-        return y, h
-
-
-class _Cell(Module):
-    gates = 1
-
-    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
-        super().__init__()
-        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        bound = 1 / math.sqrt(hidden_size) if hidden_size > 0 else 0
-        rows = self.gates * hidden_size
-        self.weight_ih = _made((rows, input_size), dtype, _uniform(bound))
-        self.weight_hh = _made((rows, hidden_size), dtype, _uniform(bound))
-        self.register_parameter('bias_ih', _made((rows,), dtype, _uniform(bound)) if bias else None)
-        self.register_parameter('bias_hh', _made((rows,), dtype, _uniform(bound)) if bias else None)
-
-    def _state(self, input, hx):
-        return zeros(*input.shape[:-1], self.hidden_size, dtype=input.dtype) if hx is None else hx
-
-    def _weights(self):
-        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
-
-
-class LSTMCell(_Cell):
-    gates = 4
-
-    def forward(self, input, hx=None):
-        h, c = hx if hx is not None else (self._state(input, None), self._state(input, None))
-        return _recurrent.lstm_cell(input, h, c, *self._weights())
-
-
-class GRUCell(_Cell):
-    gates = 3
-
-    def forward(self, input, hx=None):
-        return _recurrent.gru_cell(input, self._state(input, hx), *self._weights())
-
-
-class RNNCell(_Cell):
-    def __init__(self, input_size, hidden_size, bias=True, nonlinearity='tanh', device=None, dtype=None):
-        super().__init__(input_size, hidden_size, bias, device, dtype)
-        self.nonlinearity = nonlinearity
-
-    def forward(self, input, hx=None):
-        return _recurrent.rnn_cell(input, self._state(input, hx), *self._weights(), self.nonlinearity)
-
-

@@ -1,4 +1,5 @@
 """nn.Module and its containers: parameters, buffers and submodules in registration order."""
+
 from collections import OrderedDict
 
 from .._dtypes import dtype as dtype_type, float64, float32, float16, bfloat16
@@ -55,24 +56,32 @@ class Module:
         if isinstance(value, (Parameter, Module)):
             self._check_initialised()
             for table in (self.__dict__, self._parameters, self._buffers, self._modules):
-                if not (isinstance(value, Module) and table is self._modules) and not (isinstance(value, Parameter) and table is self._parameters):
+                if not (isinstance(value, Module) and table is self._modules) and not (
+                    isinstance(value, Parameter) and table is self._parameters
+                ):
                     table.pop(name, None)
             (self._modules if isinstance(value, Module) else self._parameters)[name] = value
             return
         if '_parameters' in self.__dict__:
             if name in self._parameters:
                 if value is not None:
-                    raise TypeError(f"cannot assign '{type(value).__name__}' as parameter '{name}' (torch.nn.Parameter or None expected)")
+                    raise TypeError(
+                        f"cannot assign '{type(value).__name__}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    )
                 self._parameters[name] = None
                 return
             if name in self._modules:
                 if value is not None:
-                    raise TypeError(f"cannot assign '{type(value).__name__}' as child module '{name}' (torch.nn.Module or None expected)")
+                    raise TypeError(
+                        f"cannot assign '{type(value).__name__}' as child module '{name}' (torch.nn.Module or None expected)"
+                    )
                 self._modules[name] = None
                 return
             if name in self._buffers:
                 if value is not None and not isinstance(value, Tensor):
-                    raise TypeError(f"cannot assign '{type(value).__name__}' object to buffer '{name}' (torch Tensor or None required)")
+                    raise TypeError(
+                        f"cannot assign '{type(value).__name__}' object to buffer '{name}' (torch Tensor or None required)"
+                    )
                 self._assign_buffer(name, value)
                 return
         object.__setattr__(self, name, value)
@@ -81,7 +90,9 @@ class Module:
         from .._record import recorder
 
         if recorder().in_forward:
-            raise unsupported(f'an assignment to the buffer {name} in forward', 'a task must not keep state between calls')
+            raise unsupported(
+                f'an assignment to the buffer {name} in forward', 'a task must not keep state between calls'
+            )
         self._buffers[name] = value
 
     def __getattr__(self, name):
@@ -106,7 +117,9 @@ class Module:
     def register_buffer(self, name, tensor, persistent=True):
         self._check_initialised()
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (torch Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (torch Tensor or None required)"
+            )
         self._buffers[name] = tensor
 
     def add_module(self, name, module):
@@ -249,7 +262,11 @@ class Module:
 class Sequential(Module):
     def __init__(self, *args):
         super().__init__()
-        named = args[0].items() if len(args) == 1 and isinstance(args[0], dict) else ((str(i), m) for i, m in enumerate(args))
+        named = (
+            args[0].items()
+            if len(args) == 1 and isinstance(args[0], dict)
+            else ((str(i), m) for i, m in enumerate(args))
+        )
         for name, m in named:
             if not isinstance(m, Module):
                 raise TypeError(f'{type(m).__name__} is not a Module subclass')
@@ -398,5 +415,3 @@ class ParameterDict(Module):
 
     def items(self):
         return self._parameters.items()
-
-
