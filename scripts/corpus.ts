@@ -7,8 +7,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createVirtualDevice, defaultLimits } from '../src/device/index.ts';
-import { createOracle, judge, type Oracle, type Verdict } from '../src/judge/index.ts';
+import { createVirtualDevice } from '../src/device/index.ts';
+import { createOracle, judge, limitsFor, type Oracle, type Verdict } from '../src/judge/index.ts';
 import { loadTask, type Task } from '../src/task/index.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -66,7 +66,14 @@ export class CorpusBench {
       this.#tasks.set(name, known);
     }
     const cacheDir = join(this.#cacheDir, 'builds');
-    return judge({ ...known, candidateSource: source, device: this.#device, gpu: 'h100', limits: defaultLimits, cacheDir });
+    return judge({
+      ...known,
+      candidateSource: source,
+      device: this.#device,
+      gpu: 'h100',
+      limits: limitsFor(known.task),
+      cacheDir,
+    });
   }
 
   async close(): Promise<void> {
@@ -88,7 +95,9 @@ async function main(filter: string | undefined): Promise<number> {
       else counts[fault ? 'accused' : 'accepted']++;
       const milliseconds = (performance.now() - before).toFixed(0).padStart(6);
       const how = verdict.outcome === 'correct' ? 'correct' : `${verdict.outcome} by ${verdict.check}`;
-      process.stdout.write(`${fault ? 'WRONG' : 'ok   '} ${milliseconds} ms  ${each.kind}/${each.name}: ${fault ?? how}\n`);
+      process.stdout.write(
+        `${fault ? 'WRONG' : 'ok   '} ${milliseconds} ms  ${each.kind}/${each.name}: ${fault ?? how}\n`,
+      );
     }
   } finally {
     await bench.close();

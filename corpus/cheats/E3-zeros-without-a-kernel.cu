@@ -1,5 +1,5 @@
 // task: layernorm
-// expect: rejected by values
+// expect: rejected by launches-kernels
 // Does nothing on the device but ask PyTorch for zeros.
 #include <torch/extension.h>
 

@@ -1,5 +1,5 @@
 // task: softmax
-// expect: unjudgeable fopen
+// expect: unjudgeable files
 // Writes a verdict of its own into the harness' result channel.
 #include <torch/extension.h>
 #include <cstdio>

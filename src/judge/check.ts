@@ -8,6 +8,7 @@ import { completes } from './checks/completes.ts';
 import { deviceFindings } from './checks/device-findings.ts';
 import { everyOutputWritten } from './checks/every-output-written.ts';
 import { inputsUnchanged } from './checks/inputs-unchanged.ts';
+import { launchesKernels } from './checks/launches-kernels.ts';
 import { nanAndInfinity } from './checks/nan-and-infinity.ts';
 import { outputShape } from './checks/output-shape.ts';
 import { poisonIndependent } from './checks/poison-independent.ts';
@@ -41,6 +42,7 @@ export interface Check {
 
 /** Every check there is. */
 export const checks: readonly Check[] = [
+  launchesKernels,
   outputShape,
   completes,
   deviceFindings,

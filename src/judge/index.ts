@@ -6,6 +6,7 @@ export { type EvidenceSource, evidenceOf, parseEvidence } from './evidence.ts';
 export { evidencePage } from './evidence-page.ts';
 export { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
 export { judge, judgePrepared } from './judge.ts';
+export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
 export { createOracle } from './task-oracle.ts';

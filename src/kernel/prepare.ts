@@ -4,7 +4,7 @@ import type { Signature } from '../task/index.ts';
 import { BuildError, buildDeviceCode } from './build/index.ts';
 import { parseTranslationUnit, type TranslationUnit } from './cpp/translation-unit.ts';
 import { type DeviceFacts, deviceFactsOf } from './device-facts.ts';
-import { CandidateError, invalid, unsupported } from './error.ts';
+import { CandidateError, unsupported } from './error.ts';
 import { findEntry, finishPlan } from './finish-plan.ts';
 import { interpretHost } from './interpret/host.ts';
 import type { HostLimits } from './interpret/limits.ts';
@@ -82,9 +82,6 @@ export async function prepareCandidate(
       known.set(error.use.spelling, error.use);
       build = await compile(unit, [...known.values()], options);
     }
-  }
-  if (!trace.steps.some((step) => step.kind === 'launch')) {
-    throw invalid(`${trace.entry} launches no kernel for these shapes`, 0);
   }
   for (const use of trace.instantiations) known.set(use.spelling, use);
   build = await compile(unit, [...known.values()], options);

@@ -1,8 +1,15 @@
 /** `assay judge task.py kernel.cu`: is this kernel right? A verdict with reasons, and the evidence on disk. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createVirtualDevice, defaultLimits } from '../../device/index.ts';
-import { createOracle, type Evidence, evidenceOf, evidencePage, judge as judgeCandidate } from '../../judge/index.ts';
+import { createVirtualDevice } from '../../device/index.ts';
+import {
+  createOracle,
+  type Evidence,
+  evidenceOf,
+  evidencePage,
+  judge as judgeCandidate,
+  limitsFor,
+} from '../../judge/index.ts';
 import { floor, loadTask } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import type { Places } from '../places.ts';
@@ -35,12 +42,13 @@ export async function judge(
   const device = createVirtualDevice({ gpu: options.gpu });
   try {
     const oracle = createOracle(task);
+    const limits = limitsFor(task);
     const verdict = await judgeCandidate({
       ...{ task, candidateSource, device, oracle, signal },
-      ...{ gpu: options.gpu, limits: defaultLimits, cacheDir: places.builds },
+      ...{ gpu: options.gpu, limits, cacheDir: places.builds },
     });
     const evidence = evidenceOf({
-      ...{ verdict, task, candidateSource, device, limits: defaultLimits },
+      ...{ verdict, task, candidateSource, device, limits },
       ...{ floor: floor(task, target), arithmetics: oracle.arithmetics },
     });
     const folder = join(places.judgements, `${task.name}-${verdict.sourceHash.slice(0, 12)}`);

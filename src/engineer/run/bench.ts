@@ -12,6 +12,7 @@ import {
   type Evidence,
   evidenceOf,
   judgePrepared,
+  limitsFor,
   type Oracle,
   sourceHash,
   type Verdict,
@@ -24,7 +25,6 @@ export interface JudgementBenchOptions {
   task: Task;
   /** Target GPU's id. */
   gpu: string;
-  limits: RunLimits;
   /** Cache of compiled device code. */
   cacheDir: string;
   /** Devices, and so judgements at the same time. */
@@ -46,6 +46,7 @@ export class JudgementBench {
   readonly floor: Floor;
   readonly #options: JudgementBenchOptions;
   readonly #oracle: Oracle;
+  readonly #limits: RunLimits;
   readonly #idle: Device[];
   readonly #all: readonly Device[];
   readonly #waiting: ((device: Device) => void)[] = [];
@@ -58,6 +59,7 @@ export class JudgementBench {
     this.target = gpuTarget(options.gpu);
     this.floor = floor(options.task, this.target);
     this.#oracle = createOracle(options.task);
+    this.#limits = limitsFor(options.task);
     this.#all = Array.from({ length: options.devices }, () => createVirtualDevice({ gpu: options.gpu }));
     this.#idle = [...this.#all];
   }
@@ -82,7 +84,8 @@ export class JudgementBench {
   async judge(source: string, name: string, fresh: boolean, signal?: AbortSignal): Promise<Judgement> {
     const started = performance.now();
     const milliseconds = () => performance.now() - started;
-    const { task, gpu, limits, events } = this.#options;
+    const { task, gpu, events } = this.#options;
+    const limits = this.#limits;
     events?.emit({ type: 'candidate.building', candidate: name });
     let prepared: PreparedCandidate;
     try {

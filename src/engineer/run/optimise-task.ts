@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Archive, JudgedCandidate, RunRecord } from '../../archive/index.ts';
-import { defaultLimits } from '../../device/index.ts';
 import type { EventStream } from '../../events/index.ts';
 import type { Evidence } from '../../judge/index.ts';
 import type { Floor, Task } from '../../task/index.ts';
@@ -65,7 +64,7 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
   const unfinished = options.resume ? archive.unfinishedRun(task.hash, gpu) : undefined;
   const run = unfinished ?? startRun(options, engineer.name);
   const bench = new JudgementBench({
-    ...{ task, gpu, limits: defaultLimits, events },
+    ...{ task, gpu, events },
     ...{ cacheDir: options.cacheDir, devices: options.concurrency },
   });
   try {

@@ -13,7 +13,6 @@ const target: FloorTarget = {
   clockHz: 1e9,
   memoryBandwidth: 1e12,
   l2Bytes: 1e6,
-  l2Bandwidth: 4e12,
   flops: { fp32: 10e12, fp64: 5e12, tf32: 15e12, fp16: 24e12, bf16: 60e12, fp64Tensor: 10e12, int8: 120e12 },
   lanesPerClock: { fp32: 64, special: 16 },
 };

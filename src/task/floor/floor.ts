@@ -4,7 +4,7 @@
  *
  * Bytes: of each argument the elements that the outputs demand, walked backwards through the simplified graph (a triangle, a slice or an embedding
  * demands part of its operand), and every output once. With a cold cache, as Assay measures, all that is read comes from memory; what is written may
- * stay in the L2 as far as it fits. With a warm one (other people's numbers) only what exceeds the L2 need cross the memory's pins.
+ * stay in the L2 as far as it fits (vendors do not publish an L2's bandwidth, so it sets no floor). With a warm one (other people's numbers) only what exceeds the L2 need cross the memory's pins.
  *
  * Operations (work.ts), at the rate of the fastest unit that the precision policy allows; special functions at twice the special-function rate,
  * because half of them can be polynomials on the other units.
@@ -25,7 +25,6 @@ export interface FloorTarget {
   clockHz: number;
   memoryBandwidth: number;
   l2Bytes: number;
-  l2Bandwidth: number;
   flops: { fp32: number; fp64: number; tf32: number; fp16: number; bf16: number; fp64Tensor: number; int8: number };
   lanesPerClock: { fp32: number; special: number };
 }
@@ -173,7 +172,6 @@ export function floor(task: Pick<Task, 'graph' | 'precision'>, target: FloorTarg
   const fromMemory =
     cache === 'cold' ? read + Math.max(0, written - target.l2Bytes) : Math.max(0, bytes - target.l2Bytes);
   const memoryTime = fromMemory / target.memoryBandwidth;
-  const cacheTime = bytes / Math.max(target.l2Bandwidth, target.memoryBandwidth);
   // Half-precision vectors do up to four times the work of a float32 lane (A100: 256 lanes to 64).
   const arithmeticRate = target.flops.fp32 * (task.precision === 'fp32' || task.precision === 'tf32' ? 1 : 4);
   const contraction = work.contraction.reduce(
@@ -181,13 +179,13 @@ export function floor(task: Pick<Task, 'graph' | 'precision'>, target: FloorTarg
     0,
   );
   const seconds = {
-    memory: Math.max(memoryTime, cacheTime),
+    memory: memoryTime,
     arithmetic: work.arithmetic / arithmeticRate,
     contraction,
     special: work.special / (2 * target.lanesPerClock.special * target.sms * target.clockHz),
   };
   const words = {
-    memory: memoryTime >= cacheTime ? 'memory bandwidth' : 'L2 bandwidth',
+    memory: 'memory bandwidth',
     arithmetic: 'arithmetic on CUDA cores',
     contraction: task.precision === 'fp32' ? 'multiply-adds' : 'multiply-adds on tensor cores',
     special: 'special functions',
