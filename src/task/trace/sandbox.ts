@@ -6,7 +6,17 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +45,8 @@ export const DEFAULT_LIMITS: SandboxLimits = {
 const START_TIMEOUT_MS = 60_000;
 /** Processor time of one child over all its traces, in seconds. */
 const CPU_SECONDS = 300;
+/** Snapshots (30 MB each) of other versions are deleted when they are older than this and a new one is made. */
+const KEEP_SNAPSHOT_MS = 7 * 24 * 3600 * 1000;
 const WATCH_INTERVAL_MS = 50;
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -206,5 +218,9 @@ export async function ensureSnapshot(cacheDir: string): Promise<string> {
   const partial = `${file}.${randomBytes(6).toString('hex')}`;
   writeFileSync(partial, bytes);
   renameSync(partial, file); // whole or not at all, also when two processes make it at once
+  for (const old of readdirSync(cacheDir).filter((f) => /^python-.*\.snapshot$/.test(f))) {
+    const path = join(cacheDir, old);
+    if (Date.now() - statSync(path).mtimeMs > KEEP_SNAPSHOT_MS) rmSync(path, { force: true });
+  }
   return file;
 }
