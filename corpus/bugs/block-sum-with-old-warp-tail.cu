@@ -1,4 +1,5 @@
-// finds: missing-syncwarp or race
+// finds: missing-syncwarp or race or order-dependence
+// schedules: 8
 // arguments: x: const float[128] = ramp, y: float[1]
 // launch: <<<1, 128>>>
 // The classic unrolled last warp, with volatile and without __syncwarp.

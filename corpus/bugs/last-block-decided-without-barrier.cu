@@ -20,9 +20,9 @@ __global__ void repaired(const float* x, float* squares, unsigned* tickets, floa
   __shared__ bool last;
   const int t = threadIdx.x, i = blockIdx.x * 64 + t;
   squares[i] = x[i] * x[i];
-  __threadfence();
   __syncthreads();
   if (t == 0) {
+    __threadfence();
     last = atomicAdd(tickets, 1u) == gridDim.x - 1;
     __threadfence();
   }

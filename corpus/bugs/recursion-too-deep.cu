@@ -1,5 +1,5 @@
 // finds: stack-overflow
-// arguments: x: const int[32] = one, y: int[32], depth: int = 100000
+// arguments: x: const int[32] = one, y: int[32], depth: int = 5000
 // launch: <<<1, 32>>>
 // One frame for each element: the stack of a thread has some kilobytes.
 __device__ __noinline__ int sum_down(const int* x, int n) {

@@ -69,6 +69,17 @@ const ENDINGS: ReadonlySet<SanitizerKind> = new Set<SanitizerKind>(['budget-exce
 /** Of device memory: what the arguments need, and this for the module's variables and the launch's own areas. */
 const SPARE_BYTES = 512 * 1024 * 1024;
 const MOST_BYTES = 3 * 1024 ** 3;
+/** For arguments, at least. */
+const LEAST_BYTES = 64 * 1024 * 1024;
+/** What the allocator may add to an array: alignment and a red zone. */
+const PLACE_BYTES = 1024;
+
+interface Room {
+  readonly gpu: VirtualGpu;
+  readonly module: LoadedModule;
+  /** For further arguments. */
+  bytesLeft: number;
+}
 
 export interface KernelName {
   /** As people know it. */
@@ -85,6 +96,7 @@ function kernelName({ name }: PtxFunction): KernelName {
 export class Sanitizer {
   readonly #module: PtxModule;
   readonly #source: SourceMap;
+  #room: Room | undefined;
 
   /** Throws a PtxError, with line and text, for PTX that is not supported. `name` is used in messages. */
   constructor(ptx: string, name = 'module') {
@@ -109,9 +121,8 @@ export class Sanitizer {
   check(request: SanitizeRequest): SanitizeReport {
     const kernel = findKernel(this.#module, request.kernel);
     checkParameters(kernel, request.arguments);
-    const gpu = new VirtualGpu({ memoryBytes: memoryFor(request.arguments) });
+    const { gpu, module } = this.#roomFor(request.arguments);
     const bench = new Bench(gpu, request.arguments);
-    const module = new LoadedModule(this.#module, gpu.memory);
     const findings = new Map<string, SanitizerFinding>();
     const runs: ScheduleRun[] = [];
     let printed = '';
@@ -153,6 +164,29 @@ export class Sanitizer {
   }
 
   /**
+   * A GPU with memory that nothing has used yet. Earlier arguments stay where they are, out of bounds for this launch: a
+   * GPU is expensive to make, and freed memory would be met as such.
+   */
+  #roomFor(specs: readonly ArgumentSpec[]): Room {
+    let bytes = 0;
+    for (const spec of specs) {
+      if (spec.kind === 'array') bytes += spec.count * elementSize(spec.type) + PLACE_BYTES;
+    }
+    if (bytes + SPARE_BYTES > MOST_BYTES) {
+      throw new LaunchSpecError(
+        `The arrays need ${(bytes / 2 ** 20).toFixed(0)} MiB; the virtual GPU can give them ${(MOST_BYTES - SPARE_BYTES) / 2 ** 20} MiB. Make them smaller.`,
+      );
+    }
+    if (this.#room === undefined || this.#room.bytesLeft < bytes) {
+      const bytesLeft = Math.max(bytes, LEAST_BYTES);
+      const gpu = new VirtualGpu({ memoryBytes: bytesLeft + SPARE_BYTES });
+      this.#room = { gpu, module: new LoadedModule(this.#module, gpu.memory), bytesLeft };
+    }
+    this.#room.bytesLeft -= bytes;
+    return this.#room;
+  }
+
+  /**
    * Adds a finding. An unrolled loop makes one mistake at many instructions, and each schedule meets it again: findings of
    * one kind about the same memory on one source line are one.
    */
@@ -170,16 +204,6 @@ export class Sanitizer {
     if (known === undefined) findings.set(key, { ...rest, kernel, trail, place, schedule: seed });
     else if (known.schedule === seed) known.count += finding.count;
   }
-}
-
-function memoryFor(specs: readonly ArgumentSpec[]): number {
-  const bytes = specs.reduce((sum, spec) => sum + (spec.kind === 'array' ? spec.count * elementSize(spec.type) : 0), 0);
-  if (bytes + SPARE_BYTES > MOST_BYTES) {
-    throw new LaunchSpecError(
-      `The arrays need ${(bytes / 2 ** 20).toFixed(0)} MiB; the virtual GPU can give them ${(MOST_BYTES - SPARE_BYTES) / 2 ** 20} MiB. Make them smaller.`,
-    );
-  }
-  return bytes + SPARE_BYTES;
 }
 
 /** Refuses arguments that are not what the kernel's parameters are. */
