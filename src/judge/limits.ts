@@ -3,7 +3,7 @@ import { defaultLimits, type RunLimits } from '../device/index.ts';
 import { graphOperations, type Task } from '../task/index.ts';
 
 /** Thread-instructions for one operation of the graph: even kernels that compute everything many times over need fewer. */
-const instructionsPerOperation = 5000;
+const instructionsPerOperation = 2000;
 const leastInstructions = 2 ** 28;
 
 /** Limits for judging a candidate of `task`. A kernel that exceeds the instructions is taken never to end. */

@@ -1,0 +1,151 @@
+/** The program as a person uses it: verdicts, exit codes, and what it says to bad input. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { findToolchain } from '../src/kernel/index.ts';
+import { root, run } from './program.ts';
+
+const skip = (await findToolchain()) ? false : 'nvcc is not installed';
+
+const folder = mkdtempSync(join(tmpdir(), 'assay-cli-'));
+const home = join(folder, 'home');
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const task = (forward: string, before = '') =>
+  `import torch\nimport torch.nn as nn\n${before}\nclass Model(nn.Module):\n    def forward(self, x):\n        ${forward}\n\n` +
+  'def get_inputs():\n    return [torch.randn(37, 65)]\n\ndef get_init_inputs():\n    return []\n';
+const kernel = (body: string, host: string) =>
+  `#include <torch/extension.h>\n__global__ void k(const float* x, float* y, int n) {\n  ${body}\n}\ntorch::Tensor forward(torch::Tensor x) {\n  ${host}\n}\n`;
+const host =
+  'auto y = torch::empty_like(x); k<<<(x.numel() + 127) / 128, 128>>>(x.data_ptr<float>(), y.data_ptr<float>(), x.numel()); return y;';
+const relu = file('relu.py', task('return torch.relu(x)'));
+const right = file(
+  'right.cu',
+  kernel('int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) y[i] = x[i] < 0.f ? 0.f : x[i];', host),
+);
+
+describe('assay', { skip }, () => {
+  it('accepts a right kernel: exit code 0, evidence on disk', async () => {
+    const { code, stdout, stderr } = await run('--home', home, 'judge', relu, right, '--json');
+    assert.equal(code, 0, stdout + stderr);
+    const said = JSON.parse(stdout);
+    assert.equal(said.verdict.outcome, 'correct');
+    assert.equal(said.modelled.kind, 'modelled');
+    const evidence = JSON.parse(readFileSync(join(said.folder, 'evidence.json'), 'utf8'));
+    assert.equal(evidence.candidate.source, readFileSync(right, 'utf8'));
+    assert.match(readFileSync(join(said.folder, 'evidence.html'), 'utf8'), /<html/);
+  });
+
+  it('rejects a wrong kernel with the proof: exit code 1', async () => {
+    const wrong = file(
+      'wrong.cu',
+      kernel('int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) y[i] = x[i];', host),
+    );
+    const { code, stdout } = await run('--home', home, 'judge', relu, wrong);
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /rejected by values/);
+    assert.match(stdout, /out\[\d+\]\[\d+\]/);
+  });
+
+  it('inspects a task', async () => {
+    const { code, stdout } = await run('--home', home, 'task', 'inspect', join(root, 'examples', 'linear_relu.py'));
+    assert.equal(code, 0, stdout);
+    assert.match(
+      stdout,
+      /torch::Tensor forward\(torch::Tensor x, torch::Tensor linear_weight, torch::Tensor linear_bias\)/,
+    );
+    assert.match(stdout, /relu/);
+  });
+
+  it('examines the machine', async () => {
+    const { code, stdout } = await run('doctor', '--json');
+    assert.equal(code, 0, stdout);
+    const { findings } = JSON.parse(stdout);
+    assert.equal(findings.find(({ name }: { name: string }) => name === 'nvcc').found, true);
+  });
+
+  const bad: { what: string; says: RegExp; parameters: () => string[] }[] = [
+    {
+      what: 'no such file',
+      says: /nowhere\.py.*no such file/,
+      parameters: () => ['judge', join(folder, 'nowhere.py'), right],
+    },
+    {
+      what: 'a Python syntax error',
+      says: /line 3/,
+      parameters: () => ['optimize', file('syntax.py', 'import torch\n\nclass Model(:\n    pass\n')],
+    },
+    {
+      what: 'an unknown operator',
+      says: /line 6.*frobnicate|frobnicate.*line 6/,
+      parameters: () => ['optimize', file('unknown.py', task('return torch.frobnicate(x)'))],
+    },
+    {
+      what: 'an infinite loop in the task file',
+      says: /time|seconds|\d+ s/,
+      parameters: () => ['optimize', file('loop.py', task('return x', 'while True:\n    pass'))],
+    },
+    {
+      what: 'a kernel that does not compile',
+      says: /line 3.*missing/,
+      parameters: () => ['judge', relu, file('broken.cu', kernel('y[0] = missing;', host))],
+    },
+    {
+      what: 'an infinite loop in the host function',
+      says: /line 6|steps|loop/,
+      parameters: () => ['judge', relu, file('hostloop.cu', kernel('y[0] = 0.f;', `while (true) {}\n  ${host}`))],
+    },
+    {
+      what: 'a 2 GB allocation',
+      says: /2[.,]\d* GB|memory|limit/,
+      parameters: () => [
+        'judge',
+        relu,
+        file('big.cu', kernel('y[0] = 0.f;', `auto w = torch::empty({512, 1024, 1024}, x.options());\n  ${host}`)),
+      ],
+    },
+    {
+      what: 'a host function that opens a file',
+      says: /line 6.*file/,
+      parameters: () => [
+        'judge',
+        relu,
+        file('opens.cu', kernel('y[0] = 0.f;', `FILE* f = fopen("/etc/passwd", "r");\n  ${host}`)),
+      ],
+    },
+    { what: 'an unknown GPU', says: /h100/, parameters: () => ['judge', relu, right, '--gpu', 'voodoo2'] },
+  ];
+  for (const { what, says, parameters } of bad) {
+    it(`answers ${what} with a sentence and exit code 2`, async () => {
+      const { code, stdout, stderr, seconds } = await run('--home', home, ...parameters());
+      assert.equal(code, 2, stdout + stderr);
+      assert.match(stdout + stderr, says);
+      assert.doesNotMatch(stdout + stderr, /at .*\.ts:\d+/, 'a stack trace is not a sentence');
+      assert.ok(seconds < 120, `${seconds} s`);
+    });
+  }
+
+  it('stops a kernel that never ends, and leaves nothing running', async () => {
+    const endless = file(
+      'endless.cu',
+      kernel(
+        'int i = threadIdx.x; for (;;) { i = i * 1664525 + n; if (i == 77 && n < 0) break; }\n  y[threadIdx.x] = i;',
+        host,
+      ),
+    );
+    const { code, stdout } = await run('--home', home, 'judge', relu, endless);
+    assert.notEqual(code, 0, stdout);
+    assert.match(stdout, /never end|stopped/);
+    const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+    assert.ok(!processes.includes(endless), 'a process is left');
+  });
+});
