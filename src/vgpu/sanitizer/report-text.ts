@@ -17,8 +17,6 @@ export type SourceLines = (file: string) => readonly string[] | undefined;
 export interface TextOptions {
   marks?: Marks;
   source?: SourceLines;
-  /** How to name a file (default: as the line information does). */
-  fileName?(file: string): string;
   /** Makes text from the compiler, the kernel or the file safe to print (default: as it is). */
   printable?(text: string): string;
 }
@@ -45,10 +43,9 @@ function findingText(finding: SanitizerFinding, options: TextOptions): string {
   const { marks = plainMarks, printable = (text) => text } = options;
   const lines = [`${marks.bad(finding.kind)}: ${printable(finding.message)}`];
   const { place, trail } = finding;
-  const fileName = options.fileName ?? ((file: string) => file);
   const where = finding.thread && `thread ${position(finding.thread)} of block ${position(finding.block ?? [0, 0, 0])}`;
   if (place !== undefined) {
-    const at = `${printable(fileName(place.file))}:${place.line}${place.column > 0 ? `:${place.column}` : ''}`;
+    const at = `${printable(place.file)}:${place.line}${place.column > 0 ? `:${place.column}` : ''}`;
     lines.push(`  at ${marks.strong(at)}, ${finding.kernel}${where ? `, ${where}` : ''}`);
     lines.push(...excerpt(place.line, place.column, options.source?.(place.file), marks, printable));
     const inner = trail[0]!;

@@ -58,9 +58,9 @@ const job = {
 describe('findings', () => {
   it('are shown with the line of the kernel itself, a caret, and the memory', () => {
     const [report] = runJob(job);
-    const text = reportText(report!, { source: () => SOURCE.split('\n'), fileName: () => 'scale.cu' });
+    const text = reportText(report!, { source: () => SOURCE.split('\n') });
     assert.match(text, /^out-of-bounds: .*x/);
-    assert.ok(text.includes('at scale.cu:3:18, scale, thread (64, 0, 0) of block (0, 0, 0)'), text);
+    assert.ok(text.includes('at folder/scale.cu:3:18, scale, thread (64, 0, 0) of block (0, 0, 0)'), text);
     assert.ok(text.includes(`    3 |   const float v = load(x + i);\n      | ${' '.repeat(17)}^\n`), text);
     assert.ok(text.includes('in code inlined from /usr/local/cuda/include/load.hpp:90'), text);
     assert.ok(text.includes('x: 256 bytes; offset 256'), text);
