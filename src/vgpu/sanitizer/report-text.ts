@@ -49,7 +49,8 @@ function findingText(finding: SanitizerFinding, options: TextOptions): string {
     lines.push(`  at ${marks.strong(at)}, ${finding.kernel}${where ? `, ${where}` : ''}`);
     lines.push(...excerpt(place.line, place.column, options.source?.(place.file), marks, printable));
     const inner = trail[0]!;
-    if (inner !== place) lines.push(marks.faint(`  in code inlined from ${printable(inner.file)}:${inner.line}`));
+    if (inner.file !== place.file || inner.line !== place.line)
+      lines.push(marks.faint(`  in code inlined from ${printable(inner.file)}:${inner.line}`));
   } else if (where !== undefined) {
     lines.push(`  in ${finding.kernel}, ${where}`);
   }
