@@ -1,6 +1,6 @@
 /** The virtual GPU: memory, modules, launches. */
 
-import { scalarExecutable } from './compiler/index.ts';
+import { scalarExecutable, simdExecutable } from './compiler/index.ts';
 import { CannotRun, type Executable, type Executor as ExecutorFactory, type LaunchContext } from './executable.ts';
 import { FindingSink } from './findings.ts';
 import { interpreter } from './interpreter/interpreter.ts';
@@ -27,6 +27,7 @@ const MAX_SHARED = 227 * 1024;
 
 /** The executors, fastest first; `auto` takes the first that can run the launch. */
 const EXECUTORS: readonly (readonly [LaunchReport['executor'], ExecutorFactory])[] = [
+  ['simd', simdExecutable],
   ['scalar', scalarExecutable],
   ['interpreter', interpreter],
 ];

@@ -29,14 +29,16 @@ export const ARENA = {
   storeSink: 96,
   /** 128 bytes for an exchange of one warp. */
   scratch: 128,
+  /** 256 bytes for the operands of a gather or scatter: 16 lanes of up to 16 bytes. */
+  vector: 256,
   /** u16 for each thread: where it stopped, a sync point's number; 0 when it has exited. */
-  next: 256,
+  next: 512,
   /** u32 for each group of threads that run together: the point where all of them stopped. */
-  groups: 256 + 2 * MAX_THREADS,
+  groups: 512 + 2 * MAX_THREADS,
   /** One byte a sync point, what the driver does with threads that stop there: see driver.ts. */
-  actions: 256 + 2 * MAX_THREADS + 4 * WARP,
+  actions: 512 + 2 * MAX_THREADS + 4 * WARP,
   /** First byte of the frames. */
-  frames: 256 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS,
+  frames: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS,
 } as const;
 
 /** Where a register's values lie: one after another by thread. */

@@ -71,7 +71,15 @@ const endsBlock = (instruction: Instruction): boolean =>
   isSynchronisation(instruction) ||
   (instruction.kind === 'system' && instruction.effect === 'nanosleep');
 
-export function buildControlFlow(kernel: FlatKernel): ControlFlow {
+/**
+ * @param cuts instructions before which a block must begin, besides the usual ones
+ * @param isolate conditional branches get blocks of their own, so that a thread can be made to decide one again
+ */
+export function buildControlFlow(
+  kernel: FlatKernel,
+  cuts: ReadonlySet<number> = new Set(),
+  isolate = false,
+): ControlFlow {
   const { instructions } = kernel;
   const count = instructions.length;
   const leader = new Uint8Array(count + 1);
@@ -79,6 +87,13 @@ export function buildControlFlow(kernel: FlatKernel): ControlFlow {
   instructions.forEach((instruction, index) => {
     if (instruction.kind === 'control') for (const target of instruction.targets) leader[target] = 1;
     if (endsBlock(instruction)) leader[index + 1] = 1;
+    if (cuts.has(index)) leader[index] = 1;
+    if (
+      isolate &&
+      endsBlock(instruction) &&
+      (instruction.guard || (instruction.kind === 'control' && instruction.op === 'brx'))
+    )
+      leader[index] = 1;
   });
   // Block numbers by leader; running off the end is an exit, so the end is a block too.
   const blockAt = new Int32Array(count + 1).fill(-1);

@@ -7,8 +7,8 @@ import { randomProgram } from './random-ptx.ts';
 test('compiled code agrees with the interpreter on random programs', () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 1 << 20 }), { minLength: 20, maxLength: 400 }), (choices) => {
-      compareExecutors(randomProgram(choices), ['scalar']);
+      compareExecutors(randomProgram(choices), ['scalar', 'simd']);
     }),
-    { numRuns: 120, seed: 20250201 },
+    { numRuns: 60, seed: 20250201 },
   );
 });

@@ -6,7 +6,7 @@ import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
-import { compileProgram, type Program, translate } from './program.ts';
+import { compileProgram, compileSimdProgram, type Program, translate, translateSimd } from './program.ts';
 import { BlockScheduler, type Region, type Stop } from './scheduler.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
 import { instantiate, type WasmInstance } from './wasm/engine.ts';
@@ -16,14 +16,21 @@ export function scalarExecutable(module: LoadedModule, kernel: PtxFunction): Exe
   const analysis = analyse(module, kernel);
   // Translating once now finds every construct that cannot be compiled, while another executor can still be chosen.
   translate(module, analysis, { block: [32, 1, 1], sharedBytes: 49152, checked: true });
-  return new ScalarExecutable(module, analysis);
+  return new CompiledExecutable('scalar', module, analysis);
 }
 
-class ScalarExecutable implements Executable {
-  readonly executor = 'scalar';
-  private readonly programs = new Map<string, Program>();
+/** Makes the executable that runs groups of lanes as vectors. Throws {@link CannotCompile} as the scalar one does. */
+export function simdExecutable(module: LoadedModule, kernel: PtxFunction): Executable {
+  const analysis = analyse(module, kernel);
+  translateSimd(module, analysis, { block: [32, 1, 1], sharedBytes: 49152, checked: true });
+  return new CompiledExecutable('simd', module, analysis);
+}
+
+class CompiledExecutable implements Executable {
+  private readonly programs = new Map<string, Program | CannotCompile>();
 
   constructor(
+    readonly executor: 'scalar' | 'simd',
     private readonly module: LoadedModule,
     private readonly analysis: Analysis,
   ) {}
@@ -33,6 +40,9 @@ class ScalarExecutable implements Executable {
     if (context.races) throw new CannotCompile('race detection', kernel.ptxLine);
     if (context.schedule !== 0) throw new CannotCompile('another schedule', kernel.ptxLine);
     if (context.profile) throw new CannotCompile('profiling', kernel.ptxLine);
+    // A group reports its first faulty lane; to count them all, threads must run one by one.
+    if (this.executor === 'simd' && !context.stopAtFault)
+      throw new CannotCompile('going on after faults', kernel.ptxLine);
     const layout = context.module.sharedLayout(kernel);
     const dynamic = context.dynamicSharedBytes;
     const sharedBytes = Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0);
@@ -44,9 +54,16 @@ class ScalarExecutable implements Executable {
     const key = `${options.block.join()}/${options.sharedBytes}/${options.checked}`;
     let program = this.programs.get(key);
     if (!program) {
-      program = compileProgram(this.module, this.analysis, options);
+      const compile = this.executor === 'simd' ? compileSimdProgram : compileProgram;
+      try {
+        program = compile(this.module, this.analysis, options);
+      } catch (error) {
+        if (!(error instanceof CannotCompile)) throw error;
+        program = error;
+      }
       this.programs.set(key, program);
     }
+    if (program instanceof CannotCompile) throw program;
     return program;
   }
 }

@@ -1,15 +1,20 @@
 /** A kernel compiled for one block shape: the WebAssembly module and what is needed to run it. */
 import type { LoadedModule } from '../loader.ts';
 import type { Instruction, Operand } from '../ptx/ir.ts';
+import { TYPE_BYTES } from '../ptx/ir.ts';
+import type { Dim3 } from '../types.ts';
 import type { Slot } from './arena.ts';
 import { MAX_POINTS, WARP } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
+import { buildControlFlow } from './cfg.ts';
 import { ACTION, emitDriver } from './driver.ts';
 import { emitCollective } from './scalar/collective.ts';
 import { emitRegion } from './scalar/region.ts';
 import type { BarrierStop, Stop } from './scheduler.ts';
+import { type Classification, classify } from './simd/classify.ts';
+import { emitSimdRegion } from './simd/region.ts';
 import { findSyncPoints, operandSource, type SyncPoint } from './syncpoints.ts';
-import { type Analysis, type CompileOptions, Unit } from './unit.ts';
+import { type Analysis, analyseFlow, type CompileOptions, Unit } from './unit.ts';
 import type { FunctionBuilder } from './wasm/encoder.ts';
 import { compileModule, type WasmModule } from './wasm/engine.ts';
 
@@ -34,6 +39,7 @@ export function translate(
   module: LoadedModule,
   analysis: Analysis,
   options: CompileOptions,
+  lanes?: { readonly count: number; readonly classification: Classification },
 ): Omit<Program, 'module'> & { readonly bytes: Uint8Array<ArrayBuffer> } {
   const unit = new Unit(module, analysis, options);
   const group = unit.flow.kernel.instructions.some((item) => item.kind === 'warp' || item.kind === 'matrix')
@@ -48,8 +54,29 @@ export function translate(
   const exchanges: FunctionBuilder[] = [];
   const actions = new Uint8Array(points.points.length + 1);
   const nothing = unit.wasm.function('nothing', ['i32'], []);
+  // Scalar functions by the block they begin at: regions, and where groups of lanes part.
+  const scalar = new Map<number, FunctionBuilder>();
+  const scalarFrom = (block: number): FunctionBuilder => {
+    let code = scalar.get(block);
+    if (!code) {
+      code = emitRegion(unit, points, block, false);
+      scalar.set(block, code);
+    }
+    return code;
+  };
+  const grouped: FunctionBuilder[] = [];
   for (const point of points.points) {
-    const region = emitRegion(unit, points, point);
+    const fresh = point.kind === 'start';
+    const region = fresh ? emitRegion(unit, points, point.next, true) : scalarFrom(point.next);
+    grouped.push(
+      lanes
+        ? emitSimdRegion(unit, points, point.next, fresh, region, {
+            lanes: lanes.count,
+            classification: lanes.classification,
+            scalarFrom,
+          })
+        : region,
+    );
     unit.wasm.exportFunction(`region${point.number}`, region);
     regions.push(region);
     const stop = { point, barrier: barrierStop(unit, point), collective: collectiveStop(unit, point) };
@@ -60,7 +87,7 @@ export function translate(
     stops.push(stop);
   }
   // Index 0 is never called: a group whose point is 0 has exited.
-  unit.wasm.table([regions[0]!, ...regions, nothing, ...exchanges].slice(0));
+  unit.wasm.table([regions[0]!, ...grouped, nothing, ...exchanges]);
   unit.wasm.exportFunction('run', emitDriver(unit, group, regions.length + 1));
   const bytes = unit.wasm.finish();
   return {
@@ -80,6 +107,49 @@ export function translate(
 export function compileProgram(module: LoadedModule, analysis: Analysis, options: CompileOptions): Program {
   const { bytes, ...rest } = translate(module, analysis, options);
   return { ...rest, module: compileModule(bytes) };
+}
+
+/** The program for groups of lanes. Throws {@link CannotCompile} when the block's shape or the kernel does not allow any. */
+export function compileSimdProgram(module: LoadedModule, analysis: Analysis, options: CompileOptions): Program {
+  const { bytes, ...rest } = translateSimd(module, analysis, options);
+  return { ...rest, module: compileModule(bytes) };
+}
+
+export function translateSimd(
+  module: LoadedModule,
+  analysis: Analysis,
+  options: CompileOptions,
+): ReturnType<typeof translate> {
+  const { kernel } = analysis.flow;
+  const isolated = analyseFlow(buildControlFlow(kernel, new Set(), true));
+  const addressOf = (operand: Operand & { kind: 'symbol' }): bigint =>
+    operand.variable.owner === 'frame' ? 0n : module.addressOf(kernel.entry, operand.variable) + BigInt(operand.offset);
+  const classified = (of: Analysis, lanes: number): Classification =>
+    classify(of.flow, of.facts, of.live, options.block, lanes, addressOf);
+  const count = chooseLanes(isolated, classified(isolated, 4), options.block);
+  const first = classified(isolated, count);
+  if (first.extensions.size === 0) return translate(module, isolated, options, { count, classification: first });
+  // Blocks begin at the conversions that may have to be left to scalar code.
+  const cut = analyseFlow(buildControlFlow(kernel, first.extensions, true));
+  return translate(module, cut, options, { count, classification: classified(cut, count) });
+}
+
+/** Vector registers are few (16 in V8's code): many live varying values want short groups. */
+function chooseLanes(analysis: Analysis, classification: Classification, block: Dim3): number {
+  const { flow, live } = analysis;
+  let pressure = 0;
+  for (const set of live) {
+    let here = 0;
+    for (const id of set.items())
+      if (classification.classes[id] === 'varying') here += TYPE_BYTES[flow.kernel.registers[id]!.type] === 8 ? 2 : 1;
+    pressure = Math.max(pressure, here);
+  }
+  const wanted = pressure <= 8 ? 16 : pressure <= 24 ? 8 : 4;
+  const threads = block[0] * block[1] * block[2];
+  const line = block[1] * block[2] === 1;
+  for (const lanes of [16, 8, 4])
+    if (lanes <= wanted && lanes <= threads && (line || block[0] % lanes === 0)) return lanes;
+  throw new CannotCompile(`groups of lanes in blocks of ${block.join(' x ')} threads`, flow.kernel.entry.ptxLine);
 }
 
 function resultSlot(unit: Unit, operand: Operand | undefined): Slot | undefined {

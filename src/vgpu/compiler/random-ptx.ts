@@ -303,6 +303,18 @@ const EDGE_FLOATS: readonly string[] = [
 
 const COUNTS = { r: 8, l: 4, f: 7, d: 4, h: 4, k: 4, p: 4 } as const;
 
+/** Choices of a program by seed: xorshift, 32 bits. */
+export function choicesOf(seed: number): number[] {
+  let state = Math.imul(seed, 0x9e3779b1) | 1;
+  const next = (): number => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+  return Array.from({ length: 20 + (next() % 500) }, next);
+}
+
 export function randomProgram(choices: readonly number[]): RandomProgram {
   return new Generator(choices).run();
 }

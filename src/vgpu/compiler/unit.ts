@@ -31,7 +31,10 @@ export interface Analysis {
 }
 
 export function analyse(module: LoadedModule, kernel: PtxFunction): Analysis {
-  const flow = buildControlFlow(flattenKernel(module.ptx, kernel));
+  return analyseFlow(buildControlFlow(flattenKernel(module.ptx, kernel)));
+}
+
+export function analyseFlow(flow: ControlFlow): Analysis {
   return { flow, facts: registerFacts(flow.kernel), live: liveIn(flow) };
 }
 

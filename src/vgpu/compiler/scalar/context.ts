@@ -18,7 +18,7 @@ export class ScalarContext {
   private readonly locals = new Map<number, number>();
   private readonly scratch: Record<ScalarType, number[]> = { i32: [], i64: [], f32: [], f64: [] };
   /** The carry flag of add.cc and its kin; -1 until one is written. */
-  private carryLocal = -1;
+  carryLocal = -1;
   readonly kernel: FlatKernel;
   readonly facts: RegisterFacts;
 
@@ -31,6 +31,8 @@ export class ScalarContext {
     readonly arena: number,
     /** Local that holds where the block's shared memory begins. */
     private readonly shared: number,
+    /** Memory checks are calls: for code that is repeated for each lane. */
+    readonly outOfLine = false,
   ) {
     this.kernel = unit.flow.kernel;
     this.facts = unit.facts;

@@ -9,12 +9,15 @@ import { isSigned, TYPE_BYTES } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { CannotCompile } from '../cannot-compile.ts';
 import { wasmType } from '../registers.ts';
-import type { FunctionBuilder } from '../wasm/encoder.ts';
+import type { Unit } from '../unit.ts';
+import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import type { MemoryOp } from '../wasm/opcodes.ts';
 import { callHalfAtomic, pushAtomicResult } from './atomics.ts';
-import type { ScalarContext } from './context.ts';
+import { ScalarContext } from './context.ts';
 
 export type AccessKind = 'read' | 'write' | 'atomic';
+/** Which access it is, for the slow path: an instruction, or a local that holds its number. */
+export type Site = Instruction | number;
 type Address = Extract<Operand, { kind: 'address' }>;
 
 /** What the inline test compares with after the tag is rotated over the shadow byte: see {@link checkGlobal}. */
@@ -64,7 +67,7 @@ export function emitMemory(context: ScalarContext, instruction: MemoryAccess): v
 
 const alignment = (bytes: number): number => Math.log2(bytes);
 
-function addressOperand(instruction: Instruction): Address {
+export function addressOperand(instruction: Instruction): Address {
   const address = instruction.src[0];
   if (address?.kind !== 'address') throw new CannotCompile(`address of '${instruction.text}'`, instruction.line);
   return address;
@@ -116,6 +119,7 @@ function pushPlace(
         pushAddress64(context, address, true);
         code.set(a);
         if (space === 'const' && access === 'read') checkConstant(context, instruction, a, bytes);
+        else if (context.outOfLine) callPlace(context, instruction, 'global', a, access, bytes);
         else checkGlobal(context, instruction, a, access, bytes);
       });
       return 0;
@@ -130,7 +134,12 @@ function pushPlace(
       }
       context.temp('i32', (at) => {
         code.set(at);
-        checkWindow(context, instruction, at, space, access, bytes);
+        if (context.outOfLine)
+          context.temp('i64', (a) => {
+            code.get(at).op('i64.extend_i32_u').set(a);
+            callPlace(context, instruction, space, a, access, bytes);
+          });
+        else checkWindow(context, instruction, at, space, access, bytes);
       });
       return 0;
     }
@@ -140,7 +149,8 @@ function pushPlace(
         pushAddress64(context, address, true);
         if (space === 'param') code.i64(BigInt(PARAM_TAG) << 32n).op('i64.or');
         code.set(a);
-        checkGeneric(context, instruction, a, access, bytes);
+        if (context.outOfLine && checked) callPlace(context, instruction, 'generic', a, access, bytes);
+        else checkGeneric(context, instruction, a, access, bytes);
       });
       return 0;
   }
@@ -150,7 +160,7 @@ function pushPlace(
 const foldable = (address: Address): boolean =>
   address.base.kind === 'register' && address.offset >= 0 && address.offset < 0x10000;
 
-function pushAddress64(context: ScalarContext, address: Address, withOffset: boolean): void {
+export function pushAddress64(context: ScalarContext, address: Address, withOffset: boolean): void {
   const { code } = context;
   const { base, offset } = address;
   if (base.kind === 'register') {
@@ -168,7 +178,12 @@ function pushAddress64(context: ScalarContext, address: Address, withOffset: boo
 }
 
 /** Pushes a shared or local address as i32. A 64-bit register's high word must be zero: otherwise the offset becomes absurd. */
-function pushOffset32(context: ScalarContext, instruction: Instruction, address: Address, checked: boolean): void {
+export function pushOffset32(
+  context: ScalarContext,
+  instruction: Instruction,
+  address: Address,
+  checked: boolean,
+): void {
   const { code } = context;
   const { base, offset } = address;
   if (base.kind === 'register') {
@@ -196,7 +211,7 @@ function pushOffset32(context: ScalarContext, instruction: Instruction, address:
 }
 
 /** Pushes where the thread's window of a space begins in memory. */
-function pushWindow(context: ScalarContext, space: 'shared' | 'local'): void {
+export function pushWindow(context: ScalarContext, space: 'shared' | 'local'): void {
   const { code, unit } = context;
   if (space === 'shared') {
     code.get(context.sharedBase());
@@ -207,8 +222,10 @@ function pushWindow(context: ScalarContext, space: 'shared' | 'local'): void {
 }
 
 /** Calls the slow path with the address in an i64 local; its result, an offset in memory, stays on the stack. */
-function callSlow(context: ScalarContext, instruction: Instruction, address: number): void {
-  context.code.i32(context.unit.site(instruction)).get(address).get(context.thread).call(context.unit.slowPath);
+function callSlow(context: ScalarContext, site: Site, address: number): void {
+  if (typeof site === 'number') context.code.get(site);
+  else context.code.i32(context.unit.site(site));
+  context.code.get(address).get(context.thread).call(context.unit.slowPath);
 }
 
 /**
@@ -218,7 +235,7 @@ function callSlow(context: ScalarContext, instruction: Instruction, address: num
  */
 export function checkGlobal(
   context: ScalarContext,
-  instruction: Instruction,
+  instruction: Site,
   a: number,
   access: AccessKind,
   bytes: number,
@@ -314,7 +331,7 @@ function markWritten(code: FunctionBuilder, place: number, shadow: number, bytes
 /** Shared and local memory: bounds by a compare with the area's size, then the low nibbles of the shadow. */
 export function checkWindow(
   context: ScalarContext,
-  instruction: Instruction,
+  instruction: Site,
   at: number,
   space: 'shared' | 'local',
   access: AccessKind,
@@ -362,6 +379,41 @@ export function checkWindow(
   );
 }
 
+function callPlace(
+  context: ScalarContext,
+  instruction: Instruction,
+  space: PlaceSpace,
+  a: number,
+  access: AccessKind,
+  bytes: number,
+): void {
+  const { code, unit } = context;
+  code
+    .i32(unit.site(instruction))
+    .get(a)
+    .get(context.thread)
+    .call(placeFunction(unit, space, access, bytes));
+}
+
+export type PlaceSpace = 'global' | 'shared' | 'local' | 'generic';
+
+/** place(site, address, thread) -> offset in memory: the checks as a function, for code that has one access a lane. */
+export function placeFunction(unit: Unit, space: PlaceSpace, access: AccessKind, bytes: number): FunctionRef {
+  return unit.helper(`place.${space}.${access}.${bytes}`, ['i32', 'i64', 'i32'], ['i32'], (code) => {
+    const arena = code.local('i32');
+    const shared = code.local('i32');
+    code.globalGet(unit.arena).tee(arena).memory('i32.load', ARENA.shared).set(shared);
+    const context = new ScalarContext(unit, code, 2, arena, shared);
+    if (space === 'global') checkGlobal(context, 0, 1, access, bytes);
+    else if (space === 'generic') checkGeneric(context, 0, 1, access, bytes);
+    else {
+      const at = code.local('i32');
+      code.get(1).op('i32.wrap_i64').set(at);
+      checkWindow(context, 0, at, space, access, bytes);
+    }
+  });
+}
+
 /** Constant memory wears no colour (writes must be seen): compare with the ranges of the module's constants. */
 function checkConstant(context: ScalarContext, instruction: Instruction, a: number, bytes: number): void {
   const { code } = context;
@@ -396,9 +448,9 @@ function checkConstant(context: ScalarContext, instruction: Instruction, a: numb
 }
 
 /** A generic address: its tag says which window. */
-function checkGeneric(
+export function checkGeneric(
   context: ScalarContext,
-  instruction: Instruction,
+  instruction: Site,
   a: number,
   access: AccessKind,
   bytes: number,

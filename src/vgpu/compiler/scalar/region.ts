@@ -11,7 +11,7 @@ import { ARENA } from '../arena.ts';
 import { regionSuccessors, type Terminator } from '../cfg.ts';
 import { definitions, uses } from '../operands.ts';
 import { type Exit, emitStructured } from '../structure.ts';
-import type { SyncPoint, SyncPoints } from '../syncpoints.ts';
+import type { SyncPoints } from '../syncpoints.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder } from '../wasm/encoder.ts';
 import { ScalarContext } from './context.ts';
@@ -66,10 +66,10 @@ export function regionShape(unit: Unit, points: SyncPoints, entry: number): Regi
   return { blocks, touched, defined, stops: [...stops] };
 }
 
-export function emitRegion(unit: Unit, points: SyncPoints, point: SyncPoint): FunctionBuilder {
-  const entry = point.next;
+/** `fresh`: the threads have not run before, so that nothing is in the frames. */
+export function emitRegion(unit: Unit, points: SyncPoints, entry: number, fresh: boolean): FunctionBuilder {
   const { flow, facts, live } = unit;
-  const code = unit.wasm.function(`region${point.number}`, ['i32', 'i32'], ['i32']);
+  const code = unit.wasm.function(`region${entry}`, ['i32', 'i32'], ['i32']);
   const [first, end] = [0, 1];
   const arena = code.local('i32');
   const shared = code.local('i32');
@@ -98,7 +98,7 @@ export function emitRegion(unit: Unit, points: SyncPoints, point: SyncPoint): Fu
   const threads = code.loop();
   code.get(arena).get(thread).i32(2).op('i32.shl').op('i32.add').set(frame4);
   code.get(arena).get(thread).i32(3).op('i32.shl').op('i32.add').set(frame8);
-  if (point.kind !== 'start')
+  if (!fresh)
     for (const id of live[entry]!.items()) {
       if (facts.uniform[id] === 1 || !shape.touched.has(id)) continue;
       const { local, offset } = frame(id);
