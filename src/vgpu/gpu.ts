@@ -112,12 +112,11 @@ export class VirtualGpu {
       throw new RangeError(`there is no kernel ${kernelName}; the module has ${names.join(', ') || 'none'}`);
     }
     const findings = new FindingSink(kernelName);
-    const executables = this.#candidates(module, kernel, config);
     const bad = badLaunch(module, kernel, config);
     const started = performance.now();
     if (bad !== undefined) {
       findings.report({ kind: 'bad-launch', message: bad, instruction: undefined });
-      return report(executables[0]!, false, 0, started, findings, '');
+      return report('interpreter', false, 0, started, findings, '');
     }
     const parameters = this.#parameters(kernel, config);
     this.memory.allow(this.#allowed(module, config));
@@ -144,9 +143,9 @@ export class VirtualGpu {
       },
     };
     try {
-      const { executable, result } = runFirst(executables, context);
+      const { executable, result } = runFirst(this.#candidates(module, kernel, config), context);
       return {
-        ...report(executable, result.completed, result.threadInstructions, started, findings, printed),
+        ...report(executable.executor, result.completed, result.threadInstructions, started, findings, printed),
         profile: result.profile,
       };
     } finally {
@@ -154,28 +153,26 @@ export class VirtualGpu {
     }
   }
 
-  /** The executors that can run the kernel, in the order to try them. Throws the reason when there is none. */
-  #candidates(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig): Executable[] {
+  /** The executors that may run the kernel, in the order to try them, each made when it is its turn. */
+  *#candidates(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig): Generator<Executable | CannotRun> {
     const wanted = config.executor ?? 'auto';
     let known = this.#executables.get(kernel);
     if (known === undefined) {
       known = new Map();
       this.#executables.set(kernel, known);
     }
-    const found: Executable[] = [];
-    let reason: CannotRun = new CannotRun(`the executor ${wanted} is not available`);
+    let any = false;
     for (const [name, make] of EXECUTORS) {
       if (wanted !== 'auto' && wanted !== name) continue;
+      any = true;
       let made = known.get(name);
       if (made === undefined) {
         made = attempt(() => make(module, kernel));
         known.set(name, made);
       }
-      if (made instanceof CannotRun) reason = made;
-      else found.push(made);
+      yield made;
     }
-    if (found.length === 0) throw reason;
-    return found;
+    if (!any) yield new CannotRun(`the executor ${wanted} is not available`);
   }
 
   #parameters(kernel: PtxFunction, config: LaunchConfig): Allocation {
@@ -224,11 +221,15 @@ function attempt<T>(make: () => T): T | CannotRun {
 
 /** Runs on the first executor that can run this launch: an executor refuses before it runs anything. */
 function runFirst(
-  executables: readonly Executable[],
+  executables: Iterable<Executable | CannotRun>,
   context: LaunchContext,
 ): { executable: Executable; result: ReturnType<Executable['run']> } {
   let reason: CannotRun | undefined;
   for (const executable of executables) {
+    if (executable instanceof CannotRun) {
+      reason = executable;
+      continue;
+    }
     const result = attempt(() => executable.run(context));
     if (!(result instanceof CannotRun)) return { executable, result };
     reason = result;
@@ -237,7 +238,7 @@ function runFirst(
 }
 
 function report(
-  executable: Executable,
+  executor: LaunchReport['executor'],
   completed: boolean,
   threadInstructions: number,
   started: number,
@@ -245,7 +246,7 @@ function report(
   printed: string,
 ): LaunchReport {
   return {
-    executor: executable.executor,
+    executor,
     completed,
     threadInstructions,
     milliseconds: performance.now() - started,

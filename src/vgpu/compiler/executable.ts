@@ -6,24 +6,34 @@ import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
-import { compileProgram, compileSimdProgram, type Program, translate, translateSimd } from './program.ts';
+import { compileProgram, compileSimdProgram, type Program } from './program.ts';
 import { BlockScheduler, type Region, type Stop } from './scheduler.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
 import { instantiate, type WasmInstance } from './wasm/engine.ts';
 
-/** Makes the scalar executable of a kernel. Throws {@link CannotCompile} for what the compiler does not translate. */
+/** Analyses of kernels: scalar and vector code start from the same. */
+const analyses = new WeakMap<PtxFunction, Analysis>();
+
+function analysisOf(module: LoadedModule, kernel: PtxFunction): Analysis {
+  let analysis = analyses.get(kernel);
+  if (!analysis) {
+    analysis = analyse(module, kernel);
+    analyses.set(kernel, analysis);
+  }
+  return analysis;
+}
+
+/**
+ * Makes the executable that runs one thread at a time. It throws {@link CannotCompile} for what the compiler does not
+ * translate, here or at the first launch of a shape, before anything has run.
+ */
 export function scalarExecutable(module: LoadedModule, kernel: PtxFunction): Executable {
-  const analysis = analyse(module, kernel);
-  // Translating once now finds every construct that cannot be compiled, while another executor can still be chosen.
-  translate(module, analysis, { block: [32, 1, 1], sharedBytes: 49152, checked: true });
-  return new CompiledExecutable('scalar', module, analysis);
+  return new CompiledExecutable('scalar', module, analysisOf(module, kernel));
 }
 
 /** Makes the executable that runs groups of lanes as vectors. Throws {@link CannotCompile} as the scalar one does. */
 export function simdExecutable(module: LoadedModule, kernel: PtxFunction): Executable {
-  const analysis = analyse(module, kernel);
-  translateSimd(module, analysis, { block: [32, 1, 1], sharedBytes: 49152, checked: true });
-  return new CompiledExecutable('simd', module, analysis);
+  return new CompiledExecutable('simd', module, analysisOf(module, kernel));
 }
 
 class CompiledExecutable implements Executable {
