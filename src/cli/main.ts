@@ -5,6 +5,7 @@ import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
 import { judge } from './commands/judge.ts';
 import { optimize } from './commands/optimize.ts';
+import { sanitize } from './commands/sanitize.ts';
 import { sentenceOf } from './failure.ts';
 import { placesIn } from './places.ts';
 import { version } from './version.ts';
@@ -88,6 +89,21 @@ async function main(argv: readonly string[]): Promise<number> {
     .addOption(scale())
     .addOption(json())
     .action((task, options) => run(inspect(task, options, places())));
+  program
+    .command('sanitize')
+    .description('memory errors, races, bad barriers in any CUDA kernel, with no GPU (exit code 0 nothing found, 1 findings, 2 not run)')
+    .argument('[kernel.cu]', 'CUDA C++; a header in its first comment may name the launch')
+    .option('--ptx <file>', 'run this PTX (the CUDA file, if given too, is its source)')
+    .option('--kernel <name>', 'the kernel to run (default: every kernel whose launch the header names)')
+    .option('--launch <shape>', "e.g. '<<<(64, 2), 256, 1024>>>'")
+    .option('--arguments <list>', "e.g. 'x: const float[1000] = ramp, y: float[1000], n: int = 1000'")
+    .option('--no-races', 'do not look for races')
+    .option('--schedules <count>', 'run under this many schedules and compare the results', count)
+    .option('--budget <instructions>', 'thread-instructions after which a launch is taken not to end', count)
+    .option('--first', 'stop a launch at its first finding', false)
+    .option('--sarif <file>', 'write the findings as SARIF 2.1.0')
+    .addOption(json())
+    .action((file, options) => run(sanitize(file, options, places(), interruption.signal)));
   program
     .command('doctor')
     .description('what this machine has, what each thing is for, and how to get what is missing')

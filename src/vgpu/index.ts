@@ -5,4 +5,5 @@ export { LoadedModule } from './loader.ts';
 export * from './model/index.ts';
 export { PtxError, type PtxFunction, type PtxModule } from './ptx/ir.ts';
 export { parsePtx } from './ptx/parser.ts';
+export * from './sanitizer/index.ts';
 export type * from './types.ts';
