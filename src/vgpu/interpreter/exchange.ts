@@ -128,6 +128,7 @@ function match(asm: Assembler, fn: PtxFunction, i: WarpInstruction): Step {
   const p = i.dst[1] === undefined ? undefined : asm.predicateResult(fn, i.dst[1], i);
   const a = asm.source(fn, i.src[0]!, i.type, i);
   const { file } = asm;
+  const equals = new Int32Array(LANES);
   return (warp, mask) => {
     const r = file.i32;
     const x = at(a, warp.base);
@@ -139,9 +140,13 @@ function match(asm: Assembler, fn: PtxFunction, i: WarpInstruction): Step {
       let equal = 0;
       for (let k = 0; k < LANES; k++) if (((mask >>> k) & 1) !== 0 && same(l, k)) equal |= 1 << k;
       if (equal !== mask) all = false;
-      if (i.mode === 'any') r[at(dst, warp.base) + l] = equal;
+      equals[l] = equal;
     }
-    if (i.mode !== 'all') return;
+    if (i.mode === 'any') {
+      // Only now: the result may take the place of the operand.
+      for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) r[at(dst, warp.base) + l] = equals[l]!;
+      return;
+    }
     broadcast(asm, dst, warp, mask, all ? mask : 0);
     if (p !== undefined) warp.predicates[p] = (warp.predicates[p]! & ~mask) | (all ? mask : 0);
   };
