@@ -91,7 +91,9 @@ async function main(argv: readonly string[]): Promise<number> {
     .action((task, options) => run(inspect(task, options, places())));
   program
     .command('sanitize')
-    .description('memory errors, races, bad barriers in any CUDA kernel, with no GPU (exit code 0 nothing found, 1 findings, 2 not run)')
+    .description(
+      'memory errors, races, bad barriers in any CUDA kernel, with no GPU (exit code 0 nothing found, 1 findings, 2 not run)',
+    )
     .argument('[kernel.cu]', 'CUDA C++; a header in its first comment may name the launch')
     .option('--ptx <file>', 'run this PTX (the CUDA file, if given too, is its source)')
     .option('--kernel <name>', 'the kernel to run (default: every kernel whose launch the header names)')

@@ -342,6 +342,19 @@ function errorRatio(got: number, tolerance: OutputTolerance, i: number): number 
   return Math.abs(got - expected) / tolerance.bound[i]!;
 }
 
+const ratioWord = new Float64Array(1);
+const ratioBits = new Uint32Array(ratioWord.buffer);
+
+/** The bin of {@link HISTOGRAM_EDGES} for a ratio: 9 + ceil(log2 ratio) within the bins, by its bits, because a logarithm each is dear. */
+function binOf(ratio: number): number {
+  if (ratio === 0) return 0;
+  if (!(ratio <= 1)) return HISTOGRAM_EDGES.length - 1;
+  ratioWord[0] = ratio;
+  const exponent = (ratioBits[1]! >>> 20) - 1023;
+  const exact = (ratioBits[1]! & 0xfffff) === 0 && ratioBits[0] === 0;
+  return Math.max(1, 9 + exponent + (exact ? 0 : 1));
+}
+
 /** Compares an output of a candidate with its tolerance. */
 export function compareOutput(got: Float64Array, tolerance: OutputTolerance): Comparison {
   const elements = tolerance.expected.length;
@@ -359,8 +372,7 @@ export function compareOutput(got: Float64Array, tolerance: OutputTolerance): Co
       wrong++;
       mask[i] = 1;
     }
-    const bin = ratio === 0 ? 0 : ratio > 1 ? histogram.length - 1 : Math.max(1, 9 + Math.ceil(Math.log2(ratio)));
-    histogram[bin]!++;
+    histogram[binOf(ratio)]!++;
     if (ratio > worstRatio) {
       worstRatio = ratio;
       worstIndex = i;

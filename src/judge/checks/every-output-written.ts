@@ -9,6 +9,7 @@ import { inCall, plural } from '../words.ts';
 import { unusedGridDimension } from './launch-shape.ts';
 
 function proofOf({ trial }: CheckContext, index: number, output: number, written: Uint8Array): Proof | undefined {
+  if (!written.includes(0)) return undefined;
   const missing = written.map((w) => (w ? 0 : 1));
   const shape = trial.task.signature.outputs[output]!.shape;
   const region = describeRegion(missing, shape);
