@@ -7,6 +7,8 @@ import type { FunctionBuilder, FunctionRef, ValueType } from '../wasm/encoder.ts
 
 /** What helpers need of the module they are made in. */
 export interface HelperHost {
+  /** Relaxed multiply-add rounds once. */
+  readonly fused: boolean;
   /** The helper of this name, built at its first use. */
   helper(
     name: string,

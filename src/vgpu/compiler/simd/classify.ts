@@ -6,7 +6,7 @@
  *
  * Within a region a group never parts (lanes that would part are run by scalar code to the next synchronisation), so a
  * value computed from uniform ones is uniform wherever it is computed. Across synchronisations that does not hold: lanes
- * may have come on different ways. So a register that lives across one and is written in a block that some lanes may
+ * may have come on different ways. So a register that keeps across one what it got in a block that some lanes may
  * skip is varying.
  */
 import type { Instruction, Operand } from '../../ptx/ir.ts';
@@ -278,10 +278,17 @@ export function classify(
     }
   };
 
-  const crossing = new Uint8Array(kernel.registers.length);
-  for (const { terminator } of blocks)
-    if (terminator.kind === 'sync' || terminator.kind === 'yield')
-      for (const id of live[terminator.next]!.items()) crossing[id] = 1;
+  /** True when a value that a block gives a register may be alive at a synchronisation. */
+  const crosses = (id: number, from: number): boolean => {
+    const seen = new Set([from]);
+    for (const node of seen) {
+      const { terminator } = blocks[node]!;
+      const waits = terminator.kind === 'sync' || terminator.kind === 'yield';
+      if (waits && live[terminator.next]!.has(id)) return true;
+      for (const next of successors(terminator)) if (live[next]!.has(id)) seen.add(next);
+    }
+    return false;
+  };
   const influence = influenceOf(flow);
 
   for (let changed = true; changed; ) {
@@ -316,7 +323,7 @@ export function classify(
         const part = blocks[divergent]!;
         const visit = (instruction: Instruction): void => {
           for (const id of definitions(instruction))
-            if (crossing[id] && !forced[id] && facts.uniform[id] === 0) {
+            if (!forced[id] && facts.uniform[id] === 0 && crosses(id, divergent)) {
               forced[id] = 1;
               set(id, 'varying');
               changed = true;

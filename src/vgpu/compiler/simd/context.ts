@@ -18,6 +18,10 @@ export class SimdContext {
   private readonly vectors = new Map<number, readonly number[]>();
   private readonly scratch: number[] = [];
   private readonly carries: number[] = [];
+  /** Uniform and affine registers spread over lanes, by register and vector, valid at this point of a block. */
+  private readonly spread = new Map<number, (number | undefined)[]>();
+  private readonly spreadLocals = new Map<string, number>();
+  private keeping = true;
 
   constructor(
     /** Lane 0's code: its thread local is the group's first thread. */
@@ -93,14 +97,48 @@ export class SimdContext {
       this.pushConstant(operand.bits, type);
       return;
     }
+    const wide = TYPE_BYTES[type] === 8;
+    // Full-width registers spread over lanes are kept: V8 does not find them equal by itself.
+    const keep =
+      id >= 0 &&
+      this.keeping &&
+      TYPE_BYTES[scalar.kernel.registers[id]!.type] === TYPE_BYTES[type] &&
+      TYPE_BYTES[type] >= 4;
+    const vector = item.stride === 0 ? 0 : w;
+    const kept = keep ? this.spread.get(id)?.[vector] : undefined;
+    if (kept !== undefined) {
+      code.get(kept);
+      return;
+    }
     scalar.push(operand, type);
     const wasm = wasmType(type);
-    const wide = TYPE_BYTES[type] === 8;
     code.op(wasm === 'f32' ? 'f32x4.splat' : wasm === 'f64' ? 'f64x2.splat' : wide ? 'i64x2.splat' : 'i32x4.splat');
-    if (item.stride === 0) return;
-    this.pushSteps(item.stride, wide, w);
-    code.op(wide ? 'i64x2.add' : 'i32x4.add');
-    if (TYPE_BYTES[type] < 4) this.narrow(type);
+    if (item.stride !== 0) {
+      this.pushSteps(item.stride, wide, w);
+      code.op(wide ? 'i64x2.add' : 'i32x4.add');
+      if (TYPE_BYTES[type] < 4) this.narrow(type);
+    }
+    if (!keep) return;
+    const places = this.spread.get(id) ?? [];
+    const local = this.spreadLocals.get(`${id}/${vector}`) ?? code.local('v128');
+    this.spreadLocals.set(`${id}/${vector}`, local);
+    places[vector] = local;
+    this.spread.set(id, places);
+    code.tee(local);
+  }
+
+  /** Forgets what has been spread over lanes: of a register that gets a new value, or all, where code is entered from elsewhere. */
+  forget(id?: number): void {
+    if (id === undefined) this.spread.clear();
+    else this.spread.delete(id);
+  }
+
+  /** Code that may not run must not be relied on by what follows. */
+  conditionally(emit: () => void): void {
+    const before = this.keeping;
+    this.keeping = false;
+    emit();
+    this.keeping = before;
   }
 
   /** Pushes stride * lane for the lanes of vector `w`. */

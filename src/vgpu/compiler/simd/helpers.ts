@@ -114,9 +114,11 @@ export function ex2Vector(host: HelperHost): FunctionRef {
       code.set(r);
       splat64(code, EX2_TERMS[10]!);
       for (let k = 9; k >= 0; k--) {
-        code.get(r).op('f64x2.mul');
+        // Fused or not makes no difference that the margin below does not cover.
+        code.get(r);
+        if (!host.fused) code.op('f64x2.mul');
         splat64(code, EX2_TERMS[k]!);
-        code.op('f64x2.add');
+        code.op(host.fused ? 'f64x2.relaxed_madd' : 'f64x2.add');
       }
       code
         .get(scale)

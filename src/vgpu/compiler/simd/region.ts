@@ -172,6 +172,7 @@ export function emitSimdRegion(
       exitOf: (node) => exitOf(flow.blocks[node]!.terminator),
       body(node) {
         const block = flow.blocks[node]!;
+        context.forget();
         if (classification.extensions.has(block.first) && block.first < block.end) {
           pushWraps(context, flow.kernel.instructions[block.first]!);
           code.if();
@@ -181,8 +182,9 @@ export function emitSimdRegion(
         if (!isVaryingBranch(node)) count(block.cost * lanes);
         for (let index = block.first; index < block.end; index++) {
           const instruction = flow.kernel.instructions[index]!;
-          if (!isUniformInstruction(unit, instruction))
-            emitGroupInstruction(context, instruction, budget, laneThread, thread);
+          if (isUniformInstruction(unit, instruction)) continue;
+          emitGroupInstruction(context, instruction, budget, laneThread, thread);
+          for (const id of definitions(instruction)) context.forget(id);
         }
         const { terminator } = block;
         if (terminator.kind === 'sync' || terminator.kind === 'yield') stop(points.ofBlock[node]!);
@@ -301,7 +303,7 @@ function emitGroupInstruction(
     if (guard.negated) code.op('i32.eqz');
     code.if();
     code.get(budget).i64(BigInt(context.lanes)).op('i64.sub').set(budget);
-    emitUnguarded(context, plain, laneThread, thread);
+    context.conditionally(() => emitUnguarded(context, plain, laneThread, thread));
     code.end();
     return;
   }

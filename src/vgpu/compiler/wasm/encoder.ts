@@ -327,6 +327,20 @@ export class ModuleBuilder {
     this.elements = [...entries];
   }
 
+  /** The name section's function names: for profiles and stack traces. */
+  private encodeNames(body: ByteBuffer): void {
+    const names = new ByteBuffer(1024);
+    names.u32(this.functions.length);
+    for (const item of this.functions) {
+      names.u32(item.index);
+      names.name(item.name);
+    }
+    body.name('name');
+    body.byte(1);
+    body.u32(names.length);
+    body.append(names.bytes());
+  }
+
   finish(): Uint8Array<ArrayBuffer> {
     this.functions.forEach((item, position) => {
       item.index = this.imports.length + position;
@@ -397,6 +411,7 @@ export class ModuleBuilder {
       body.u32(this.functions.length);
       for (const item of this.functions) item.encode(body);
     });
+    section(0, (body) => this.encodeNames(body));
     return out.bytes();
   }
 }

@@ -35,7 +35,7 @@ function prepare(): void {
   prepared = true;
   setFlagsFromString('--experimental-wasm-relaxed-simd');
   setFlagsFromString('--no-liftoff');
-  setFlagsFromString('--no-wasm-lazy-compilation');
+  setFlagsFromString('--wasm-lazy-compilation');
 }
 
 export function compileModule(bytes: Uint8Array): WasmModule {
