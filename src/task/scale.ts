@@ -7,35 +7,22 @@
  * the faults that judging is for (a missing tail, a swapped dimension).
  */
 import { Attributes } from './operators/operator.ts';
-import { operators } from './operators/table.ts';
+import { operatorOf } from './operators/table.ts';
 import { TaskError } from './trace/task-error.ts';
 import type { FileTracer, SizeConstant, Traced } from './trace/trace.ts';
-import type { Graph, GraphNode, TensorSpec } from './types.ts';
+import type { Graph, TensorSpec } from './types.ts';
 
 /** Re-traces at most; one takes 20 to 300 ms. */
 const MAX_TRACES = 120;
 /** Constants below this are kernel sizes, dimensions, ranks: structure, not size. */
 const SMALLEST_SIZE = 8;
+/** No size but the batch is brought below this: a dimension of one or two is another program. */
+const LEAST_SIZE = 5;
 const STRUCTURE =
-  /kernel|stride|pad|dilat|group|head|layer|depth|block|seed|eps|power|factor|scale|ratio|axis|bits|window/i;
+  /kernel|stride|pad|dilat|group|head|layers|(^|_)n_layer|depth|block|seed|eps|power|factor|scale|ratio|axis|bits|window/i;
 const BATCH = /batch|^b$|^n_samples$|^bs$/i;
 
 const count = (spec: TensorSpec) => spec.shape.reduce((n, s) => n * s, 1);
-
-/** Multiply-adds, twice, of operators that slide a weight or a window; others ask the table. */
-function windowOperations(node: GraphNode, inputs: readonly TensorSpec[]): number {
-  const out = count(node.outputs[0]!.spec);
-  const [x, weight] = inputs;
-  if (/^conv_transpose/.test(node.op)) return (2 * count(x!) * count(weight!)) / weight!.shape[0]!;
-  if (/^conv\d/.test(node.op)) return (2 * out * count(weight!)) / weight!.shape[0]!;
-  if (/^(lstm|gru|rnn)$/.test(node.op)) {
-    const steps = count({ ...x!, shape: x!.shape.slice(0, 2) });
-    return inputs.slice(node.op === 'lstm' ? 3 : 2).reduce((n, w) => n + 2 * steps * count(w), 0);
-  }
-  if (/^adaptive/.test(node.op)) return count(x!);
-  const kernel = node.attributes.kernel;
-  return Array.isArray(kernel) ? out * (kernel as number[]).reduce((n, k) => n * k, 1) : out;
-}
 
 /** Elements of every value plus operations of every node: what evaluating the task costs, in order of magnitude. */
 export function workOf(graph: Graph): number {
@@ -44,11 +31,8 @@ export function workOf(graph: Graph): number {
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((i) => specs[i]!);
     const outputs = node.outputs.map((v) => v.spec);
-    const operator = operators.get(node.op);
-    const operations = operator?.operations(inputs, new Attributes(node.op, node.attributes), outputs);
-    work += operations
-      ? operations.arithmetic + operations.special + operations.contraction
-      : windowOperations(node, inputs);
+    const operations = operatorOf(node.op).operations(inputs, new Attributes(node.op, node.attributes), outputs);
+    work += operations.arithmetic + operations.special + operations.contraction;
     for (const spec of outputs) {
       specs.push(spec);
       work += count(spec);
@@ -62,7 +46,9 @@ function candidates(target: number, from: number, taken: ReadonlySet<number>): n
   const odd = target % 2 ? target : target - 1;
   const rough = [odd, odd - 2, odd - 4].filter((n) => !taken.has(n));
   const even = [target, target - (target % 4), target - (target % 8), from / 2, from / 4];
-  return [...new Set([...rough, ...even])].filter((n) => Number.isInteger(n) && n >= 1 && n < from);
+  return [...new Set([...rough, ...even])].filter(
+    (n) => Number.isInteger(n) && n >= Math.min(LEAST_SIZE, target) && n < from,
+  );
 }
 
 /** One search for smaller constants. */
@@ -152,7 +138,7 @@ class Search {
       if (largest === undefined) break;
       // Far from the budget, longer steps: the work is seldom more than a product of three sizes.
       const step = Math.min(8, Math.max(2, Math.floor(Math.cbrt(this.work / this.#budget))));
-      await this.#shrink(largest, Math.floor(this.#value(largest) / step));
+      await this.#shrink(largest, Math.max(LEAST_SIZE, Math.floor(this.#value(largest) / step)));
     }
     if (batch && !this.done && this.#value(batch.name) > 1) await this.#shrink(batch.name, 1);
     if (this.done) await this.#grow();

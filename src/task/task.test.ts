@@ -153,12 +153,17 @@ class Model(nn.Module):
     def forward(self, x):
         return self.n(x)
 def get_inputs():
-    return [torch.rand(64, 256, 128, 128)]
+    return [torch.rand(64, 256, height, width)]
+height = width = 128
 def get_init_inputs():
     return [256]
 `;
     const task = await loadTask({ name: 'gn', source }, { cacheDir, scale: 1e5 });
-    const [n, c] = task.signature.tensors[0]!.spec.shape;
+    const [n, c, h] = task.signature.tensors[0]!.spec.shape;
+    assert.deepEqual(
+      task.scaled.filter((s) => s.name === 'height = width'),
+      [{ name: 'height = width', from: 128, to: h }],
+    );
     assert.equal(c! % 8, 0);
     assert.ok(n! >= 1 && workOf(task.graph) <= 1e5);
     await assert.rejects(

@@ -78,6 +78,7 @@ def main():
     sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'python'))
     from assay_trace import constants
 
+    sys.path.pop()  # our stand-ins must not answer for a package that is not installed
     answers = []
     for task in json.load(sys.stdin):
         try:

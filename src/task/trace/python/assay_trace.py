@@ -154,7 +154,10 @@ def constants(tree):
                 found[f'{target.id}#{i}'] = v
 
     for node in tree.body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        if isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets):
+            # height = width = 256 is one constant, by both names
+            assigned(ast.Name(' = '.join(t.id for t in node.targets)), node.value)
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
             assigned(node.targets[0], node.value)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             assigned(node.target, node.value)
