@@ -4,7 +4,7 @@ import { scalarExecutable, simdExecutable } from './compiler/index.ts';
 import { CannotRun, type Executable, type Executor as ExecutorFactory, type LaunchContext } from './executable.ts';
 import { FindingSink } from './findings.ts';
 import { interpreter } from './interpreter/interpreter.ts';
-import { LoadedModule } from './loader.ts';
+import { LoadedModule, sharedBytesNeeded } from './loader.ts';
 import { type Allocation, DeviceMemory } from './memory.ts';
 import { COLOURS, GLOBAL_TAG } from './memory-layout.ts';
 import type { PtxFunction } from './ptx/ir.ts';
@@ -303,8 +303,7 @@ function badLaunch(module: LoadedModule, kernel: PtxFunction, config: LaunchConf
   if (requiredThreads?.some((count, axis) => count !== block[axis])) {
     return `${kernel.name} is compiled for blocks of ${requiredThreads.join(' x ')} threads, and is launched with ${block.join(' x ')}.`;
   }
-  const layout = module.sharedLayout(kernel);
-  const shared = Math.max(layout.staticBytes, layout.dynamicOffset + (config.dynamicSharedBytes ?? 0));
+  const shared = sharedBytesNeeded(module.sharedLayout(kernel), config.dynamicSharedBytes ?? 0);
   if (shared > MAX_SHARED) return `${shared} bytes of shared memory a block; the most is ${MAX_SHARED}.`;
   return undefined;
 }

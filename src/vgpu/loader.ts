@@ -3,13 +3,32 @@ import type { Allocation, DeviceMemory } from './memory.ts';
 import { FUNCTION_TAG, LOCAL_TAG, SHARED_TAG } from './memory-layout.ts';
 import { type Operand, PtxError, type PtxFunction, type PtxModule, type Variable } from './ptx/ir.ts';
 
-/** Shared memory of one kernel: offsets in the block's shared area. Dynamic arrays (`x[]`) all start at `dynamicOffset`. */
+/**
+ * Shared memory of one kernel: offsets in the block's shared area, where red zones lie between the variables. Dynamic
+ * arrays (`x[]`) all start at `dynamicOffset`.
+ */
 export interface SharedLayout {
   readonly offsets: ReadonlyMap<Variable, number>;
+  /** End of the last static variable in the area. */
   readonly staticBytes: number;
-  /** Where dynamic shared memory starts. */
+  /** Where dynamic shared memory starts in the area. */
   readonly dynamicOffset: number;
+  /** What a GPU would need, without the red zones: static bytes, and where dynamic memory would start. */
+  readonly declared: { readonly staticBytes: number; readonly dynamicOffset: number };
 }
+
+/** A variable's place in the shared area. */
+export interface SharedRegion {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Between shared variables lies this much that no access may touch. A multiple of the 32 banks' 128 bytes, so that every
+ * variable keeps its banks.
+ */
+const SHARED_RED_ZONE = 128;
 
 export class LoadedModule {
   readonly ptx: PtxModule;
@@ -96,20 +115,54 @@ export class LoadedModule {
     }
     const offsets = new Map<Variable, number>();
     let at = 0;
+    let red = 0;
+    let end = 0;
+    /** The place of what comes next, for its alignment: on a GPU, and in the area. */
+    const place = (align: number): number => {
+      if (at > 0) red = alignUp(red + SHARED_RED_ZONE, Math.max(align, SHARED_RED_ZONE));
+      at = alignUp(at, align);
+      return at + red;
+    };
     let dynamicAlign = 16;
-    const fixed = [...used].filter((variable) => variable.bytes > 0);
-    for (const variable of fixed) {
-      at = Math.ceil(at / variable.align) * variable.align;
-      offsets.set(variable, at);
+    for (const variable of used) {
+      if (variable.bytes === 0) {
+        dynamicAlign = Math.max(dynamicAlign, variable.align);
+        continue;
+      }
+      const offset = place(variable.align);
+      offsets.set(variable, offset);
       at += variable.bytes;
+      end = offset + variable.bytes;
     }
-    for (const variable of used) if (variable.bytes === 0) dynamicAlign = Math.max(dynamicAlign, variable.align);
-    const dynamicOffset = Math.ceil(at / dynamicAlign) * dynamicAlign;
+    const staticBytes = at;
+    const dynamicOffset = place(dynamicAlign);
     for (const variable of used) if (variable.bytes === 0) offsets.set(variable, dynamicOffset);
-    const layout = { offsets, staticBytes: at, dynamicOffset };
+    const layout = { offsets, staticBytes: end, dynamicOffset, declared: { staticBytes, dynamicOffset: at } };
     this.#layouts.set(kernel, layout);
     return layout;
   }
+}
+
+/** Bytes of shared memory that a block needs on a GPU. */
+export function sharedBytesNeeded({ declared }: SharedLayout, dynamicBytes: number): number {
+  return Math.max(declared.staticBytes, dynamicBytes > 0 ? declared.dynamicOffset + dynamicBytes : 0);
+}
+
+/** The variables of a layout by place, and the dynamic memory of a launch. */
+export function sharedRegions(layout: SharedLayout, dynamicBytes: number): readonly SharedRegion[] {
+  const { offsets, dynamicOffset } = layout;
+  const regions: SharedRegion[] = [];
+  let dynamicName = 'dynamic shared memory';
+  for (const [{ name, bytes }, start] of offsets) {
+    if (bytes > 0) regions.push({ name, start, end: start + bytes });
+    else dynamicName = name;
+  }
+  if (dynamicBytes > 0) regions.push({ name: dynamicName, start: dynamicOffset, end: dynamicOffset + dynamicBytes });
+  return regions.sort((a, b) => a.start - b.start);
+}
+
+function alignUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
 }
 
 function visitVariables(operand: Operand, shared: Set<Variable>): void {

@@ -318,8 +318,8 @@ export class DeviceMemory {
       if (allocation.colour !== colour || allocation.internal) continue;
       const distance =
         offset < allocation.base ? allocation.base - offset : Math.max(0, offset - allocation.base - allocation.bytes);
-      // Prefer what this launch was given: a stray pointer usually comes from there.
-      const score = distance * (allocation.allowed ? 1 : 4) + (allocation.allowed ? 0 : 1);
+      // Prefer what this launch was given, then what lives: a stray pointer usually comes from there.
+      const score = (distance + 1) * (allocation.allowed ? 1 : allocation.freed ? 64 : 4);
       if (score < bestScore) {
         best = allocation;
         bestScore = score;

@@ -2,6 +2,7 @@
  * Addresses of memory instructions: computed by lane, then resolved to offsets in the WebAssembly memory with every check
  * of memory-layout.ts. A lane whose access is wrong is reported and left out of the transfer.
  */
+import type { SharedRegion } from '../loader.ts';
 import { COLOURS, GLOBAL_TAG, HEAP_BASE, LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import type { Instruction, Operand, PtxFunction, Space, Variable } from '../ptx/ir.ts';
 import type { FindingKind } from '../types.ts';
@@ -234,6 +235,13 @@ function misaligned(
   return false;
 }
 
+/** The shared variable that an offset lies in, or the nearest below. */
+function regionBelow(regions: readonly SharedRegion[], offset: number): SharedRegion | undefined {
+  let below: SharedRegion | undefined;
+  for (const region of regions) if (region.start <= offset) below = region;
+  return below;
+}
+
 /** Shared, local and parameter memory: bounds of the area, alignment, and initialisation by the low nibbles. */
 function windowCheck(env: Environment, access: Access, space: 'shared' | 'local' | 'param'): LaneCheck {
   const { u8 } = env.memory;
@@ -242,15 +250,21 @@ function windowCheck(env: Environment, access: Access, space: 'shared' | 'local'
   const writes = access.kind !== 'read';
   const fault = (kind: FindingKind, warp: Warp, lane: number, low: number, size: number, reason: string): void => {
     const verb = access.kind === 'write' ? 'writes' : access.kind === 'read' ? 'reads' : 'updates';
+    const region = space === 'shared' ? regionBelow(env.sharedRegions, low) : undefined;
+    const place = region === undefined ? `${space} memory` : `the shared variable ${region.name}`;
+    const offset = low - (region?.start ?? 0);
     env.fault(warp, lane, {
       kind,
-      message: `${env.who(warp, lane)} ${verb} ${bytes} byte${bytes === 1 ? '' : 's'} of ${space} memory at offset ${low}: ${reason}.`,
+      message: `${env.who(warp, lane)} ${verb} ${bytes} byte${bytes === 1 ? '' : 's'} of ${place} at offset ${offset}: ${reason}.`,
       instruction: access.at,
       space,
       access: access.kind,
       bytes,
       address: `0x${low.toString(16)}`,
-      allocation: { name: `${space} memory`, bytes: size, offset: low },
+      allocation:
+        region === undefined
+          ? { name: `${space} memory`, bytes: size, offset }
+          : { name: region.name, bytes: region.end - region.start, offset },
     });
   };
   return (warp, lane, high, low) => {
@@ -267,6 +281,14 @@ function windowCheck(env: Environment, access: Access, space: 'shared' | 'local'
         high !== 0 ? 'this is not an address of that space' : `only ${size} bytes are there`,
       );
       return false;
+    }
+    if (space === 'shared' && env.sharedRegions.length > 1) {
+      const region = regionBelow(env.sharedRegions, low);
+      if (region !== undefined && low + bytes > region.end) {
+        const own = region.end - region.start;
+        fault('out-of-bounds', warp, lane, low, size, `${region.name} has only ${own} byte${own === 1 ? '' : 's'}`);
+        return false;
+      }
     }
     if (space === 'param' && writes) {
       fault('write-to-readonly', warp, lane, low, size, 'kernel parameters are constant');

@@ -1,11 +1,12 @@
 /** One resident thread block: its warps, its memory areas, its barriers, its asynchronous copies. */
 import type { Dim3 } from '../types.ts';
 import type { AsyncCopies } from './async-copy.ts';
+import type { Arrival } from './happens-before.ts';
 import type { Warp } from './warp.ts';
 import { popcount } from './warp.ts';
 
 /** Lanes of one warp that wait at a barrier, and how to give them the reduction's result. */
-interface BarrierWait {
+export interface BarrierWait {
   readonly warp: Warp;
   readonly mask: number;
   /** Index of the barrier instruction. */
@@ -25,7 +26,14 @@ interface BarrierState {
   expected: number;
   trueCount: number;
   predicates: number;
+  arrivals: Arrival[];
   waits: BarrierWait[];
+}
+
+/** A barrier that has let its threads go. */
+export interface Completed {
+  readonly arrivals: readonly Arrival[];
+  readonly waits: readonly BarrierWait[];
 }
 
 export class Block {
@@ -38,8 +46,6 @@ export class Block {
   readonly barriers = new Map<number, BarrierState>();
   /** Threads that have not exited. */
   live: number;
-  /** Barrier phases completed: the block-wide clock of the race detector. */
-  epoch = 0;
   copies: AsyncCopies | undefined;
   /** Slot among the resident blocks, whose memory areas it uses. */
   readonly slot: number;
@@ -64,21 +70,23 @@ export class Block {
   barrier(id: number): BarrierState {
     let state = this.barriers.get(id);
     if (state === undefined) {
-      state = { arrived: 0, expected: 0, trueCount: 0, predicates: 0, waits: [] };
+      state = { arrived: 0, expected: 0, trueCount: 0, predicates: 0, arrivals: [], waits: [] };
       this.barriers.set(id, state);
     }
     return state;
   }
 
-  /** Counts an arrival and, when that completes the barrier, gives back the released waits. */
+  /** Counts an arrival; the barrier, when that completes it. */
   arrive(
     id: number,
-    mask: number,
+    arrival: Arrival,
     expected: number,
     wait: BarrierWait | undefined,
     trueMask: number | undefined,
-  ): readonly BarrierWait[] {
+  ): Completed | undefined {
     const state = this.barrier(id);
+    const { mask } = arrival;
+    state.arrivals.push(arrival);
     state.arrived += popcount(mask);
     if (expected !== 0) state.expected = expected;
     if (trueMask !== undefined) {
@@ -90,17 +98,19 @@ export class Block {
   }
 
   /** Called when threads exit: barriers that wait for all live threads may be complete now. */
-  afterExit(): readonly BarrierWait[] {
-    const released: BarrierWait[] = [];
-    for (const [id, state] of this.barriers) if (state.waits.length > 0) released.push(...this.#complete(id, state));
+  afterExit(): readonly Completed[] {
+    const released: Completed[] = [];
+    for (const [id, state] of this.barriers) {
+      const completed = state.waits.length > 0 ? this.#complete(id, state) : undefined;
+      if (completed !== undefined) released.push(completed);
+    }
     return released;
   }
 
-  #complete(id: number, state: BarrierState): readonly BarrierWait[] {
+  #complete(id: number, state: BarrierState): Completed | undefined {
     const needed = state.expected === 0 ? this.live : state.expected;
-    if (state.arrived < needed || state.arrived === 0) return [];
+    if (state.arrived < needed || state.arrived === 0) return undefined;
     this.barriers.delete(id);
-    this.epoch++;
     const result: BarrierResult = {
       count: state.trueCount,
       all: state.trueCount === state.predicates,
@@ -110,6 +120,6 @@ export class Block {
       warp.waiting &= ~mask;
       deliver?.(warp, mask, result);
     }
-    return state.waits;
+    return state;
   }
 }

@@ -2,6 +2,7 @@
 
 import type { LaunchContext } from '../executable.ts';
 import type { FaultSite } from '../findings.ts';
+import type { SharedRegion } from '../loader.ts';
 import type { DeviceMemory } from '../memory.ts';
 import type { Instruction, Space } from '../ptx/ir.ts';
 import type { Dim3 } from '../types.ts';
@@ -20,8 +21,12 @@ export class LaunchStopped extends Error {
 export class Environment {
   readonly memory: DeviceMemory;
   launch!: LaunchContext;
-  /** Bytes of a block's shared memory, static and dynamic. */
+  /** Bytes of a block's shared area, static and dynamic, with the red zones. */
   sharedBytes = 0;
+  /** What of it variables own. */
+  sharedRegions: readonly SharedRegion[] = [];
+  /** Bytes of shared memory that the block would have on a GPU. */
+  sharedBytesNeeded = 0;
   dynamicSharedBytes = 0;
   /** Bytes of a thread's local area: frames of locals and call parameters. */
   localBytes = 0;

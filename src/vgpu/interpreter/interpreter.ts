@@ -1,6 +1,6 @@
 /** The plain executor: every block, warp by warp, instruction by instruction. The oracle of the compiled ones. */
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
-import type { LoadedModule } from '../loader.ts';
+import { type LoadedModule, sharedBytesNeeded, sharedRegions } from '../loader.ts';
 import type { Allocation, DeviceMemory } from '../memory.ts';
 import { POISON_BYTE } from '../memory-layout.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
@@ -57,6 +57,8 @@ class Run {
       layout.staticBytes,
       context.dynamicSharedBytes > 0 ? layout.dynamicOffset + context.dynamicSharedBytes : 0,
     );
+    env.sharedRegions = sharedRegions(layout, context.dynamicSharedBytes);
+    env.sharedBytesNeeded = sharedBytesNeeded(layout, context.dynamicSharedBytes);
     env.dynamicSharedBytes = context.dynamicSharedBytes;
     env.localBytes = program.stackBytes;
     env.paramBytes = context.kernel.paramBytes;
@@ -227,7 +229,7 @@ class Run {
       case 'lanemask_ge':
         return ~below;
       case 'total_smem_size':
-        return this.#env.sharedBytes;
+        return this.#env.sharedBytesNeeded;
       case 'dynamic_smem_size':
         return this.#env.dynamicSharedBytes;
       case 'WARP_SZ':

@@ -1,18 +1,17 @@
 /**
  * Data races in shared and global memory: two accesses to the same bytes by different threads, at least one a write, not
- * both strong (atomic, volatile, relaxed or stronger), with nothing that orders one before the other.
+ * both strong (atomic, volatile, relaxed or stronger, with scopes that include both threads), and neither ordered before
+ * the other (happens-before.ts). A store that leaves the bytes as they were (all threads set the same flag) is not
+ * reported.
  *
- * What orders accesses: program order; a block barrier between them; a warp-wide synchronising operation between them
- * (same warp); and release-acquire through memory, kept as times of the one interleaving that is run: a fence followed by
- * a strong write (or a releasing write) publishes all that happened before it, and a strong read of that location takes it
- * over. Partial barriers and masks count for the whole block or warp, and publication covers all threads: where this is
- * coarser than PTX ISA 8.10 (causality order) it can miss a race, it does not invent one. A store that leaves the bytes
- * as they were (all threads set the same flag) is not reported.
+ * `volatile` orders nothing: where lanes of one warp pass values through volatile shared memory without a warp sync, that
+ * is reported as a missing one, unless the reading lane polls.
  */
 import { LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import type { Instruction, Scope, Space } from '../ptx/ir.ts';
+import type { Block } from './block.ts';
 import { type Environment, whereOf } from './environment.ts';
-import { LANES } from './registers.ts';
+import { type Arrival, HappensBefore } from './happens-before.ts';
 import type { Warp } from './warp.ts';
 
 type AccessKind = 'read' | 'write' | 'atomic';
@@ -21,37 +20,25 @@ type AccessKind = 'read' | 'write' | 'atomic';
 interface Mark {
   readonly warp: Warp;
   readonly lane: number;
-  readonly blockEpoch: number;
-  readonly warpEpoch: number;
   readonly time: number;
   readonly kind: AccessKind;
   readonly strong: boolean;
   readonly scope: Scope;
   readonly at: Instruction;
+  /** The same lane reads the place again at the same instruction: it waits for a change. */
+  readonly polls: boolean;
 }
 
-/** What is known about one word (or one byte, for narrower accesses). */
+/** What is known about one word, or one byte of a word that is also accessed in parts. */
 interface Cell {
   write: Mark | undefined;
-  /** The last read of each of up to two different warps. */
+  /** The last read, and the last before it by another lane of its warp, another warp, another block. */
   read: Mark | undefined;
-  otherRead: Mark | undefined;
-}
-
-/** What a strong write to a location publishes. */
-interface Publication {
-  readonly block: number;
-  /** All up to this time is ordered before a reader anywhere; up to `blockTime` before one of the same block. */
-  time: number;
-  blockTime: number;
-}
-
-/** Ordering state of one block's threads. */
-interface BlockState {
-  readonly acquired: Float64Array;
-  readonly fenced: Float64Array;
-  readonly fencedInBlock: Float64Array;
-  epoch: number;
+  laneRead: Mark | undefined;
+  warpRead: Mark | undefined;
+  blockRead: Mark | undefined;
+  /** Its four bytes, once one of them has been accessed alone. */
+  bytes: Cell[] | undefined;
 }
 
 interface Suspect {
@@ -62,40 +49,53 @@ interface Suspect {
   readonly space: 'global' | 'shared';
 }
 
-/** Keys of single bytes lie above those of words. */
-const BYTE_KEYS = 2 ** 33;
+function emptyCell(): Cell {
+  return {
+    write: undefined,
+    read: undefined,
+    laneRead: undefined,
+    warpRead: undefined,
+    blockRead: undefined,
+    bytes: undefined,
+  };
+}
+
+function isVolatile({ at }: Mark): boolean {
+  return at.kind === 'memory' && at.semantics === 'volatile';
+}
 
 export class RaceDetector {
   readonly #env: Environment;
+  readonly #order = new HappensBefore();
+  /** Cells by word address. */
   readonly #cells = new Map<number, Cell>();
-  readonly #published = new Map<number, Publication>();
-  readonly #blocks = new Map<number, BlockState>();
   readonly #suspects: Suspect[] = [];
-  #time = 0;
 
   constructor(env: Environment) {
     this.#env = env;
   }
 
-  #state(warp: Warp): BlockState {
-    const { block } = warp;
-    let state = this.#blocks.get(block.index);
-    if (state === undefined) {
-      const threads = block.warps.length * LANES;
-      state = {
-        acquired: new Float64Array(threads),
-        fenced: new Float64Array(threads),
-        fencedInBlock: new Float64Array(threads),
-        epoch: block.epoch,
-      };
-      this.#blocks.set(block.index, state);
-    }
-    if (state.epoch !== block.epoch) {
-      // After a barrier every thread knows what any of them knew.
-      state.epoch = block.epoch;
-      state.acquired.fill(state.acquired.reduce((a, b) => Math.max(a, b), 0));
-    }
-    return state;
+  get time(): number {
+    return this.#order.time;
+  }
+
+  fence(warp: Warp, mask: number, scope: Scope): void {
+    this.#order.fence(warp, mask, scope);
+  }
+
+  warpSync(warp: Warp, mask: number): void {
+    this.#order.warpSync(warp, mask);
+  }
+
+  barrier(block: Block, arrivals: readonly Arrival[], waiting: readonly { warp: Warp; mask: number }[]): void {
+    this.#order.barrier(block, arrivals, waiting);
+  }
+
+  /** A strong access to a place that is only used to synchronise (an mbarrier): publishes and acquires, races with nothing. */
+  synchronise(warp: Warp, lane: number, physical: number, at: Instruction, publish: boolean, acquire: boolean): void {
+    this.#order.tick(warp, lane);
+    if (acquire) this.#order.acquire(warp, lane, physical, 'cta');
+    if (publish) this.#order.publish(warp, lane, physical, 'cta', at);
   }
 
   /** One lane's access to `env.physical[lane]`, before its bytes change. */
@@ -115,105 +115,69 @@ export class RaceDetector {
     if (space === 'generic' && (high === LOCAL_TAG || high === PARAM_TAG)) return;
     const inShared = space === 'shared' || (space === 'generic' && high === SHARED_TAG);
     const physical = env.physical[lane]!;
-    const state = this.#state(warp);
-    const thread = warp.index * LANES + lane;
-    this.#time++;
-    if (strong && kind !== 'write') this.#acquire(warp, state, thread, physical);
-    const mark: Mark = {
-      warp,
-      lane,
-      blockEpoch: warp.block.epoch,
-      warpEpoch: warp.syncEpoch,
-      time: this.#time,
-      kind,
-      strong,
-      scope,
-      at,
-    };
-    const acquired = state.acquired[thread]!;
-    const narrow = bytes < 4;
-    const step = narrow ? 1 : 4;
-    for (let offset = 0; offset < bytes; offset += step) {
-      const key = narrow ? BYTE_KEYS + physical + offset : (physical + offset) >>> 2;
-      let cell = this.#cells.get(key);
-      if (cell === undefined) {
-        cell = { write: undefined, read: undefined, otherRead: undefined };
-        this.#cells.set(key, cell);
-      }
-      this.#compare(cell.write, mark, acquired, inShared, physical + offset, step);
-      if (kind !== 'read') {
-        this.#compare(cell.read, mark, acquired, inShared, physical + offset, step);
-        this.#compare(cell.otherRead, mark, acquired, inShared, physical + offset, step);
-        cell.write = mark;
-        cell.read = undefined;
-        cell.otherRead = undefined;
-      } else {
-        if (cell.read !== undefined && cell.read.warp !== warp) cell.otherRead = cell.read;
-        cell.read = mark;
-      }
+    const time = this.#order.tick(warp, lane);
+    if (strong && kind !== 'write') this.#order.acquire(warp, lane, physical, scope);
+    const first = this.#cell(physical >>> 2);
+    const before = first.read;
+    const polls =
+      kind === 'read' && before !== undefined && before.at === at && before.warp === warp && before.lane === lane;
+    const mark: Mark = { warp, lane, time, kind, strong, scope, at, polls };
+    if (bytes < 4) {
+      const cells = split(first);
+      for (let b = 0; b < bytes; b++) this.#touch(cells[(physical + b) & 3]!, mark, physical + b, 1, inShared);
+    } else {
+      for (let offset = 0; offset < bytes; offset += 4) this.#touchWord(physical + offset, mark, inShared);
     }
-    if (strong && kind !== 'read') this.#publish(warp, state, thread, physical, at);
+    if (strong && kind !== 'read') this.#order.publish(warp, lane, physical, scope, at);
   }
 
-  #acquire(warp: Warp, state: BlockState, thread: number, physical: number): void {
-    const published = this.#published.get(physical);
-    if (published === undefined) return;
-    const time = published.block === warp.block.index ? Math.max(published.time, published.blockTime) : published.time;
-    if (time > state.acquired[thread]!) state.acquired[thread] = time;
+  #cell(word: number): Cell {
+    let cell = this.#cells.get(word);
+    if (cell === undefined) {
+      cell = emptyCell();
+      this.#cells.set(word, cell);
+    }
+    return cell;
   }
 
-  #publish(warp: Warp, state: BlockState, thread: number, physical: number, at: Instruction): void {
-    const releases =
-      (at.kind === 'atomic' || at.kind === 'memory') && (at.semantics === 'release' || at.semantics === 'acq_rel');
-    const time = releases ? this.#time : state.fenced[thread]!;
-    const blockTime = releases ? this.#time : state.fencedInBlock[thread]!;
-    const known = this.#published.get(physical);
-    if (known === undefined || known.block !== warp.block.index) {
-      // A read-modify-write of another block continues what was published before it.
-      this.#published.set(physical, { block: warp.block.index, time: Math.max(time, known?.time ?? 0), blockTime });
+  #touchWord(physical: number, mark: Mark, inShared: boolean): void {
+    const cell = this.#cell(physical >>> 2);
+    if (cell.bytes === undefined) {
+      this.#touch(cell, mark, physical, 4, inShared);
       return;
     }
-    known.time = Math.max(known.time, time);
-    known.blockTime = Math.max(known.blockTime, blockTime);
-  }
-
-  fence(warp: Warp, mask: number, scope: Scope): void {
-    const state = this.#state(warp);
-    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
-      if ((m & 1) === 0) continue;
-      const thread = warp.index * LANES + l;
-      state.fencedInBlock[thread] = this.#time;
-      if (scope !== 'cta') state.fenced[thread] = this.#time;
+    for (const [b, byte] of cell.bytes.entries()) this.#touch(byte, mark, physical + b, 1, inShared);
+    // A write of the whole word makes its bytes alike again.
+    if (mark.kind !== 'read') {
+      cell.bytes = undefined;
+      remember(cell, mark);
     }
   }
 
-  /** Lanes of a warp synchronised: what one knew, all know. */
-  warpSync(warp: Warp, mask: number): void {
-    warp.syncEpoch++;
-    const state = this.#state(warp);
-    let most = 0;
-    for (let l = 0; l < LANES; l++)
-      if (((mask >>> l) & 1) !== 0) most = Math.max(most, state.acquired[warp.index * LANES + l]!);
-    for (let l = 0; l < LANES; l++) if (((mask >>> l) & 1) !== 0) state.acquired[warp.index * LANES + l] = most;
+  #touch(cell: Cell, mark: Mark, physical: number, bytes: number, inShared: boolean): void {
+    this.#compare(cell.write, mark, inShared, physical, bytes);
+    if (mark.kind !== 'read') {
+      this.#compare(cell.read, mark, inShared, physical, bytes);
+      this.#compare(cell.laneRead, mark, inShared, physical, bytes);
+      this.#compare(cell.warpRead, mark, inShared, physical, bytes);
+      this.#compare(cell.blockRead, mark, inShared, physical, bytes);
+    }
+    remember(cell, mark);
   }
 
-  #compare(
-    earlier: Mark | undefined,
-    later: Mark,
-    acquired: number,
-    inShared: boolean,
-    physical: number,
-    bytes: number,
-  ): void {
+  #compare(earlier: Mark | undefined, later: Mark, inShared: boolean, physical: number, bytes: number): void {
     if (earlier === undefined) return;
+    const sameWarp = earlier.warp === later.warp;
+    if (sameWarp && earlier.lane === later.lane) return;
     const sameBlock = earlier.warp.block === later.warp.block;
     // A shared area is used by one block after another.
     if (inShared && !sameBlock) return;
-    if (earlier.warp === later.warp && earlier.lane === later.lane) return;
-    if (sameBlock && earlier.blockEpoch < later.blockEpoch) return;
-    if (earlier.warp === later.warp && earlier.warpEpoch < later.warpEpoch) return;
-    if (earlier.time <= acquired) return;
-    if (earlier.strong && later.strong && (sameBlock || (earlier.scope !== 'cta' && later.scope !== 'cta'))) return;
+    if (earlier.strong && later.strong && (sameBlock || (earlier.scope !== 'cta' && later.scope !== 'cta'))) {
+      const passesValue =
+        inShared && sameWarp && isVolatile(earlier) && isVolatile(later) && earlier.kind !== later.kind;
+      if (!passesValue || earlier.polls || later.polls) return;
+    }
+    if (this.#order.knows(later.warp, later.lane, earlier.warp, earlier.lane, earlier.time)) return;
     this.#suspects.push({
       earlier,
       later,
@@ -239,6 +203,10 @@ export class RaceDetector {
         : space === 'shared' || earlier.warp.block === later.warp.block
           ? 'no barrier orders them'
           : 'no fence and atomic order them';
+      const address =
+        allocation === undefined
+          ? BigInt(physical - (space === 'shared' ? later.warp.block.sharedBase : 0))
+          : allocation.address + BigInt(physical - allocation.base);
       env.fault(later.warp, later.lane, {
         kind: sameWarp ? 'missing-syncwarp' : 'race',
         message: `Race on ${space} memory between ${first} and ${second}: ${missing}.`,
@@ -246,7 +214,7 @@ export class RaceDetector {
         space,
         access: later.kind,
         bytes: before.length,
-        address: `0x${(space === 'shared' ? physical - later.warp.block.sharedBase : physical).toString(16)}`,
+        address: `0x${address.toString(16)}`,
         allocation: allocation && {
           name: allocation.name,
           bytes: allocation.bytes,
@@ -255,4 +223,28 @@ export class RaceDetector {
       });
     }
   }
+}
+
+function remember(cell: Cell, mark: Mark): void {
+  if (mark.kind !== 'read') {
+    cell.write = mark;
+    cell.read = undefined;
+    cell.laneRead = undefined;
+    cell.warpRead = undefined;
+    cell.blockRead = undefined;
+    return;
+  }
+  const last = cell.read;
+  if (last !== undefined && (last.warp !== mark.warp || last.lane !== mark.lane)) {
+    if (last.warp === mark.warp) cell.laneRead = last;
+    else if (last.warp.block === mark.warp.block) cell.warpRead = last;
+    else cell.blockRead = last;
+  }
+  cell.read = mark;
+}
+
+/** The four bytes of a word, which remember what the word did. */
+function split(cell: Cell): readonly Cell[] {
+  cell.bytes ??= Array.from({ length: 4 }, () => ({ ...cell, bytes: undefined }));
+  return cell.bytes;
 }

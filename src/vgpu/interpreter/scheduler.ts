@@ -5,7 +5,7 @@
  */
 import { FUNCTION_TAG } from '../memory-layout.ts';
 import { lanesWhere } from './assembler.ts';
-import type { Block } from './block.ts';
+import type { Block, Completed } from './block.ts';
 import { type CallPlan, callExternal, copyValue, lanePhysical, parameterPlaces, type ValuePlace } from './calls.ts';
 import { type Environment, LaunchStopped, whereOf } from './environment.ts';
 import { laneList } from './exchange.ts';
@@ -302,7 +302,7 @@ export class Scheduler {
     }
     warp.alive &= ~mask;
     block.live -= popcount(mask);
-    this.#released(block.afterExit());
+    for (const completed of block.afterExit()) this.#released(block, completed);
     this.#releaseGathered(warp);
   }
 
@@ -477,12 +477,16 @@ export class Scheduler {
       }
       const truth = plan.predicate === undefined ? undefined : lanesWhere(warp.predicates, plan.predicate);
       const wait = waits ? { warp, mask: same, site: pc, deliver: plan.deliver } : undefined;
-      this.#released(block.arrive(id, same, count, wait, truth));
+      const arrival = { warp, mask: same, time: this.#env.races?.time ?? 0 };
+      this.#released(block, block.arrive(id, arrival, count, wait, truth));
     }
   }
 
   /** After a barrier completes: all that waited must have been at the same barrier in the program. */
-  #released(waits: readonly { warp: Warp; mask: number; site: number }[]): void {
+  #released(block: Block, completed: Completed | undefined): void {
+    if (completed === undefined) return;
+    const { arrivals, waits } = completed;
+    this.#env.races?.barrier(block, arrivals, waits);
     const first = waits[0];
     if (first === undefined) return;
     const { barriers, instructions } = this.#program;

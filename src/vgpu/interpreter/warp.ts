@@ -41,8 +41,6 @@ export class Warp {
   readonly memberMask = new Int32Array(LANES);
   /** When each lane last ran, in scheduler turns. */
   readonly lastRun = new Float64Array(LANES);
-  /** Warp-wide synchronising operations so far: the warp's clock for the race detector. */
-  syncEpoch = 0;
   /** Warp-instructions executed; what %clock reads. */
   clock = 0;
 
