@@ -5,6 +5,7 @@ import type { Allocation } from '../memory.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
+import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import { compileProgram, compileSimdProgram, type Program } from './program.ts';
 import { BlockScheduler, type Region, type Stop } from './scheduler.ts';
@@ -140,6 +141,7 @@ class Launch {
           reporter.note(thread, { kind: 'trap', message, instruction });
           throw new LaunchStopped(message);
         },
+        external: (site: number, thread: number) => callExternal(context, reporter, program.sites[site]!, thread),
         budget: () => {
           throw new BudgetSpent();
         },

@@ -22,6 +22,9 @@ export interface FlatKernel {
 /** Kernels past this many instructions are not worth the compile time and code size. */
 const MAX_INSTRUCTIONS = 200_000;
 
+/** Functions without a body that external.ts knows. */
+const EXTERNALS: ReadonlySet<string> = new Set(['vprintf', '__assertfail', 'malloc', 'free']);
+
 /** The registers that stand for one `.param` variable of a call, by byte offset. */
 interface ParamStorage {
   readonly name: string;
@@ -220,16 +223,45 @@ class Flattener {
     });
   }
 
+  /** A call of a function that the virtual GPU provides: its arguments and result become registers. */
+  private external(instruction: Control, frame: Frame): void {
+    const site = instruction.call!;
+    if (typeof site.target !== 'string' || !EXTERNALS.has(site.target))
+      throw new CannotCompile(`call of '${site.target}'`, instruction.line);
+    const register = (operand: Operand): Operand => {
+      if (operand.kind === 'register' || operand.kind === 'immediate') return operand;
+      const variable =
+        operand.kind === 'symbol'
+          ? operand.variable
+          : operand.kind === 'address' && operand.base.kind === 'variable'
+            ? operand.base.variable
+            : undefined;
+      if (!variable || (variable.bytes !== 4 && variable.bytes !== 8))
+        throw new CannotCompile(`argument of '${site.target}'`, instruction.line);
+      const type: PtxType = variable.bytes === 8 ? 'b64' : 'b32';
+      return { kind: 'register', id: this.piece(this.storageOf(variable, frame), 0, type, instruction.line), type };
+    };
+    this.instructions.push({
+      ...instruction,
+      call: { target: site.target, args: site.args.map(register), returns: site.returns.map(register) },
+    });
+  }
+
   private call(instruction: Control, frame: Frame): void {
     const site = instruction.call!;
     if (typeof site.target !== 'string') throw new CannotCompile('call through a register', instruction.line);
     const callee = this.module.functions.get(site.target);
-    if (!callee) throw new CannotCompile(`call of '${site.target}'`, instruction.line);
+    if (!callee) {
+      this.external(instruction, frame);
+      return;
+    }
     if (this.active.includes(callee.name))
       throw new CannotCompile(`recursive call of '${callee.name}'`, instruction.line);
     if (instruction.guard) throw new CannotCompile('predicated call', instruction.line);
     const storage = new Map<Variable, ParamStorage>();
     const inner = this.frame(callee, storage);
+    // The call itself counts as an instruction.
+    this.instructions.push({ ...instruction, kind: 'system', effect: 'none', type: 'b32', dst: [], src: [] });
     const bind = (
       parameter: PtxFunction['params'][number] | undefined,
       operand: Operand,

@@ -58,6 +58,8 @@ export class Unit implements HelperHost {
   readonly slowPath: FunctionRef;
   /** trap(site, thread): reports; returns when the launch goes on. */
   readonly trap: FunctionRef;
+  /** external(site, thread): a function that the virtual GPU provides. */
+  readonly external: FunctionRef;
   /** The instruction budget is spent: never returns. */
   readonly outOfBudget: FunctionRef;
   /** i32 global: offset of the arena. */
@@ -79,6 +81,7 @@ export class Unit implements HelperHost {
     this.localStride = Math.ceil(this.flow.kernel.localBytes / 16) * 16;
     this.slowPath = this.wasm.importFunction('host', 'slow', ['i32', 'i64', 'i32'], ['i32']);
     this.trap = this.wasm.importFunction('host', 'trap', ['i32', 'i32'], []);
+    this.external = this.wasm.importFunction('host', 'external', ['i32', 'i32'], []);
     this.outOfBudget = this.wasm.importFunction('host', 'budget', [], []);
     this.arena = this.wasm.global('i32');
     this.wasm.exportGlobal('arena', this.arena);

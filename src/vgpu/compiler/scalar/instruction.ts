@@ -1,5 +1,7 @@
 /** One straight-line instruction as scalar code, its guard included. */
-import type { Arithmetic, Instruction } from '../../ptx/ir.ts';
+import type { Arithmetic, CallSite, Instruction, Operand } from '../../ptx/ir.ts';
+import { TYPE_BYTES } from '../../ptx/ir.ts';
+import { ARENA } from '../arena.ts';
 import { CannotCompile } from '../cannot-compile.ts';
 import { emitCompare } from './compare.ts';
 import type { ScalarContext } from './context.ts';
@@ -47,11 +49,35 @@ function emitUnguarded(context: ScalarContext, instruction: Instruction): void {
     case 'fence':
       // One thread runs at a time and memory is sequentially consistent: nothing to wait for.
       return;
+    case 'control':
+      if (instruction.op !== 'call' || !instruction.call) break;
+      emitExternalCall(context, instruction, instruction.call);
+      return;
     case 'system':
       if (instruction.effect === 'none') return;
       break;
   }
   throw new CannotCompile(`'${instruction.text}'`, instruction.line);
+}
+
+/** Arguments to the arena, 8 bytes each; the result comes back in the first place. */
+function emitExternalCall(context: ScalarContext, instruction: Instruction, call: CallSite): void {
+  const { code, unit } = context;
+  const typeOf = (operand: Operand): 'b32' | 'b64' =>
+    operand.kind === 'register' && TYPE_BYTES[operand.type] === 8 ? 'b64' : 'b32';
+  call.args.forEach((operand, index) => {
+    code.get(context.arena);
+    const type = typeOf(operand);
+    context.push(operand, type);
+    if (type === 'b32') code.op('i64.extend_i32_u');
+    code.memory('i64.store', ARENA.vector + 8 * index);
+  });
+  code.i32(unit.site(instruction)).get(context.thread).call(unit.external);
+  for (const operand of call.returns) {
+    const type = typeOf(operand);
+    code.get(context.arena).memory(type === 'b64' ? 'i64.load' : 'i32.load', ARENA.vector);
+    context.set(operand, type);
+  }
 }
 
 function arithmetic(context: ScalarContext, instruction: Arithmetic): void {
