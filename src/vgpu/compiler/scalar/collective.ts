@@ -54,6 +54,15 @@ function shuffle(unit: Unit, number: number, collective: Collective): FunctionBu
   const [value, offset, control] = collective.sources;
   const [result, predicate] = collective.results;
   if (value?.kind !== 'slot' || !isNarrow(value) || !isNarrow(offset) || !isNarrow(control)) return undefined;
+  if (offset?.kind === 'constant' && control?.kind === 'constant')
+    return permutation(
+      unit,
+      number,
+      collective,
+      value.slot,
+      Number(offset.bits & 31n),
+      Number(BigInt.asIntN(32, control.bits)),
+    );
   const code = unit.wasm.function(`exchange${number}`, ['i32'], []);
   const [lane, pointer, from, limit, segment, base, valid] = [0, 0, 0, 0, 0, 0, 0].map(() => code.local('i32')) as [
     number,
@@ -103,6 +112,80 @@ function shuffle(unit: Unit, number: number, collective: Collective): FunctionBu
     }
   });
   return code;
+}
+
+/** A shuffle by constants is a permutation known now: each four lanes are one load, or a shuffle of two. */
+function permutation(
+  unit: Unit,
+  number: number,
+  collective: Collective,
+  value: Slot,
+  operand: number,
+  control: number,
+): FunctionBuilder {
+  const code = unit.wasm.function(`exchange${number}`, ['i32'], []);
+  const [result, predicate] = collective.results;
+  const { mode } = collective.instruction;
+  const lanes = Array.from({ length: 32 }, (_, lane) => sourceLane(mode, lane, operand, control));
+  const pointer = code.local('i32');
+  code.globalGet(unit.arena).get(0).i32(2).op('i32.shl').op('i32.add').set(pointer);
+  // All results before any is stored: they may take the operands' place.
+  const vectors = Array.from({ length: 8 }, () => code.local('v128'));
+  const load = (lane: number): void => {
+    code.get(pointer).memory('v128.load', value.offset + 4 * lane, 2);
+  };
+  vectors.forEach((vector, w) => {
+    const from = lanes.slice(4 * w, 4 * w + 4).map((item) => item.from);
+    const places = [...new Set(from.map((lane) => lane >> 2))];
+    if (from.every((lane, k) => lane === from[0]! + k)) load(from[0]!);
+    else if (places.length <= 2) {
+      load(4 * places[0]!);
+      load(4 * (places[1] ?? places[0]!));
+      code.shuffle32(from.map((lane) => (lane & 3) + (lane >> 2 === places[0] ? 0 : 4)));
+    } else {
+      code.v128([0, 0, 0, 0]);
+      from.forEach((lane, k) => {
+        code
+          .get(pointer)
+          .memory('i32.load', value.offset + 4 * lane)
+          .lane('i32x4.replace_lane', k);
+      });
+    }
+    code.set(vector);
+  });
+  for (const [w, vector] of vectors.entries()) {
+    if (result)
+      code
+        .get(pointer)
+        .get(vector)
+        .memory('v128.store', result.offset + 16 * w, 2);
+    if (predicate) {
+      code.get(pointer).v128(lanes.slice(4 * w, 4 * w + 4).map((item) => (item.valid ? 1 : 0)));
+      code.memory('v128.store', predicate.offset + 16 * w, 2);
+    }
+  }
+  return code;
+}
+
+/** PTX ISA 9.7.9.6: the lane a shuffle reads, its own when that lies outside its segment. */
+function sourceLane(
+  mode: string | undefined,
+  lane: number,
+  operand: number,
+  control: number,
+): { from: number; valid: boolean } {
+  const segment = (control >>> 8) & 31;
+  const limit = (lane & segment) | (control & 31 & ~segment);
+  const from =
+    mode === 'up'
+      ? lane - operand
+      : mode === 'down'
+        ? lane + operand
+        : mode === 'bfly'
+          ? lane ^ operand
+          : (lane & segment) | (operand & ~segment);
+  const valid = mode === 'up' ? from >= limit : from <= limit;
+  return { from: valid ? from : lane, valid };
 }
 
 function reduction(unit: Unit, number: number, collective: Collective): FunctionBuilder | undefined {
