@@ -3,10 +3,10 @@
  * same comparison as a candidate. One that passes in all calls shows an operator that this task cannot
  * see: no claim may rest on it. The share of variants that fail is the judge's mutation score, and is published with every verdict.
  */
-import type { Graph, HostTensor, Task } from '../task/index.ts';
+import type { Task } from '../task/index.ts';
+import { shows } from './mutant.ts';
 import type { Oracle } from './oracle.ts';
 import type { Commitment } from './seeds.ts';
-import { compareOutput } from './tolerance.ts';
 import { planCalls } from './trial.ts';
 import type { CallPlan } from './types.ts';
 
@@ -34,29 +34,16 @@ export interface Admission {
   milliseconds: number;
 }
 
-/** A mutant's outputs; undefined where it asks for something impossible (an index out of range), which no candidate could return. */
-function evaluated(oracle: Oracle, graph: Graph, inputs: readonly HostTensor[]): readonly HostTensor[] | undefined {
-  try {
-    return oracle.evaluate(graph, inputs);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Puts every mutant of the task to the comparison that candidates are put to, on the inputs that they are given. */
 export function admit(task: Task, oracle: Oracle, commitment: Commitment): Admission {
   const start = performance.now();
   const calls = planCalls(oracle, commitment).filter((plan, index) => plan.inputsOf === index);
   const results = oracle.mutants.map((mutant): MutantResult => {
-    const survives = ({ family, inputSeed }: CallPlan) => {
+    const killed = ({ family, inputSeed }: CallPlan) => {
       const inputs = oracle.draw(family, inputSeed);
-      const outputs = evaluated(oracle, mutant.graph, inputs);
-      if (outputs === undefined) return false;
-      return oracle
-        .expect(inputs)
-        .outputs.every((tolerance, o) => compareOutput(outputs[o]!.values, tolerance).accepted);
+      return shows(oracle, mutant, inputs, oracle.expect(inputs).outputs);
     };
-    const killedBy = calls.find((call) => !survives(call))?.family;
+    const killedBy = calls.find(killed)?.family;
     return {
       id: mutant.id,
       description: mutant.description,

@@ -32,6 +32,7 @@ interface Proceedings {
 }
 
 const admissions = new WeakMap<Oracle, Admission>();
+const announced = new WeakSet<Oracle>();
 
 /**
  * Judges a candidate. Every way a candidate can fail is a verdict; it throws only when the request is at fault (a commitment that does
@@ -117,7 +118,16 @@ async function tryCandidate(
     );
     if (decided !== undefined) return decidedBy(request, record, decided);
   }
-  record.admission = await timed(record, 'admission', async () => admissionOf(request, oracle, commitment));
+  record.admission = await timed(record, 'admission', async () => admissionOf(oracle, task, commitment));
+  const unseen = record.admission.mutants.filter(({ killedBy }) => killedBy === undefined).map(({ id }) => id);
+  if (unseen.length > 0) oracle.reveal(unseen);
+  if (oracle.revealing.some((family) => !trial.plans.some((plan) => plan.family === family))) {
+    // This candidate has not met inputs that show more of the task: it is judged again, with them.
+    admissions.delete(oracle);
+    const { sourceHash, timings } = record;
+    return tryCandidate({ ...request, oracle, commitment }, { sourceHash, checks: [], timings }, candidate);
+  }
+  announce(request, oracle, record.admission);
   return correct(request, record);
 }
 
@@ -129,13 +139,17 @@ function note({ events, candidate }: TrialRequest, record: Proceedings, result: 
 }
 
 /** The oracle's admission, computed at its first use. */
-function admissionOf({ task, events }: TrialRequest, oracle: Oracle, commitment: Commitment): Admission {
-  const known = admissions.get(oracle);
-  if (known) return known;
-  const admission = admit(task, oracle, commitment);
+function admissionOf(oracle: Oracle, task: Task, commitment: Commitment): Admission {
+  const admission = admissions.get(oracle) ?? admit(task, oracle, commitment);
   admissions.set(oracle, admission);
-  for (const { operator, reason } of admission.dead) events?.emit({ type: 'task.degenerate', operator, reason });
   return admission;
+}
+
+/** Says once a task where it is degenerate. */
+function announce({ events }: TrialRequest, oracle: Oracle, { dead }: Admission): void {
+  if (announced.has(oracle)) return;
+  announced.add(oracle);
+  for (const { operator, reason } of dead) events?.emit({ type: 'task.degenerate', operator, reason });
 }
 
 async function timed<T>(record: Proceedings, stage: string, work: () => Promise<T>): Promise<T> {

@@ -16,6 +16,10 @@ export interface Oracle {
   readonly families: readonly string[];
   /** `light` for tasks that are costly to evaluate: fewer families and honest runs. Follows from the task alone. */
   readonly effort: 'full' | 'light';
+  /** Families that every candidate meets besides the usual ones, because {@link reveal} found them to show what those do not. */
+  readonly revealing: readonly string[];
+  /** Looks, once a task, for families that show mutants (by id) which the usual families of light effort do not; {@link revealing} has them. */
+  reveal(mutants: readonly string[]): void;
   /** Inputs, then parameters and buffers, in the order of the signature. The seed is 64 hex digits. */
   draw(family: string, seed: string): readonly HostTensor[];
   /** The reference and its tolerance for inputs that {@link draw} made. */

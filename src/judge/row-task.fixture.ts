@@ -61,6 +61,8 @@ export function rowOracle(options: { undetectable?: boolean } = {}): Oracle {
   return {
     families: Object.keys(FAMILIES),
     effort: 'full',
+    revealing: [],
+    reveal: () => undefined,
     arithmetics: ['four orders of summation'],
     mutants: [
       { id: 'dropped-0', operator: 'softmax', description: '`softmax` on line 3 left out', graph: identityGraph },

@@ -21,6 +21,7 @@ import {
   type TensorSpec,
   workOf,
 } from '../task/index.ts';
+import { shows } from './mutant.ts';
 import type { Expectation, Oracle } from './oracle.ts';
 import { deriveTolerance, type FloatTolerance } from './tolerance.ts';
 
@@ -67,6 +68,10 @@ export function arithmeticName(choice: ArithmeticChoice): string {
   return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}`;
 }
 
+/** Families tried for mutants that the task's own inputs do not show, the likeliest first. */
+const TELLING = ['small', 'negative', 'shifted', 'large', 'heavy-tailed'];
+const PUBLIC_SEED = '0'.repeat(64);
+
 /** Sets of inputs whose expectation is kept. */
 const KEPT = 12;
 
@@ -83,6 +88,8 @@ class TaskOracle implements Oracle {
   readonly #drawn = new Map<string, readonly HostTensor[]>();
   readonly #expected = new Map<readonly HostTensor[], Expectation>();
   #mutants: readonly Mutant[] | undefined;
+  readonly #revealing: string[] = [];
+  #revealed = false;
 
   constructor(task: Task) {
     this.#task = task;
@@ -98,6 +105,28 @@ class TaskOracle implements Oracle {
   get mutants(): readonly Mutant[] {
     this.#mutants ??= mutants(this.#task.graph);
     return this.#mutants;
+  }
+
+  get revealing(): readonly string[] {
+    return this.#revealing;
+  }
+
+  /**
+   * Which mutants a family shows hardly depends on the seed, so a seed of no secrecy serves to find out. A mixture is not tried: its lines may run
+   * along another axis than the one that matters.
+   */
+  reveal(ids: readonly string[]): void {
+    if (this.effort === 'full' || this.#revealed) return;
+    this.#revealed = true;
+    const survivors = new Set(this.mutants.filter(({ id }) => ids.includes(id)));
+    for (const family of TELLING) {
+      if (survivors.size === 0 || !this.families.includes(family)) continue;
+      const inputs = this.draw(family, PUBLIC_SEED);
+      const { outputs } = this.expect(inputs);
+      const shown = [...survivors].filter((mutant) => shows(this, mutant, inputs, outputs));
+      for (const mutant of shown) survivors.delete(mutant);
+      if (shown.length > 0) this.#revealing.push(family);
+    }
   }
 
   draw(family: string, seed: string): readonly HostTensor[] {

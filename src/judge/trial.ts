@@ -30,11 +30,16 @@ const FAMILIES = {
   light: { always: ['small-integers', 'mixture'], secret: 1, again: false },
 } as const;
 
+/** What the choice of families rests on. */
+type Choice = Pick<Oracle, 'families' | 'effort' | 'revealing'>;
+
 /** The task's own family, those that every candidate meets, then some of the others, chosen by the secret. */
-function chooseFamilies({ families, effort }: Pick<Oracle, 'families' | 'effort'>, commitment: Commitment): string[] {
+function chooseFamilies({ families, effort, revealing }: Choice, commitment: Commitment): string[] {
   const { always, secret } = FAMILIES[effort];
   const base = (family: string) => family.replace(/\+$|\[0,1\]$/, '');
-  const common = families.filter((family, i) => i === 0 || (always as readonly string[]).includes(base(family)));
+  const common = families.filter(
+    (family, i) => i === 0 || (always as readonly string[]).includes(base(family)) || revealing.includes(family),
+  );
   const others = families
     .filter((family) => !common.includes(family))
     .map((family) => ({ family, order: deriveSeed(commitment, `family ${family}`) }))
@@ -43,7 +48,7 @@ function chooseFamilies({ families, effort }: Pick<Oracle, 'families' | 'effort'
 }
 
 /** The calls of a trial. The first is run alone; the others follow one another without a reset after the third. */
-export function planCalls(oracle: Pick<Oracle, 'families' | 'effort'>, commitment: Commitment): CallPlan[] {
+export function planCalls(oracle: Choice, commitment: Commitment): CallPlan[] {
   const [own, ...others] = chooseFamilies(oracle, commitment);
   if (own === undefined) throw new Error('The task offers no way to draw inputs.');
   const first: CallPlan = {

@@ -92,7 +92,9 @@ class VirtualDevice implements Device {
       }, request.limits.milliseconds);
       const onMessage = (result: unknown) => settle(() => resolve(result as RunResult), true);
       const onExit = (code: number | null, by: string | null) => {
-        const last = errors.trim().split('\n').slice(-3).join(' ');
+        // Of a stack trace the line that names the error; else the last thing said.
+        const lines = errors.trim().split('\n');
+        const last = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
         const message = `The virtual GPU's process ended (${by ?? `exit code ${code}`})${last ? `: ${last}` : '.'}`;
         settle(() => resolve({ status: 'crashed', message }), false);
       };
