@@ -93,7 +93,6 @@ function isUniformSource(instruction: Instruction, uniform: Uint8Array): boolean
   if (!PURE.has(instruction.kind)) return false;
   if (instruction.kind === 'arithmetic' && (instruction.carryOut || /^(addc|subc|madc)$/.test(instruction.op)))
     return false;
-  if (instruction.kind === 'move' && (instruction.op === 'getctarank' || instruction.op === 'mapa')) return false;
   for (const operand of instruction.src) if (!isUniformOperand(operand)) return false;
   return uses(instruction).every((id) => uniform[id] === 1);
 }

@@ -4,7 +4,6 @@
  */
 import type { Barrier, Matrix, Operand, Warp } from '../ptx/ir.ts';
 import type { Slot } from './arena.ts';
-import type { ControlFlow } from './cfg.ts';
 import type { RegisterFacts } from './registers.ts';
 import type { Unit } from './unit.ts';
 
@@ -90,6 +89,3 @@ export function operandSource(
   }
   return undefined;
 }
-
-/** Registers that continue to be needed after the points of a flow: used for the order of slots. */
-export type { ControlFlow };

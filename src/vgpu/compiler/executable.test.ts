@@ -1,0 +1,121 @@
+/** What the compiler refuses, how launches fall back, and waiting for other threads. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CannotRun } from '../executable.ts';
+import { VirtualGpu } from '../gpu.ts';
+import type { Executor, LaunchConfig, LaunchReport } from '../types.ts';
+
+const kernel = (body: string): string => `.version 9.0
+.target sm_90
+.address_size 64
+.visible .entry kernel(.param .u64 out)
+{
+  .reg .pred %p<4>;
+  .reg .b32 %r<10>;
+  .reg .b64 %rd<6>;
+  ld.param.u64 %rd0, [out];
+  mov.u32 %r0, %tid.x;
+  mul.wide.u32 %rd1, %r0, 4;
+  add.s64 %rd1, %rd0, %rd1;
+${body}
+}
+`;
+
+function launch(
+  body: string,
+  executor: Executor,
+  more: Partial<LaunchConfig> = {},
+): { report: LaunchReport; words: Int32Array } {
+  const gpu = new VirtualGpu({ memoryBytes: 1 << 22 });
+  const out = gpu.allocate(4 * 64);
+  gpu.write(out, new Uint8Array(4 * 64));
+  const report = gpu.launch(gpu.load(kernel(body)), 'kernel', {
+    grid: [1, 1, 1],
+    block: [64, 1, 1],
+    arguments: [new Uint8Array(BigUint64Array.of(out).buffer)],
+    executor,
+    ...more,
+  });
+  return { report, words: new Int32Array(gpu.read(out, 4 * 64).slice().buffer) };
+}
+
+const CLOCK = `  mov.u32 %r1, %clock;
+  st.global.u32 [%rd1], %r0;
+  ret;`;
+
+test('what cannot be compiled is named with its line, and interpreted', () => {
+  for (const executor of ['scalar', 'simd'] as const)
+    assert.throws(
+      () => launch(CLOCK, executor),
+      (error) => error instanceof CannotRun && /^cannot compile: %clock line \d+$/.test(error.message),
+    );
+  const { report, words } = launch(CLOCK, 'auto');
+  assert.equal(report.executor, 'interpreter');
+  assert.equal(words[63], 63);
+});
+
+test('launches that go on after faults run one thread at a time, and count every fault', () => {
+  const body = `  ld.global.u32 %r1, [%rd1+4096];
+  ret;`;
+  const stopped = launch(body, 'auto');
+  assert.equal(stopped.report.executor, 'simd');
+  assert.equal(stopped.report.completed, false);
+  const all = launch(body, 'auto', { stopAtFault: false });
+  assert.equal(all.report.executor, 'scalar');
+  assert.equal(all.report.findings[0]?.count, 64);
+});
+
+test('a block whose rows are not whole groups of lanes runs scalar code', () => {
+  const body = `  st.global.u32 [%rd1], %r0;
+  ret;`;
+  assert.equal(launch(body, 'auto', { block: [3, 5, 1] }).report.executor, 'scalar');
+  assert.equal(launch(body, 'auto', { block: [33, 1, 1] }).report.executor, 'simd');
+});
+
+test('a loop that never ends is stopped by the budget', () => {
+  for (const executor of ['scalar', 'simd'] as const) {
+    const { report } = launch('$L: add.s32 %r1, %r1, 1;\n  bra $L;', executor, { instructionBudget: 100_000 });
+    assert.equal(report.completed, false);
+    assert.deepEqual(
+      report.findings.map(({ kind }) => kind),
+      ['budget-exceeded'],
+    );
+  }
+});
+
+test('a thread may wait in a loop for a later thread of its warp', () => {
+  // Thread 0 spins until thread 40 has written.
+  const body = `  setp.eq.u32 %p0, %r0, 40;
+  mov.u32 %r2, 7;
+  @%p0 st.volatile.global.u32 [%rd0+160], %r2;
+  setp.ne.u32 %p1, %r0, 0;
+  @%p1 bra $DONE;
+$WAIT:
+  ld.volatile.global.u32 %r1, [%rd0+160];
+  setp.ne.s32 %p2, %r1, 7;
+  @%p2 bra $WAIT;
+  st.global.u32 [%rd0], %r1;
+$DONE:
+  ret;`;
+  for (const executor of ['scalar', 'simd'] as const) {
+    const { report, words } = launch(body, executor);
+    assert.deepEqual(report.findings, []);
+    assert.equal(words[0], 7);
+  }
+});
+
+test('indices that wrap around 32 bits inside a group of lanes are extended one by one', () => {
+  // tid - 3 is negative for the first lanes: as u32 it wraps, as s32 it does not.
+  const body = `  add.s32 %r1, %r0, -3;
+  cvt.u64.u32 %rd2, %r1;
+  shr.u64 %rd2, %rd2, 32;
+  cvt.u64.u32 %rd3, %r1;
+  shr.u64 %rd4, %rd3, 16;
+  cvt.u32.u64 %r2, %rd4;
+  st.global.u32 [%rd1], %r2;
+  ret;`;
+  const expected = launch(body, 'interpreter').words;
+  assert.equal(expected[0], 0xffff);
+  assert.equal(expected[3], 0);
+  for (const executor of ['scalar', 'simd'] as const) assert.deepEqual(launch(body, executor).words, expected);
+});
