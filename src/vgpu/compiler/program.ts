@@ -34,6 +34,10 @@ export interface Program {
   readonly codeBytes: number;
 }
 
+/** Larger functions take the engine seconds to compile; its own limits (7.6 MB, 50 000 locals) are not far. */
+const MAX_FUNCTION_BYTES = 2_000_000;
+const MAX_LOCALS = 45_000;
+
 /** The module's bytes and tables, not yet compiled by the engine. Throws {@link CannotCompile}. */
 export function translate(
   module: LoadedModule,
@@ -89,6 +93,9 @@ export function translate(
   // Index 0 is never called: a group whose point is 0 has exited.
   unit.wasm.table([regions[0]!, ...grouped, nothing, ...exchanges]);
   unit.wasm.exportFunction('run', emitDriver(unit, group, regions.length + 1));
+  for (const { code, localCount } of unit.wasm.definedFunctions)
+    if (code.length > MAX_FUNCTION_BYTES || localCount > MAX_LOCALS)
+      throw new CannotCompile(`a region of ${code.length} bytes of code`, analysis.flow.kernel.entry.ptxLine);
   const bytes = unit.wasm.finish();
   return {
     bytes,

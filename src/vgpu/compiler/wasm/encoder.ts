@@ -271,6 +271,11 @@ export class ModuleBuilder {
   private readonly exports: { name: string; kind: number; item: { index: number } }[] = [];
   private elements: FunctionRef[] = [];
 
+  /** The module's own functions. */
+  get definedFunctions(): readonly FunctionBuilder[] {
+    return this.functions;
+  }
+
   /** Index of a function type, made when new. */
   type(params: readonly ValueType[], results: readonly ValueType[]): number {
     const key = `${params.join()}>${results.join()}`;
