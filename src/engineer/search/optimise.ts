@@ -238,12 +238,22 @@ class Search {
 
   async #evaluate(record: SearchRecord): Promise<void> {
     const { evaluate, archive, signal } = this.#options;
-    const evaluation = (await this.#sameCode(record)) ?? (await evaluate(record, signal));
+    const evaluation = await this.#evaluation(record, evaluate, signal);
     // A judgement that was cut off is no verdict: the record stays open for the resume.
-    if (signal?.aborted && evaluation.outcome === 'unjudgeable') return;
+    if (!evaluation || (signal?.aborted && evaluation.outcome === 'unjudgeable')) return;
     record.evaluation = evaluation;
     await archive.judged({ ...record, evaluation });
     this.#announce(record, evaluation);
+  }
+
+  /** Undefined when the judgement was cut off by the signal. */
+  async #evaluation(record: SearchRecord, evaluate: Evaluate, signal?: AbortSignal): Promise<Evaluation | undefined> {
+    try {
+      return (await this.#sameCode(record)) ?? (await evaluate(record, signal));
+    } catch (error) {
+      if (signal?.aborted) return undefined;
+      throw error;
+    }
   }
 
   /** The evaluation of an earlier candidate that compiles to the same code: what one is, the other is. */
