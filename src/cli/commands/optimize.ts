@@ -140,7 +140,8 @@ function print(result: OptimisedTask, written: Written | undefined, colours: Col
   const row = (name: string, text: string) => out(`${name.padEnd(15)}${wrap(printable(text), 64, ' '.repeat(15))}`);
   out();
   if (!best || !written) {
-    out(colours.bad('No correct kernel was found.'));
+    const interrupted = 'Interrupted before the best kernel so far was confirmed on seeds of its own.';
+    out(colours.bad(stopped === 'interrupted' ? interrupted : 'No correct kernel was found.'));
   } else {
     const { modelled, record } = best;
     out(colours.strong(colours.good('A verified kernel')));
