@@ -14,6 +14,9 @@ import type { FunctionBuilder, FunctionRef } from './wasm/encoder.ts';
 /** What the driver does at a sync point, in the arena's `actions`. Barrier b is BARRIER + b. */
 export const ACTION = { schedule: 0, exchange: 1, barrier: 2 } as const;
 
+/** Shadow of the words between shared variables: a colour and nothing initialised. */
+const GAP = 0xf0;
+
 /** Regions are at table index = point number; a point's exchange is that many further on. */
 export function emitDriver(unit: Unit, group: number, exchangeBase: number): FunctionBuilder {
   const { wasm, threads } = unit;
@@ -118,6 +121,16 @@ function emitPrepare(unit: Unit): FunctionRef {
       .i32(0)
       .i32((bytes + 3) >>> 2)
       .memoryFill();
+    if (offset !== ARENA.shared || !unit.options.checked) continue;
+    // Words between variables wear a colour, which no access to shared memory passes inline.
+    for (const gap of unit.sharedGaps) {
+      const [first, end] = [gap.start >>> 2, (gap.end + 3) >>> 2];
+      code.get(start).i32(2).op('i32.shr_u').i32(first).op('i32.add');
+      code
+        .i32(GAP)
+        .i32(end - first)
+        .memoryFill();
+    }
   }
   unit.wasm.exportFunction('prepare', code);
   return code;

@@ -119,3 +119,21 @@ test('indices that wrap around 32 bits inside a group of lanes are extended one 
   assert.equal(expected[3], 0);
   for (const executor of ['scalar', 'simd'] as const) assert.deepEqual(launch(body, executor).words, expected);
 });
+
+test('a write past a shared variable is found even where another variable follows', () => {
+  const body = `  .shared .align 4 .b8 first[256];
+  .shared .align 4 .b8 second[256];
+  mov.u32 %r1, first;
+  mad.lo.s32 %r1, %r0, 4, %r1;
+  st.shared.u32 [%r1+OFFSET], %r0;
+  mov.u32 %r2, second;
+  mad.lo.s32 %r2, %r0, 4, %r2;
+  st.shared.u32 [%r2], %r0;
+  ret;`;
+  for (const executor of ['interpreter', 'scalar', 'simd'] as const) {
+    assert.deepEqual(launch(body.replace('OFFSET', '0'), executor).report.findings, [], executor);
+    const [finding] = launch(body.replace('OFFSET', '4'), executor).report.findings;
+    assert.equal(finding?.kind, 'out-of-bounds', executor);
+    assert.match(finding?.message ?? '', /the shared variable first at offset 256: first has only 256 bytes/);
+  }
+});

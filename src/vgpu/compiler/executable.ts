@@ -1,6 +1,6 @@
 /** The scalar compiled executor: translate at the first launch of a shape, then run block after block. */
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
-import type { LoadedModule } from '../loader.ts';
+import { type LoadedModule, sharedRegions } from '../loader.ts';
 import type { Allocation } from '../memory.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
@@ -244,6 +244,7 @@ class Launch {
       arena: area(program.arenaBytes),
       shared: area(sharedBytes),
       sharedBytes,
+      sharedRegions: sharedRegions(context.module.sharedLayout(context.kernel), context.dynamicSharedBytes),
       local: area(program.localStride * threads),
       localBytes: program.localStride,
       params: context.paramBase,

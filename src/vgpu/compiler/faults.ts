@@ -4,6 +4,7 @@
  */
 import type { LaunchContext } from '../executable.ts';
 import type { FaultSite } from '../findings.ts';
+import type { SharedRegion } from '../loader.ts';
 import { GLOBAL_TAG, LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import type { Instruction } from '../ptx/ir.ts';
 import { TYPE_BYTES } from '../ptx/ir.ts';
@@ -22,6 +23,8 @@ export interface Areas {
   readonly arena: number;
   readonly shared: number;
   readonly sharedBytes: number;
+  /** The shared variables, by place. */
+  readonly sharedRegions: readonly SharedRegion[];
   readonly local: number;
   readonly localBytes: number;
   readonly params: number;
@@ -159,19 +162,30 @@ export class FaultReporter {
     const { u8 } = this.context.memory;
     const size = space === 'shared' ? areas.sharedBytes : space === 'local' ? areas.localBytes : areas.paramBytes;
     if ((low & (bytes - 1)) !== 0) return this.misaligned(instruction, space, access, bytes, high, low, thread);
+    const region = space === 'shared' ? regionBelow(areas.sharedRegions, low) : undefined;
+    const place = region === undefined ? `${space} memory` : `the shared variable ${region.name}`;
+    const offset = low - (region?.start ?? 0);
     const fault = (kind: FaultSite['kind'], reason: string): void =>
       this.fault(thread, {
         kind,
-        message: `${this.who(thread)} ${verb(access)} ${bytes} byte${bytes === 1 ? '' : 's'} of ${space} memory at offset ${low}: ${reason}.`,
+        message: `${this.who(thread)} ${verb(access)} ${bytes} byte${bytes === 1 ? '' : 's'} of ${place} at offset ${offset}: ${reason}.`,
         instruction,
         space,
         access,
         bytes,
         address: `0x${low.toString(16)}`,
-        allocation: { name: `${space} memory`, bytes: size, offset: low },
+        allocation:
+          region === undefined
+            ? { name: `${space} memory`, bytes: size, offset }
+            : { name: region.name, bytes: region.end - region.start, offset },
       });
     if (high !== 0 || low + bytes > size) {
       fault('out-of-bounds', high !== 0 ? 'this is not an address of that space' : `only ${size} bytes are there`);
+      return undefined;
+    }
+    if (region !== undefined && areas.sharedRegions.length > 1 && low + bytes > region.end) {
+      const own = region.end - region.start;
+      fault('out-of-bounds', `${region.name} has only ${own} byte${own === 1 ? '' : 's'}`);
       return undefined;
     }
     if (space === 'param' && access !== 'read') {
@@ -198,6 +212,13 @@ export class FaultReporter {
 export function whereOf(instruction: Instruction): string {
   const { source } = instruction;
   return source === undefined ? `PTX line ${instruction.line}` : `${source.file.split('/').at(-1)}:${source.line}`;
+}
+
+/** The shared variable that an offset lies in, or the nearest below. */
+function regionBelow(regions: readonly SharedRegion[], offset: number): SharedRegion | undefined {
+  let below: SharedRegion | undefined;
+  for (const region of regions) if (region.start <= offset) below = region;
+  return below;
 }
 
 const verb = (access: 'read' | 'write' | 'atomic'): string =>

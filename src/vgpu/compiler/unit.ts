@@ -2,7 +2,7 @@
  * One compilation: a kernel for one block shape, checked or not. Holds the module under construction and what all its
  * functions share: imports, helpers, access sites, the frame layout, the regions still to be emitted.
  */
-import type { LoadedModule } from '../loader.ts';
+import { type LoadedModule, type SharedRegion, sharedRegions } from '../loader.ts';
 import type { Instruction, PtxFunction, Variable } from '../ptx/ir.ts';
 import { TYPE_BYTES } from '../ptx/ir.ts';
 import type { Dim3 } from '../types.ts';
@@ -38,6 +38,15 @@ export function analyseFlow(flow: ControlFlow): Analysis {
   return { flow, facts: registerFacts(flow.kernel), live: liveIn(flow) };
 }
 
+/** Dynamic shared memory of a launch, from the size of the whole area. */
+function dynamicBytes(module: LoadedModule, analysis: Analysis, options: CompileOptions): number {
+  return Math.max(0, options.sharedBytes - module.sharedLayout(analysis.flow.kernel.entry).dynamicOffset);
+}
+
+function gapsBetween(regions: readonly SharedRegion[]): { start: number; end: number }[] {
+  return regions.slice(1).map((region, index) => ({ start: regions[index]!.end, end: region.start }));
+}
+
 /** A function of `math`, or any other, that the module imports. */
 type Imported = (...args: never[]) => unknown;
 
@@ -54,6 +63,8 @@ export class Unit implements HelperHost {
   readonly fused = hasFusedMultiplyAdd();
   /** Bytes of a thread's local memory. */
   readonly localStride: number;
+  /** Between shared variables: bytes of the shared area that no access may touch. */
+  readonly sharedGaps: readonly { readonly start: number; readonly end: number }[];
   /** slow(site, address, thread) -> offset in memory at which the access may take place. */
   readonly slowPath: FunctionRef;
   /** trap(site, thread): reports; returns when the launch goes on. */
@@ -79,6 +90,9 @@ export class Unit implements HelperHost {
     this.threads = options.block[0] * options.block[1] * options.block[2];
     this.frames = new FrameLayout(this.threads);
     this.localStride = Math.ceil(this.flow.kernel.localBytes / 16) * 16;
+    this.sharedGaps = gapsBetween(
+      sharedRegions(module.sharedLayout(this.flow.kernel.entry), dynamicBytes(module, analysis, options)),
+    );
     this.slowPath = this.wasm.importFunction('host', 'slow', ['i32', 'i64', 'i32'], ['i32']);
     this.trap = this.wasm.importFunction('host', 'trap', ['i32', 'i32'], []);
     this.external = this.wasm.importFunction('host', 'external', ['i32', 'i32'], []);

@@ -348,13 +348,11 @@ export function checkWindow(
       code.memory(bytes === 16 ? 'i32.load' : bytes === 8 ? 'i32.load16_u' : 'i32.load8_u', 0, 0).set(shadow);
       if (size < bytes) code.i32(1);
       else {
-        // The colour nibble of windows is zero; out of bounds the shadow is whatever it is.
-        if (access === 'write')
-          code
-            .get(place)
-            .i32(bytes - 1)
-            .op('i32.and');
-        else {
+        // The colour nibble is zero in windows, except between shared variables; out of bounds the shadow is what it is.
+        if (access === 'write' && !(space === 'shared' && unit.sharedGaps.length > 0)) {
+          code.get(place);
+          code.i32(bytes - 1).op('i32.and');
+        } else {
           code.i32(0);
           pushShadowTest(code, place, shadow, access, bytes, 0);
         }

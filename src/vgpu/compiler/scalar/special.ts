@@ -73,9 +73,6 @@ export function pushSpecial(context: ScalarContext, register: SpecialRegister): 
       lane();
       code.op('i32.shl');
       return;
-    case 'total_smem_size':
-      code.i32(context.unit.options.sharedBytes);
-      return;
     case 'dynamic_smem_size':
       code.get(arena).memory('i32.load', ARENA.dynamicShared);
       return;

@@ -171,7 +171,7 @@ function pushVectorTest(
         }
         const loadOp = words >= 16 ? 'v128.load' : words === 8 ? 'v128.load64_splat' : 'v128.load32_splat';
         const chunks = Math.max(1, words / 16);
-        if (read || space === 'global') {
+        if (read || space === 'global' || scalar.unit.sharedGaps.length > 0) {
           for (let chunk = 0; chunk < chunks; chunk++) {
             code.get(shadow).memory(loadOp, 16 * chunk, 0);
             if (!read) code.splat32(0xf0f0f0f0).op('v128.and');
