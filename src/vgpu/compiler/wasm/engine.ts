@@ -1,7 +1,7 @@
 /**
  * The engine's WebAssembly API, typed for what the compiler uses (neither TypeScript's ES libraries nor Node 20's
- * types declare it), and V8's settings: relaxed SIMD, and optimising at once instead of tiering up, because a kernel's
- * first launch is often its only one.
+ * types declare it), and V8's settings: relaxed SIMD; optimising at once instead of tiering up, because a kernel's first
+ * launch is often its only one; and function by function when first called, because most scalar twins never are.
  */
 import { setFlagsFromString } from 'node:v8';
 import { ModuleBuilder } from './encoder.ts';
