@@ -1,6 +1,6 @@
 /** The shape of the house: rooms import only the doors of rooms below them. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,7 @@ function violations(file: string, text: string): string[] {
     const target = resolve(file, '..', match[1]!);
     const path = relative(source, target);
     const other = path.split('/')[0]!;
-    if (other === room || !existsSync(join(source, other))) continue;
+    if (other === room || other === '..') continue;
     const [from, to] = [room, other].map((name) => layers.findIndex((layer) => layer.includes(name)));
     const line = `${relative(source, file)} imports ${path}`;
     if (from === -1 || to === -1) found.push(`${line}: not a room of the design`);
