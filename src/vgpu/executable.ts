@@ -6,6 +6,7 @@ import type { FindingSink } from './findings.ts';
 import type { LoadedModule } from './loader.ts';
 import type { DeviceMemory } from './memory.ts';
 import type { PtxFunction } from './ptx/ir.ts';
+import type { BoundTexture } from './textures.ts';
 import type { Dim3, LaunchProfile, LaunchReport } from './types.ts';
 
 export interface LaunchContext {
@@ -25,6 +26,8 @@ export interface LaunchContext {
   readonly stopAtFault: boolean;
   readonly instructionBudget: number;
   readonly schedule: number;
+  /** Textures and surfaces of the GPU, by the low word of their handles. */
+  readonly textures: readonly BoundTexture[];
   readonly findings: FindingSink;
   /** Takes what the kernel's printf prints. */
   print(text: string): void;

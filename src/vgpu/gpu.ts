@@ -9,6 +9,13 @@ import { type Allocation, DeviceMemory } from './memory.ts';
 import { COLOURS, GLOBAL_TAG } from './memory-layout.ts';
 import type { PtxFunction } from './ptx/ir.ts';
 import { parsePtx } from './ptx/parser.ts';
+import {
+  type BoundTexture,
+  bindTexture,
+  type SurfaceDescription,
+  type TextureDescription,
+  textureHandle,
+} from './textures.ts';
 import type { DevicePointer, Dim3, LaunchConfig, LaunchReport } from './types.ts';
 
 export interface VirtualGpuOptions {
@@ -35,6 +42,7 @@ const EXECUTORS: readonly (readonly [LaunchReport['executor'], ExecutorFactory])
 export class VirtualGpu {
   readonly memory: DeviceMemory;
   /** What each executor made of a kernel, or why it cannot run it. */
+  readonly #textures: BoundTexture[] = [];
   readonly #executables = new Map<PtxFunction, Map<string, Executable | CannotRun>>();
 
   constructor(options: VirtualGpuOptions = {}) {
@@ -49,6 +57,21 @@ export class VirtualGpu {
   /** Frees an allocation; later accesses to it are reported as use after free. */
   free(pointer: DevicePointer): void {
     this.memory.free(pointer);
+  }
+
+  /** Makes a texture object; its handle is what a kernel takes. Throws a RangeError when the description does not fit. */
+  createTexture(description: TextureDescription): bigint {
+    return this.#bind('texture', description);
+  }
+
+  /** Makes a surface object; its handle is what a kernel takes. */
+  createSurface(description: SurfaceDescription): bigint {
+    return this.#bind('surface', description);
+  }
+
+  #bind(kind: 'texture' | 'surface', description: TextureDescription): bigint {
+    this.#textures.push(bindTexture(this.memory, kind, description));
+    return textureHandle(this.#textures.length - 1);
   }
 
   /** Copies bytes to the device. */
@@ -83,8 +106,9 @@ export class VirtualGpu {
   }
 
   /**
-   * Parses PTX and makes its variables resident. Throws a PtxError, with line and text, for what is not supported.
-   * `name` is used in messages.
+   * Parses PTX and makes its variables resident. Throws a PtxError, with line and text, for text that is no PTX and for
+   * declarations that are not supported. Instructions that are not supported are listed in `unsupported` of the module;
+   * a launch that may reach one throws. `name` is used in messages.
    */
   load(ptx: string, options: { name?: string } = {}): LoadedModule {
     return new LoadedModule(parsePtx(ptx, options.name), this.memory);
@@ -110,6 +134,14 @@ export class VirtualGpu {
     if (kernel === undefined || !kernel.entry) {
       const names = [...module.ptx.functions.values()].filter((fn) => fn.entry).map((fn) => fn.name);
       throw new RangeError(`there is no kernel ${kernelName}; the module has ${names.join(', ') || 'none'}`);
+    }
+    module.requireSupported(kernel);
+    const cluster = kernel.performance.requiredCluster;
+    if (cluster !== undefined && cluster[0] * cluster[1] * cluster[2] > 1) {
+      const shape = cluster.join(' x ');
+      throw new CannotRun(
+        `${kernelName} is compiled for clusters of ${shape} blocks; clusters of one block are supported`,
+      );
     }
     const findings = new FindingSink(kernelName);
     const bad = badLaunch(module, kernel, config);
@@ -137,6 +169,7 @@ export class VirtualGpu {
       stopAtFault: config.stopAtFault ?? true,
       instructionBudget: config.instructionBudget ?? DEFAULT_BUDGET,
       schedule: config.schedule ?? 0,
+      textures: this.#textures,
       findings,
       print: (text) => {
         printed += text;

@@ -1,7 +1,8 @@
 /** A module made resident: its global and constant variables placed and initialised, shared memory laid out per kernel. */
+import { EXTERNAL_FUNCTIONS } from './device-runtime.ts';
 import type { Allocation, DeviceMemory } from './memory.ts';
 import { FUNCTION_TAG, LOCAL_TAG, SHARED_TAG } from './memory-layout.ts';
-import { type Operand, PtxError, type PtxFunction, type PtxModule, type Variable } from './ptx/ir.ts';
+import { type Instruction, type Operand, PtxError, type PtxFunction, type PtxModule, type Variable } from './ptx/ir.ts';
 
 /**
  * Shared memory of one kernel: offsets in the block's shared area, where red zones lie between the variables. Dynamic
@@ -14,8 +15,13 @@ export interface SharedLayout {
   /** Where dynamic shared memory starts in the area. */
   readonly dynamicOffset: number;
   /** What a GPU would need, without the red zones: static bytes, and where dynamic memory would start. */
+  /** Shared memory that the system reserves for cooperative groups, when the kernel uses it. */
+  readonly reserved: SharedRegion | undefined;
   readonly declared: { readonly staticBytes: number; readonly dynamicOffset: number };
 }
+
+/** Bytes that the system reserves in every block's shared memory (CUDA guide, compute capability 8.0 and later). */
+const RESERVED_BYTES = 1024;
 
 /** A variable's place in the shared area. */
 export interface SharedRegion {
@@ -30,8 +36,18 @@ export interface SharedRegion {
  */
 const SHARED_RED_ZONE = 128;
 
+/** An instruction that is not understood. A kernel that may reach it cannot be launched; the others can. */
+export interface UnsupportedInstruction {
+  readonly function: string;
+  readonly reason: string;
+  readonly line: number;
+  readonly text: string;
+}
+
 export class LoadedModule {
   readonly ptx: PtxModule;
+  /** Everything in the module that is not understood, in order of its lines. */
+  readonly unsupported: readonly UnsupportedInstruction[];
   /** Global and const variables. */
   readonly allocations: ReadonlyMap<Variable, Allocation>;
   /** Functions by index, for addresses of functions. */
@@ -40,6 +56,7 @@ export class LoadedModule {
 
   constructor(ptx: PtxModule, memory: DeviceMemory) {
     this.ptx = ptx;
+    this.unsupported = [...ptx.functions.values()].flatMap((fn) => unsupportedIn(ptx, fn));
     this.functionTable = [...ptx.functions.keys(), ...ptx.externals];
     const allocations = new Map<Variable, Allocation>();
     const scoped = [...ptx.functions.values()].flatMap((fn) => fn.variables);
@@ -68,6 +85,13 @@ export class LoadedModule {
       }
       memory.markInitialised(base, bytes, true);
     }
+  }
+
+  /** Throws a PtxError for the first instruction a kernel may reach that is not understood. */
+  requireSupported(kernel: PtxFunction): void {
+    if (this.unsupported.length === 0) return;
+    const [first] = reachable(this.ptx, kernel).flatMap((fn) => unsupportedIn(this.ptx, fn));
+    if (first !== undefined) throw new PtxError(first.reason, first.line, first.text);
   }
 
   #symbolAddress(symbol: string, from: Variable): bigint {
@@ -107,10 +131,14 @@ export class LoadedModule {
     const known = this.#layouts.get(kernel);
     if (known !== undefined) return known;
     const used = new Set<Variable>();
+    let usesReserved = false;
     for (const fn of reachable(this.ptx, kernel)) {
       for (const variable of fn.variables) if (variable.space === 'shared') used.add(variable);
       for (const instruction of fn.instructions) {
-        for (const operand of [...instruction.dst, ...instruction.src]) visitVariables(operand, used);
+        for (const operand of [...instruction.dst, ...instruction.src]) {
+          visitVariables(operand, used);
+          if (operand.kind === 'special' && operand.register === 'reserved_smem_offset_1') usesReserved = true;
+        }
       }
     }
     const offsets = new Map<Variable, number>();
@@ -135,12 +163,33 @@ export class LoadedModule {
       end = offset + variable.bytes;
     }
     const staticBytes = at;
+    let reserved: SharedRegion | undefined;
+    if (usesReserved) {
+      const start = alignUp(end, SHARED_RED_ZONE) + SHARED_RED_ZONE;
+      end = start + RESERVED_BYTES;
+      red = alignUp(end - at, SHARED_RED_ZONE);
+      reserved = { name: 'reserved shared memory', start, end };
+    }
     const dynamicOffset = place(dynamicAlign);
     for (const variable of used) if (variable.bytes === 0) offsets.set(variable, dynamicOffset);
-    const layout = { offsets, staticBytes: end, dynamicOffset, declared: { staticBytes, dynamicOffset: at } };
+    const layout = { offsets, staticBytes: end, dynamicOffset, reserved, declared: { staticBytes, dynamicOffset: at } };
     this.#layouts.set(kernel, layout);
     return layout;
   }
+}
+
+function unsupportedIn(ptx: PtxModule, fn: PtxFunction): UnsupportedInstruction[] {
+  return fn.instructions.flatMap((i) => {
+    const reason = i.kind === 'unsupported' ? i.reason : missingCallee(ptx, i);
+    return reason === undefined ? [] : [{ function: fn.name, reason, line: i.line, text: i.text }];
+  });
+}
+
+function missingCallee(ptx: PtxModule, i: Instruction): string | undefined {
+  const target = i.kind === 'control' ? i.call?.target : undefined;
+  if (typeof target !== 'string' || ptx.functions.has(target)) return undefined;
+  if (EXTERNAL_FUNCTIONS.some((name) => name === target)) return undefined;
+  return `the function ${target} has no body here and is not one of the device run-time's that are supported`;
 }
 
 /** Bytes of shared memory that a block needs on a GPU. */
@@ -150,8 +199,8 @@ export function sharedBytesNeeded({ declared }: SharedLayout, dynamicBytes: numb
 
 /** The variables of a layout by place, and the dynamic memory of a launch. */
 export function sharedRegions(layout: SharedLayout, dynamicBytes: number): readonly SharedRegion[] {
-  const { offsets, dynamicOffset } = layout;
-  const regions: SharedRegion[] = [];
+  const { offsets, dynamicOffset, reserved } = layout;
+  const regions: SharedRegion[] = reserved === undefined ? [] : [reserved];
   let dynamicName = 'dynamic shared memory';
   for (const [{ name, bytes }, start] of offsets) {
     if (bytes > 0) regions.push({ name, start, end: start + bytes });

@@ -9,6 +9,7 @@
  *     LOCAL_TAG                         offset in the thread's local area        generic address of local memory
  *     PARAM_TAG                         offset in the launch's parameter buffer  generic address of a kernel parameter
  *     FUNCTION_TAG                      index in the module's function table     address of a device function
+ *     TEXTURE_TAG                       index of a texture or surface            handle of a texture or surface
  * In the shared, local and param spaces themselves (`ld.shared`, `st.local`) an address is the low word alone, 32 or 64
  * bits wide with a zero high word; `cvta` adds or removes the tag. Global and const addresses are generic already:
  * their `cvta` copies.
@@ -44,6 +45,8 @@ export const SHARED_TAG = 0x7e00;
 export const LOCAL_TAG = 0x7e01;
 export const PARAM_TAG = 0x7e02;
 export const FUNCTION_TAG = 0x7e03;
+/** High word of the handles of textures and surfaces. */
+export const TEXTURE_TAG = 0x7e04;
 /** Colours are 1 to COLOURS. */
 export const COLOURS = 15;
 /** Alignment of allocations, as cudaMalloc gives it. */

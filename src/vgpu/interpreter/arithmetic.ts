@@ -264,6 +264,10 @@ function integer32(i: Arithmetic): LaneOperation | undefined {
       const second = isSigned(i.secondType ?? 'u32');
       return operation('i=iii', (a: number, b: number, c: number) => math.dp4a(a, b, c, signed, second));
     }
+    case 'vabsdiff4': {
+      const second = isSigned(i.secondType ?? 'u32');
+      return operation('i=iii', (a: number, b: number, c: number) => math.absoluteDifference4(a, b, c, signed, second));
+    }
     case 'dp2a': {
       const second = isSigned(i.secondType ?? 'u32');
       const half = i.half === 'hi' ? 'hi' : 'lo';

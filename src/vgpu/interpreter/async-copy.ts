@@ -48,6 +48,13 @@ export class AsyncCopies {
     return false;
   }
 
+  /** All copies that a thread has issued, to be landed now. */
+  landAll(warp: Warp, lane: number): ((env: Environment) => void)[] {
+    const thread = this.thread(warp, lane);
+    const groups = [...thread.groups.splice(0), thread.open.splice(0)];
+    return groups.map((group) => (env) => deliver(env, group));
+  }
+
   /** Copies that a thread never waited for. */
   unfinished(warp: Warp, lane: number): number {
     const thread = this.#threads.get(warp.index * 32 + lane);

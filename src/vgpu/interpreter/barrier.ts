@@ -16,7 +16,8 @@ export interface BarrierPlan {
 
 export function barrierPlan(asm: Assembler, fn: PtxFunction, i: Barrier): BarrierPlan {
   if (i.operation === 'cluster-arrive' || i.operation === 'cluster-wait') {
-    throw asm.error(i, 'cluster barriers are not supported');
+    const none = asm.constant(0n, 1);
+    return { instruction: i, id: none, count: undefined, predicate: undefined, deliver: undefined };
   }
   const id = asm.source(fn, i.id!, 'u32', i);
   const count = i.count === undefined ? undefined : asm.source(fn, i.count, 'u32', i);

@@ -1,6 +1,7 @@
 /** One resident thread block: its warps, its memory areas, its barriers, its asynchronous copies. */
 import type { Dim3 } from '../types.ts';
 import type { AsyncCopies } from './async-copy.ts';
+import type { BulkCopies } from './bulk-copy.ts';
 import type { Arrival } from './happens-before.ts';
 import type { Warp } from './warp.ts';
 import { popcount } from './warp.ts';
@@ -47,6 +48,15 @@ export class Block {
   /** Threads that have not exited. */
   live: number;
   copies: AsyncCopies | undefined;
+  bulk: BulkCopies | undefined;
+  /** barrier.cluster, which has its own phases: a cluster is one block here. */
+  readonly clusterBarrier = {
+    arrived: 0,
+    phase: 0,
+    arrivals: [] as Arrival[],
+    last: [] as readonly Arrival[],
+    waits: [] as BarrierWait[],
+  };
   /** Slot among the resident blocks, whose memory areas it uses. */
   readonly slot: number;
 
@@ -64,7 +74,7 @@ export class Block {
   }
 
   hasPendingCopyTo(physical: number, bytes: number): boolean {
-    return this.copies?.touches(physical, bytes) ?? false;
+    return (this.copies?.touches(physical, bytes) ?? false) || (this.bulk?.touches(physical, bytes) ?? false);
   }
 
   barrier(id: number): BarrierState {
@@ -104,7 +114,28 @@ export class Block {
       const completed = state.waits.length > 0 ? this.#complete(id, state) : undefined;
       if (completed !== undefined) released.push(completed);
     }
+    const cluster = this.completeCluster();
+    if (cluster !== undefined) released.push(cluster);
     return released;
+  }
+
+  /** barrier.cluster.arrive. */
+  arriveCluster(arrival: Arrival): Completed | undefined {
+    this.clusterBarrier.arrived += popcount(arrival.mask);
+    this.clusterBarrier.arrivals.push(arrival);
+    return this.completeCluster();
+  }
+
+  /** Ends the phase when all live threads have arrived, and lets go those that wait for it. */
+  completeCluster(): Completed | undefined {
+    const { clusterBarrier: barrier } = this;
+    if (barrier.arrived === 0 || barrier.arrived < this.live) return undefined;
+    barrier.arrived = 0;
+    barrier.phase++;
+    barrier.last = barrier.arrivals.splice(0);
+    const completed = { arrivals: barrier.last, waits: barrier.waits.splice(0) };
+    for (const { warp, mask } of completed.waits) warp.waiting &= ~mask;
+    return completed;
   }
 
   #complete(id: number, state: BarrierState): Completed | undefined {

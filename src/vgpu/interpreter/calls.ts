@@ -1,4 +1,5 @@
 /** Calls: arguments and results copied between frames and registers; the device run-time's own functions. */
+import { EXTERNAL_FUNCTIONS } from '../device-runtime.ts';
 import { LOCAL_TAG, SHARED_TAG } from '../memory-layout.ts';
 import { type Control, type Operand, type Parameter, type PtxFunction, TYPE_BYTES } from '../ptx/ir.ts';
 import type { Assembler } from './assembler.ts';
@@ -9,7 +10,6 @@ import type { LinkedFunction } from './program.ts';
 import type { Ref } from './registers.ts';
 import type { Warp } from './warp.ts';
 
-export const EXTERNAL_FUNCTIONS = ['vprintf', '__assertfail', 'malloc', 'free'] as const;
 type External = (typeof EXTERNAL_FUNCTIONS)[number];
 
 /** Where a value of a call lives: in a frame (at an offset from the frame's start) or in a register. */

@@ -19,6 +19,10 @@ export function convertStep(asm: Assembler, fn: PtxFunction, i: Convert): Step {
   const dst = asm.destination(fn, i.dst[0], i.to, i);
   checkWidth(asm, i, src, i.from);
   checkWidth(asm, i, dst, i.to);
+  if (i.to === 'e4m3x2' || i.to === 'e5m2x2') return toPairStep(asm, fn, i, dst, i.to === 'e4m3x2' ? 'e4m3' : 'e5m2');
+  if (i.from === 'e4m3x2' || i.from === 'e5m2x2') {
+    return fromPairStep(asm, fn, i, dst, i.from === 'e4m3x2' ? 'e4m3' : 'e5m2');
+  }
   if (i.src.length === 2) return packStep(asm, fn, i, dst);
   if (i.from === 's32' && i.to === 's64' && !i.sat) return extend(file, dst, src, true);
   if (i.from === 'u32' && (i.to === 'u64' || i.to === 's64') && !i.sat) return extend(file, dst, src, false);
@@ -63,6 +67,38 @@ function packStep(asm: Assembler, fn: PtxFunction, i: Convert, dst: Ref): Step {
       if ((m & 1) === 0) continue;
       const high = encode(file.f32[at(a, warp.base) + l]!);
       const low = encode(file.f32[at(b, warp.base) + l]!);
+      file.i32[at(dst, warp.base) + l] = math.pack16(low, high);
+    }
+  };
+}
+
+/** Two f32, or the halves of an f16x2, to a pair of 8-bit floats: the first (upper) in the high byte. */
+function toPairStep(asm: Assembler, fn: PtxFunction, i: Convert, dst: Ref, format: 'e4m3' | 'e5m2'): Step {
+  const { file } = asm;
+  const encode = math.toFloat8(format, i.relu);
+  const [a, b] = i.src.map((operand) => asm.source(fn, operand, i.from, i));
+  return (warp, mask) => {
+    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
+      if ((m & 1) === 0) continue;
+      const first = at(a!, warp.base) + l;
+      const high = b === undefined ? math.f16ToNumber(file.i32[first]! >>> 16) : file.f32[first]!;
+      const low = b === undefined ? math.f16ToNumber(file.i32[first]! & 0xffff) : file.f32[at(b, warp.base) + l]!;
+      file.i32[at(dst, warp.base) + l * dst.words] = (encode(high) << 8) | encode(low);
+    }
+  };
+}
+
+/** A pair of 8-bit floats to f16x2, exactly. */
+function fromPairStep(asm: Assembler, fn: PtxFunction, i: Convert, dst: Ref, format: 'e4m3' | 'e5m2'): Step {
+  const { file } = asm;
+  const decode = math.fromFloat8(format);
+  const encode = math.toF16({ relu: i.relu });
+  const a = asm.source(fn, i.src[0]!, i.from, i);
+  return (warp, mask) => {
+    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
+      if ((m & 1) === 0) continue;
+      const pair = file.i32[at(a, warp.base) + l]!;
+      const [low, high] = [encode(decode(pair & 0xff)), encode(decode((pair >>> 8) & 0xff))];
       file.i32[at(dst, warp.base) + l] = math.pack16(low, high);
     }
   };

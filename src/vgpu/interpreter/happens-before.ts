@@ -168,7 +168,9 @@ export class HappensBefore {
     let toBlock = join(state.fencedInBlock.shared, state.fencedInBlock.own[thread]);
     let toAll = scope === 'cta' ? undefined : join(state.fenced.shared, state.fenced.own[thread]);
     const releases =
-      (at.kind === 'atomic' || at.kind === 'memory') && (at.semantics === 'release' || at.semantics === 'acq_rel');
+      at.kind === 'bulk' ||
+      ((at.kind === 'atomic' || at.kind === 'memory' || at.kind === 'mbarrier') &&
+        (at.semantics === 'release' || at.semantics === 'acq_rel'));
     if (releases) {
       const known = this.#knowledge(state, warp, lane);
       toBlock = join(toBlock, known);

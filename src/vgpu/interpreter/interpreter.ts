@@ -234,6 +234,8 @@ class Run {
         return this.#env.dynamicSharedBytes;
       case 'WARP_SZ':
         return LANES;
+      case 'reserved_smem_offset_1':
+        return this.#context.module.sharedLayout(this.#context.kernel).reserved?.start ?? 0;
       case 'envreg1':
         return Number(this.#workspace >> 32n);
       case 'envreg2':

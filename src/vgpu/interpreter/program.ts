@@ -10,17 +10,21 @@ import { Assembler } from './assembler.ts';
 import { asyncStep } from './async-copy.ts';
 import { atomicStep } from './atomics.ts';
 import { type BarrierPlan, barrierPlan } from './barrier.ts';
-import { type CallPlan, callPlan, EXTERNAL_FUNCTIONS } from './calls.ts';
+import { bulkStep } from './bulk-copy.ts';
+import { type CallPlan, callPlan } from './calls.ts';
+import { clusterStep } from './cluster.ts';
 import { compareStep } from './compare.ts';
 import { convertStep } from './convert.ts';
 import type { Environment } from './environment.ts';
 import { exchangeStep } from './exchange.ts';
 import type { Step } from './lane-loops.ts';
 import { matrixStep } from './matrix.ts';
+import { mbarrierStep } from './mbarrier.ts';
 import { memoryStep } from './memory-access.ts';
 import { frameParamStart, moveStep } from './move.ts';
 import { classOf } from './profiler.ts';
 import { type PredicateRef, type Ref, RegisterFile } from './registers.ts';
+import { textureStep } from './texture.ts';
 
 /** What the scheduler must do at an instruction. */
 export const Kind = {
@@ -132,6 +136,10 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
             kinds[pc] = Kind.yielding;
             weights[pc] = SLEEP_WEIGHT;
           }
+          if (i.kind === 'mbarrier' && i.operation.endsWith('wait')) {
+            kinds[pc] = Kind.yielding;
+            weights[pc] = SPIN_WEIGHT;
+          }
           if (i.kind === 'atomic' || (i.kind === 'memory' && i.semantics !== 'weak')) weights[pc] = SPIN_WEIGHT;
       }
     }
@@ -194,7 +202,17 @@ function plainStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Instruc
       return atomicStep(asm, env, fn, i);
     case 'async':
       return asyncStep(asm, env, fn, i);
+    case 'mbarrier':
+      return mbarrierStep(asm, env, fn, i);
+    case 'bulk':
+      return bulkStep(asm, env, fn, i);
+    case 'cluster':
+      return clusterStep(asm, env, fn, i);
+    case 'texture':
+      return textureStep(asm, env, fn, i);
     case 'fence':
+      // A proxy fence orders kinds of access of one thread, which are one kind here.
+      if (i.proxy !== undefined) return nothing;
       return (warp, mask) => env.races?.fence(warp, mask, i.scope);
     case 'system':
       return nothing;
@@ -218,6 +236,3 @@ function stackBytes(linked: readonly LinkedFunction[], calls: readonly (CallPlan
   };
   return Math.max(16, Math.min(depth(0, new Set([0])), DEEP_STACK * 4));
 }
-
-/** Functions without a body that kernels may call. */
-export const knownExternals: ReadonlySet<string> = new Set(EXTERNAL_FUNCTIONS);

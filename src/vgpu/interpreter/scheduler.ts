@@ -292,7 +292,8 @@ export class Scheduler {
     const { block } = warp;
     for (let l = 0; l < LANES; l++) {
       if (((mask >>> l) & 1) === 0) continue;
-      const left = block.copies?.unfinished(warp, l) ?? 0;
+      const bulk = block.bulk?.unfinished(warp.index * LANES + l) ?? 0;
+      const left = (block.copies?.unfinished(warp, l) ?? 0) + bulk;
       if (left === 0) continue;
       this.#env.note(warp, l, {
         kind: 'unfinished-async-copy',
@@ -453,6 +454,10 @@ export class Scheduler {
     const { i32 } = this.#program.file;
     const { block } = warp;
     this.#setPc(warp, mask, pc + 1);
+    if (plan.instruction.operation.startsWith('cluster')) {
+      this.#clusterBarrier(warp, mask, pc, plan.instruction.operation === 'cluster-arrive');
+      return;
+    }
     const word = (ref: { slot: number; mask: number }, lane: number): number =>
       i32[ref.slot + (warp.base & ref.mask) + lane]! >>> 0;
     // Lanes may name different barriers: each arrives at its own.
@@ -482,6 +487,28 @@ export class Scheduler {
     }
   }
 
+  /** barrier.cluster: arrive goes on at once, wait stays until the phase that the lane arrived in is over. */
+  #clusterBarrier(warp: Warp, mask: number, pc: number, arrives: boolean): void {
+    const { block } = warp;
+    const { clusterBarrier } = block;
+    if (arrives) {
+      for (let l = 0; l < LANES; l++) if (((mask >>> l) & 1) !== 0) warp.clusterPhase[l] = clusterBarrier.phase + 1;
+      this.#released(block, block.arriveCluster({ warp, mask, time: this.#env.races?.time ?? 0 }));
+      return;
+    }
+    let stays = 0;
+    for (let l = 0; l < LANES; l++) {
+      if (((mask >>> l) & 1) === 0 || warp.clusterPhase[l]! <= clusterBarrier.phase) continue;
+      stays |= 1 << l;
+      warp.memberMask[l] = 0;
+    }
+    // The phase ended before: what all did until then is ordered.
+    if (stays !== mask) this.#env.races?.barrier(block, clusterBarrier.last, [{ warp, mask: mask & ~stays }]);
+    if (stays === 0) return;
+    warp.waiting |= stays;
+    clusterBarrier.waits.push({ warp, mask: stays, site: pc, deliver: undefined });
+  }
+
   /** After a barrier completes: all that waited must have been at the same barrier in the program. */
   #released(block: Block, completed: Completed | undefined): void {
     if (completed === undefined) return;
@@ -491,8 +518,8 @@ export class Scheduler {
     if (first === undefined) return;
     const { barriers, instructions } = this.#program;
     const other = waits.find(({ site }) => site !== first.site);
-    if (other === undefined || barriers[first.site]!.count !== undefined || barriers[other.site]!.count !== undefined)
-      return;
+    if (other === undefined || barriers[first.site]!.instruction.operation.startsWith('cluster')) return;
+    if (barriers[first.site]!.count !== undefined || barriers[other.site]!.count !== undefined) return;
     const lane = lowestLane(other.mask);
     const env = this.#env;
     env.fault(other.warp, lane, {

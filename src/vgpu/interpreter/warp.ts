@@ -41,6 +41,8 @@ export class Warp {
   readonly memberMask = new Int32Array(LANES);
   /** When each lane last ran, in scheduler turns. */
   readonly lastRun = new Float64Array(LANES);
+  /** The phase of barrier.cluster that each lane has arrived in; it waits for the next. */
+  readonly clusterPhase = new Int32Array(LANES);
   /** Warp-instructions executed; what %clock reads. */
   clock = 0;
 

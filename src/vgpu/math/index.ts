@@ -4,6 +4,7 @@ export * from './bitfield.ts';
 export * from './bits.ts';
 export * from './compare.ts';
 export * from './convert.ts';
+export * from './float8.ts';
 export * from './float32.ts';
 export * from './float64.ts';
 export * from './fragments.ts';

@@ -255,6 +255,17 @@ function byteOf(word: number, index: number, signed: boolean): number {
   return signed ? (word << (24 - shift)) >> 24 : (word >>> shift) & 0xff;
 }
 
+/** `vabsdiff4.add`: c plus the absolute differences of the four bytes, modulo 2^32. */
+export function absoluteDifference4(a: number, b: number, c: number, aSigned: boolean, bSigned: boolean): number {
+  let sum = c;
+  for (let shift = 0; shift < 32; shift += 8) {
+    const x = aSigned ? (a << (24 - shift)) >> 24 : (a >>> shift) & 0xff;
+    const y = bSigned ? (b << (24 - shift)) >> 24 : (b >>> shift) & 0xff;
+    sum += Math.abs(x - y);
+  }
+  return sum | 0;
+}
+
 /** `dp4a.atype.btype`: c plus four byte products, modulo 2^32. */
 export function dp4a(a: number, b: number, c: number, aSigned: boolean, bSigned: boolean): number {
   let sum = c | 0;

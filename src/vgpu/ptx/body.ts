@@ -1,20 +1,21 @@
 /** Function bodies: scopes, registers, labels, `.loc` lines and instructions. */
 import { parseDeclarator, parseTypeAndAttributes } from './declarations.ts';
 import { decode, type RawInstruction } from './decode.ts';
-import type {
-  AddressBase,
-  CallSite,
-  Guard,
-  Instruction,
-  Operand,
-  PtxFunction,
-  PtxType,
-  Register,
-  SourceLocation,
-  Variable,
+import {
+  type AddressBase,
+  type CallSite,
+  type Guard,
+  type Instruction,
+  type Operand,
+  PtxError,
+  type PtxFunction,
+  type PtxType,
+  type Register,
+  type SourceLocation,
+  type Variable,
 } from './ir.ts';
 import type { Token } from './lexer.ts';
-import { matchOpcode } from './opcodes.ts';
+import { isKnownOpcode, matchOpcode } from './opcodes.ts';
 import { isSpecialRegister } from './special-registers.ts';
 import { parseInteger, type TokenStream } from './tokens.ts';
 
@@ -281,6 +282,10 @@ export class BodyParser {
     const opcodeToken = stream.peek();
     const opcode = stream.word('an instruction');
     this.#floatLiterals.clear();
+    if (!isKnownOpcode(opcode)) {
+      this.#unsupported(opcode, opcodeToken, first, `the instruction ${opcode.split('.')[0]} is not supported`);
+      return;
+    }
     if (opcode === 'call' || opcode.startsWith('call.')) {
       const call = this.#parseCall();
       this.#emit(opcode, opcodeToken, first, { guard, dst: [], src: [], targets: [], call });
@@ -309,7 +314,10 @@ export class BodyParser {
       while (stream.accept(','));
     }
     const matched = matchOpcode(opcode, operands.length);
-    if (typeof matched === 'string') throw stream.error(matched, opcodeToken);
+    if (typeof matched === 'string') {
+      this.#unsupported(opcode, opcodeToken, first, matched);
+      return;
+    }
     const dst = matched.form.hasDestination ? (operands[0] ?? []) : [];
     const rest = matched.form.hasDestination ? operands.slice(1) : operands;
     if (dst.length > 1 && !matched.form.pair) throw stream.error(`${opcode} has one result`, opcodeToken);
@@ -318,6 +326,34 @@ export class BodyParser {
       return alternatives[0]!;
     });
     this.#emit(opcode, opcodeToken, first, { guard, dst, src, targets: [], call: undefined });
+  }
+
+  /** Takes note of an instruction that is not understood; what would run it cannot be launched. */
+  #unsupported(opcode: string, opcodeToken: Token, first: Token, reason: string): void {
+    const stream = this.#stream;
+    while (stream.peek().text !== ';') {
+      if (stream.peek().kind === 'end') throw stream.error("expected ';' before the end of the file");
+      stream.next();
+    }
+    const end = stream.expect(';');
+    const text = stream.text.slice(first.start, end.start).replace(/\s+/g, ' ').trim();
+    this.#note(opcode, text, opcodeToken.line, reason);
+  }
+
+  #note(opcode: string, text: string, line: number, reason: string): void {
+    const op = opcode.split('.')[0]!;
+    const source = this.#source;
+    this.#instructions.push({
+      kind: 'unsupported',
+      op,
+      guard: undefined,
+      dst: [],
+      src: [],
+      text,
+      line,
+      source,
+      reason,
+    });
   }
 
   #emit(
@@ -334,16 +370,14 @@ export class BodyParser {
     const end = stream.expect(';');
     const text = stream.text.slice(first.start, end.start).replace(/\s+/g, ' ').trim();
     const literalType = matched.fields.type ?? matched.fields.from;
-    const instruction = decode({
-      matched,
-      ...parts,
-      src: parts.src.map((operand) => this.#settleLiteral(operand, literalType, matched.kind, opcodeToken)),
-      uniform: false,
-      text,
-      line: first.line,
-      source: this.#source,
-    });
-    this.#instructions.push(instruction);
+    const src = parts.src.map((operand) => this.#settleLiteral(operand, literalType, matched.kind, opcodeToken));
+    const { line } = first;
+    try {
+      this.#instructions.push(decode({ matched, ...parts, src, uniform: false, text, line, source: this.#source }));
+    } catch (error) {
+      if (!(error instanceof PtxError)) throw error;
+      this.#note(opcode, text, line, error.reason);
+    }
   }
 
   /** Converts a float literal to the instruction's own float size, where the text used the other one. */
@@ -502,10 +536,11 @@ export class BodyParser {
       else throw stream.error(`${token.text} is not declared`, token);
       offset = this.#parseOffset();
     }
-    if (stream.peek().text === ',')
-      throw stream.error('addresses with coordinates (tensors, textures) are not supported');
+    const coordinates = stream.accept(',') ? this.#parseOperand() : undefined;
     stream.expect(']');
-    return { kind: 'address', base, offset };
+    return coordinates === undefined
+      ? { kind: 'address', base, offset }
+      : { kind: 'address', base, offset, coordinates };
   }
 
   #parseImmediate(): Operand {

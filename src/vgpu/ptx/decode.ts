@@ -2,7 +2,9 @@
 import {
   type Atomic,
   type Barrier,
+  type BulkCopy,
   type CallSite,
+  type Cluster,
   type Compare,
   type Fence,
   type Guard,
@@ -10,6 +12,7 @@ import {
   isFloat,
   isPtxType,
   type Matrix,
+  type Mbarrier,
   type Operand,
   PtxError,
   type PtxType,
@@ -18,6 +21,7 @@ import {
   type Semantics,
   type SourceLocation,
   type Space,
+  type Texture,
   TYPE_BYTES,
   type Warp,
 } from './ir.ts';
@@ -150,7 +154,9 @@ export function decode(raw: RawInstruction): Instruction {
       return {
         ...common,
         kind: 'barrier',
-        operation: fields.operation as Barrier['operation'],
+        operation: (fields.cluster === undefined
+          ? fields.operation
+          : `cluster-${fields.operation}`) as Barrier['operation'],
         reduction,
         aligned: op === 'bar' || fields.aligned !== undefined,
         id: rest[0],
@@ -163,7 +169,30 @@ export function decode(raw: RawInstruction): Instruction {
       return { ...common, kind: 'warp', op: op as Warp['op'], mode: fields.mode, type, members };
     }
     case 'fence':
-      return { ...common, kind: 'fence', ...decodeFence(op, fields), proxy: undefined };
+      return { ...common, kind: 'fence', ...decodeFence(op, fields), proxy: fields.kind };
+    case 'mbarrier':
+      return {
+        ...common,
+        kind: 'mbarrier',
+        operation: op === 'mbarrier' ? (MBARRIER_OPERATIONS[fields.operation ?? ''] ?? 'init') : 'arrive-after-copies',
+        expectsTransactions: fields.expect_tx !== undefined,
+        variant: fields.variant as Mbarrier['variant'],
+        parity: fields.parity !== undefined,
+        semantics: (fields.semantics ?? (fields.operation?.endsWith('wait') ? 'acquire' : 'release')) as Semantics,
+        scope: (fields.scope ?? 'cta') as Scope,
+        space: spaceOf(fields.space),
+      };
+    case 'bulk':
+      return {
+        ...common,
+        kind: 'bulk',
+        operation: BULK_OPERATIONS[fields.operation ?? fields.completion ?? ''] ?? 'commit',
+        readOnly: fields.read !== undefined,
+      };
+    case 'cluster':
+      return { ...common, kind: 'cluster', op: op as Cluster['op'], type, space: spaceOf(fields.space) };
+    case 'texture':
+      return decodeTexture(common, fields, type, fail);
     case 'async':
       return {
         ...common,
@@ -176,6 +205,49 @@ export function decode(raw: RawInstruction): Instruction {
     case 'system':
       return { ...common, kind: 'system', effect: op === 'nanosleep' ? 'nanosleep' : 'none', type };
   }
+}
+
+const MBARRIER_OPERATIONS: Readonly<Record<string, Mbarrier['operation']>> = {
+  init: 'init',
+  inval: 'inval',
+  arrive: 'arrive',
+  arrive_drop: 'arrive-drop',
+  expect_tx: 'expect-tx',
+  complete_tx: 'complete-tx',
+  test_wait: 'test-wait',
+  try_wait: 'try-wait',
+  pending_count: 'pending-count',
+};
+
+const BULK_OPERATIONS: Readonly<Record<string, BulkCopy['operation']>> = {
+  'mbarrier::complete_tx::bytes': 'load',
+  bulk_group: 'store',
+  prefetch: 'prefetch',
+  commit_group: 'commit',
+  wait_group: 'wait',
+};
+
+function decodeTexture(common: Shared, fields: Fields, type: PtxType, fail: Fail): Texture {
+  const op = common.op as Texture['op'];
+  const address = common.src[0];
+  if (address?.kind !== 'address') throw fail('the texture or surface is expected in brackets');
+  if (address.base.kind !== 'register') {
+    throw fail('texture references are not supported; pass a texture object to the kernel instead');
+  }
+  const asks = op === 'txq' || op === 'suq';
+  if (!asks && address.coordinates?.kind !== 'vector') throw fail('coordinates are expected after the handle');
+  return {
+    ...common,
+    kind: 'texture',
+    op,
+    geometry: (fields.geometry ?? '1d') as Texture['geometry'],
+    vector: fields.vector === 'v4' ? 4 : fields.vector === 'v2' ? 2 : 1,
+    type,
+    coordinateType: fields.coordinateType === 'f32' ? 'f32' : 's32',
+    outside: (fields.outside ?? 'trap') as Texture['outside'],
+    component: Math.max(0, 'rgba'.indexOf(fields.component ?? 'r')),
+    query: fields.query,
+  };
 }
 
 const ASYNC_OPERATIONS: Readonly<Record<string, 'copy' | 'commit' | 'wait-group' | 'wait-all'>> = {

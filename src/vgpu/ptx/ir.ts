@@ -170,6 +170,8 @@ export type SpecialRegister =
   /** High and low word of the address of the grid's workspace, which cooperative launches synchronise in. */
   | 'envreg1'
   | 'envreg2'
+  /** Where the shared memory starts that cooperative groups of several warps communicate in. */
+  | 'reserved_smem_offset_1'
   | 'WARP_SZ';
 
 /** Byte or half-word selector of a source (`%r1.b0`, `%r1.h1`), used by the video instructions. */
@@ -178,7 +180,13 @@ export type Operand =
   /** Raw bits: two's complement for integers, IEEE bits of the instruction's type for floats. 64 bits wide. */
   | { readonly kind: 'immediate'; readonly bits: bigint }
   | { readonly kind: 'special'; readonly register: SpecialRegister }
-  | { readonly kind: 'address'; readonly base: AddressBase; readonly offset: number }
+  /** `coordinates`: of a texel, a vector. */
+  | {
+      readonly kind: 'address';
+      readonly base: AddressBase;
+      readonly offset: number;
+      readonly coordinates?: Operand;
+    }
   /** The address of a variable as a value (`mov.u64 %rd1, table+4`). */
   | { readonly kind: 'symbol'; readonly variable: Variable; readonly offset: number }
   | { readonly kind: 'function'; readonly name: string }
@@ -351,6 +359,76 @@ export interface Fence extends Common {
   readonly proxy: string | undefined;
 }
 
+/** mbarrier: src[0] is its address. */
+export interface Mbarrier extends Common {
+  readonly kind: 'mbarrier';
+  readonly operation:
+    | 'init'
+    | 'inval'
+    | 'arrive'
+    | 'arrive-drop'
+    | 'expect-tx'
+    | 'complete-tx'
+    | 'test-wait'
+    | 'try-wait'
+    | 'pending-count'
+    /** cp.async.mbarrier.arrive: when the thread's copies so far have landed. */
+    | 'arrive-after-copies';
+  /** arrive.expect_tx: src[1] is the transaction count. */
+  readonly expectsTransactions: boolean;
+  /** arrive.noComplete; cp.async.mbarrier.arrive.noinc. */
+  readonly variant: 'noComplete' | 'noinc' | undefined;
+  /** test_wait and try_wait by the parity of the phase instead of a state. */
+  readonly parity: boolean;
+  readonly semantics: Semantics;
+  readonly scope: Scope;
+  readonly space: Space;
+}
+
+/** cp.async.bulk (linear) and its groups. */
+export interface BulkCopy extends Common {
+  readonly kind: 'bulk';
+  /** src: destination, source, bytes, and for `load` the mbarrier. wait: src[0] is how many groups may be left. */
+  readonly operation: 'load' | 'store' | 'commit' | 'wait' | 'prefetch';
+  /** wait_group.read: the sources have been read, the writes need not be done. */
+  readonly readOnly: boolean;
+}
+
+/** mapa and getctarank. */
+export interface Cluster extends Common {
+  readonly kind: 'cluster';
+  readonly op: 'mapa' | 'getctarank';
+  readonly type: PtxType;
+  /** shared: addresses of the shared window; generic otherwise. */
+  readonly space: Space;
+}
+
+export type TextureGeometry = '1d' | '2d' | '3d' | 'a1d' | 'a2d' | 'cube' | 'acube';
+
+/** tex, tld4, txq, suld, sust, suq. src[0] is an address whose base is the handle, with the coordinates. */
+export interface Texture extends Common {
+  readonly kind: 'texture';
+  readonly op: 'tex' | 'tld4' | 'txq' | 'suld' | 'sust' | 'suq';
+  readonly geometry: TextureGeometry;
+  /** Elements of the result or of the value stored. */
+  readonly vector: 1 | 2 | 4;
+  readonly type: PtxType;
+  /** Type of the coordinates. */
+  readonly coordinateType: 's32' | 'f32';
+  /** suld and sust: what happens outside. */
+  readonly outside: 'trap' | 'clamp' | 'zero';
+  /** tld4: which component is gathered, 0 to 3. */
+  readonly component: number;
+  /** txq, suq: width, height, depth and so on. */
+  readonly query: string | undefined;
+}
+
+/** An instruction that is not understood: a kernel that may reach it cannot be launched. */
+export interface Unsupported extends Common {
+  readonly kind: 'unsupported';
+  readonly reason: string;
+}
+
 /** cp.async and its groups. */
 export interface AsyncCopy extends Common {
   readonly kind: 'async';
@@ -402,8 +480,13 @@ export type Instruction =
   | Warp
   | Fence
   | AsyncCopy
+  | Mbarrier
+  | BulkCopy
+  | Cluster
+  | Texture
   | Matrix
-  | System;
+  | System
+  | Unsupported;
 
 export interface Performance {
   readonly maxThreads?: readonly [number, number, number];
@@ -458,9 +541,12 @@ export class PtxError extends Error {
   readonly line: number;
   /** The instruction or directive in question. */
   readonly text: string;
+  /** The message without the place. */
+  readonly reason: string;
 
   constructor(reason: string, line: number, text: string) {
     super(`PTX line ${line}: ${reason}${text === '' ? '' : ` (in \`${text}\`)`}`);
+    this.reason = reason;
     this.line = line;
     this.text = text;
   }

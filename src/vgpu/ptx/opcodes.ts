@@ -36,6 +36,10 @@ export type InstructionKind =
   | 'warp'
   | 'fence'
   | 'async'
+  | 'mbarrier'
+  | 'bulk'
+  | 'cluster'
+  | 'texture'
   | 'matrix'
   | 'system';
 
@@ -45,10 +49,13 @@ const BITS = 'b16|b32|b64';
 const SCALARS = `b8|u8|s8|${BITS}|${INTEGERS}|f32|f64`;
 const LOADABLE = `${SCALARS}|b128`;
 const CARRY = 'u32|s32|u64|s64|b32|b64';
-const SPACES = 'global|shared|shared::cta|local|const|param|param::entry|param::func';
+const SPACES = 'global|shared|shared::cta|shared::cluster|local|const|param|param::entry|param::func';
 const SCOPES = 'cta|cluster|gpu|sys';
 const HINTS =
   'hint=L1::evict_normal|L1::evict_unchanged|L1::evict_first|L1::evict_last|L1::no_allocate|L2::evict_normal|L2::evict_first|L2::evict_last|L2::cache_hint|L2::64B|L2::128B|L2::256B*';
+const CTA_SHARED = 'space=shared|shared::cta';
+const GEOMETRY = 'geometry=1d|2d|3d|a1d|a2d|cube|acube';
+const QUERIES = 'width|height|depth|normalized_coords|array_size|num_mipmap_levels';
 const FLOAT_COMPARISONS = 'eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan';
 const COMPARISONS = `comparison=${FLOAT_COMPARISONS}|lo|ls|hi|hs`;
 const COMPARED = `${BITS}|${INTEGERS}|f32|f64|f16|f16x2|bf16|bf16x2`;
@@ -100,7 +107,7 @@ const SHAPES =
   'm16n16k16|m8n32k16|m32n8k16|m16n16k8|m8n8k4|m8n8k16|m8n8k32|m16n8k4|m16n8k8|m16n8k16|m16n8k32|m16n8k64|m16n8k128|m16n8k256|m8n8k128';
 
 function atomic(withDestination: boolean): string[] {
-  const head = `semantics=relaxed|acquire|release|acq_rel? scope=${SCOPES}? space=global|shared|shared::cta?`;
+  const head = `semantics=relaxed|acquire|release|acq_rel? scope=${SCOPES}? space=global|shared|shared::cta|shared::cluster?`;
   const one = withDestination ? 'd a b policy?' : 'a b policy?';
   const rows = [
     `${head} operation=and|or|xor ${HINTS} type=b32|b64 : ${one}`,
@@ -199,6 +206,9 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
   dp4a: ['arithmetic', ['type=u32|s32 secondType=u32|s32 : d a b c']],
   dp2a: ['arithmetic', ['half=lo|hi type=u32|s32 secondType=u32|s32 : d a b c']],
 
+  // With .add: the sum of the four differences of bytes, and c.
+  vabsdiff4: ['arithmetic', ['resultType=u32|s32 type=u32|s32 secondType=u32|s32 variant=add : d a b c']],
+
   setp: ['compare', [`${COMPARISONS} boolean=and|or|xor? ftz? type=${COMPARED} : d|p a b c?`]],
   set: [
     'compare',
@@ -217,6 +227,9 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
       'rounding=rn|rz relu? to=f16|bf16|tf32 from=f32 : d a',
       'rounding=rn|rz relu? to=f16x2|bf16x2 from=f32 : d a b',
       'rounding=rna to=tf32 from=f32 : d a',
+      'rounding=rn satfinite relu? to=e4m3x2|e5m2x2 from=f32 : d a b',
+      'rounding=rn satfinite relu? to=e4m3x2|e5m2x2 from=f16x2 : d a',
+      'rounding=rn relu? to=f16x2 from=e4m3x2|e5m2x2 : d a',
     ],
   ],
 
@@ -224,25 +237,25 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
   cvta: [
     'move',
     [
-      'to space=global|shared|shared::cta|local|const|param type=u32|u64 : d a',
-      'space=global|shared|shared::cta|local|const|param type=u32|u64 : d a',
+      'to space=global|shared|shared::cta|shared::cluster|local|const|param type=u32|u64 : d a',
+      'space=global|shared|shared::cta|shared::cluster|local|const|param type=u32|u64 : d a',
     ],
   ],
-  isspacep: ['move', ['space=global|shared|shared::cta|local|const|param : d a']],
+  isspacep: ['move', ['space=global|shared|shared::cta|shared::cluster|local|const|param : d a']],
 
   ld: [
     'memory',
     [
       `semantics=weak|volatile? space=${SPACES}? ${LD_TAIL} ${LD_VECTOR} : d a policy?`,
-      `semantics=relaxed|acquire|mmio scope=${SCOPES} space=global|shared|shared::cta? ${LD_TAIL} ${LD_VECTOR} : d a policy?`,
+      `semantics=relaxed|acquire|mmio scope=${SCOPES} space=global|shared|shared::cta|shared::cluster? ${LD_TAIL} ${LD_VECTOR} : d a policy?`,
     ],
   ],
   ldu: ['memory', [`space=global? ${LD_VECTOR} : d a`]],
   st: [
     'memory',
     [
-      `semantics=weak|volatile? space=global|shared|shared::cta|local|param|param::func? ${ST_TAIL} ${LD_VECTOR} : a b policy?`,
-      `semantics=relaxed|release|mmio scope=${SCOPES} space=global|shared|shared::cta? ${ST_TAIL} ${LD_VECTOR} : a b policy?`,
+      `semantics=weak|volatile? space=global|shared|shared::cta|shared::cluster|local|param|param::func? ${ST_TAIL} ${LD_VECTOR} : a b policy?`,
+      `semantics=relaxed|release|mmio scope=${SCOPES} space=global|shared|shared::cta|shared::cluster? ${ST_TAIL} ${LD_VECTOR} : a b policy?`,
     ],
   ],
   atom: ['atomic', atomic(true)],
@@ -272,6 +285,8 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
       'cta? operation=arrive aligned? : a b',
       'cta? operation=red reduction=popc aligned? type=u32 : d a b c?',
       'cta? operation=red reduction=and|or aligned? type=pred : d a b c?',
+      'cluster operation=arrive semantics=release|relaxed? aligned? :',
+      'cluster operation=wait semantics=acquire? aligned? :',
     ],
   ],
   warpsync: ['warp', [' : a']],
@@ -283,7 +298,61 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
   elect: ['warp', ['sync : d|p m']],
 
   membar: ['fence', ['level=cta|gl|sys :']],
-  fence: ['fence', [`semantics=sc|acq_rel|acquire|release? scope=${SCOPES} :`]],
+  fence: [
+    'fence',
+    [
+      `semantics=sc|acq_rel|acquire|release? scope=${SCOPES} :`,
+      'proxy kind=async space=global|shared::cta|shared::cluster? :',
+      'proxy kind=alias :',
+      'kind=mbarrier_init semantics=release scope=cluster :',
+    ],
+  ],
+
+  mbarrier: [
+    'mbarrier',
+    [
+      `operation=init ${CTA_SHARED}? type=b64 : a b`,
+      `operation=inval ${CTA_SHARED}? type=b64 : a`,
+      `operation=arrive|arrive_drop semantics=release|relaxed? scope=cta|cluster? ${CTA_SHARED}|shared::cluster? type=b64 : d a b?`,
+      `operation=arrive|arrive_drop expect_tx semantics=release|relaxed? scope=cta|cluster? ${CTA_SHARED}|shared::cluster? type=b64 : d a b`,
+      `operation=arrive|arrive_drop variant=noComplete semantics=release? scope=cta|cluster? ${CTA_SHARED}? type=b64 : d a b`,
+      `operation=expect_tx|complete_tx semantics=relaxed? scope=cta|cluster? ${CTA_SHARED}|shared::cluster? type=b64 : a b`,
+      `operation=test_wait|try_wait parity? semantics=acquire|relaxed? scope=cta|cluster? ${CTA_SHARED}? type=b64 : d a b c?`,
+      'operation=pending_count type=b64 : d a',
+    ],
+  ],
+  'cp.async.mbarrier': ['mbarrier', [`operation=arrive variant=noinc? ${CTA_SHARED}? type=b64 : a`]],
+  'cp.async.bulk': [
+    'bulk',
+    [
+      `into=shared::cluster|shared::cta outOf=global|shared::cta completion=mbarrier::complete_tx::bytes ${HINTS} : a b n m policy?`,
+      `into=global outOf=shared::cta completion=bulk_group ${HINTS} : a b n policy?`,
+      `operation=prefetch level=L2 outOf=global ${HINTS} : a n policy?`,
+      'operation=commit_group :',
+      'operation=wait_group read? : n',
+    ],
+  ],
+  mapa: ['cluster', ['space=shared::cluster? type=u32|u64 : d a b']],
+  getctarank: ['cluster', ['space=shared::cluster? type=u32|u64 : d a']],
+
+  tex: [
+    'texture',
+    [
+      `lod=base|level? ${GEOMETRY} vector=v4 type=u32|s32|f32 coordinateType=s32|f32 : d|p a l?`,
+      `lod=grad ${GEOMETRY} vector=v4 type=u32|s32|f32 coordinateType=f32 : d|p a x y`,
+    ],
+  ],
+  tld4: ['texture', ['component=r|g|b|a geometry=2d|a2d vector=v4 type=u32|s32|f32 coordinateType=f32 : d|p a']],
+  txq: ['texture', [`query=${QUERIES} type=b32 : d a`]],
+  suq: ['texture', [`query=${QUERIES} type=b32 : d a`]],
+  suld: [
+    'texture',
+    ['b geometry=1d|2d|3d|a1d|a2d cache=ca|cg|cs|cv? vector=v2|v4? type=b8|b16|b32|b64 outside=trap|clamp|zero : d a'],
+  ],
+  sust: [
+    'texture',
+    ['b geometry=1d|2d|3d|a1d|a2d cache=wb|cg|cs|wt? vector=v2|v4? type=b8|b16|b32|b64 outside=trap|clamp|zero : a b'],
+  ],
 
   'cp.async': [
     'async',
@@ -317,6 +386,7 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
   prefetch: ['system', ['space=global|local? level=L1|L2|L2::evict_last|L2::evict_normal : a']],
   prefetchu: ['system', ['level=L1 : a']],
   pmevent: ['system', ['mask? : a']],
+  setmaxnreg: ['system', ['action=inc|dec sync aligned type=u32 : a']],
   griddepcontrol: ['system', ['action=launch_dependents|wait :']],
   discard: ['system', ['space=global? level=L2 : a n']],
   applypriority: ['system', ['space=global? level=L2::evict_normal : a n']],
@@ -374,11 +444,19 @@ export interface Matched {
   readonly fields: Fields;
 }
 
+/** Is there any form of this opcode? */
+export function isKnownOpcode(text: string): boolean {
+  return ENTRIES.has(splitOpcode(text)[0]);
+}
+
 /** `bar.warp.sync` and `cp.async...` are instructions of their own; the rest is named by its first word. */
 function splitOpcode(text: string): [op: string, modifiers: string[]] {
   if (text === 'bar.warp.sync') return ['warpsync', []];
   const words = text.split('.');
-  if (words[0] === 'cp' && words[1] === 'async') return ['cp.async', words.slice(2)];
+  if (words[0] === 'cp' && words[1] === 'async') {
+    if (words[2] === 'bulk' || words[2] === 'mbarrier') return [`cp.async.${words[2]}`, words.slice(3)];
+    return ['cp.async', words.slice(2)];
+  }
   return [words[0]!, words.slice(1)];
 }
 

@@ -103,18 +103,35 @@ describe('parsing PTX', () => {
     assert.deepEqual(module.functions.get('k')!.performance, { maxThreads: [256, 2, 1], minBlocksPerSm: 4 });
   });
 
-  it('refuses what it does not know, with line and text', () => {
-    const cases: readonly [text: string, message: RegExp][] = [
-      ['frobnicate.u32 %r1, %r2;', /line 7: the instruction frobnicate is not supported \(in `frobnicate/],
+  it('notes what it does not know, with line and text', () => {
+    const cases: readonly [text: string, reason: RegExp][] = [
+      ['frobnicate.u32 %r1, %r2;', /^the instruction frobnicate is not supported$/],
       ['add.rn.s32 %r1, %r2, %r3;', /this form of add is not supported: add\.rn\.s32/],
       ['add.s32 %r1, %r2;', /add\.s32 does not take 2 operands/],
-      ['mov.u32 %r1, %undeclared;', /%undeclared is not declared/],
-      ['bra nowhere;', /there is no label nowhere/],
       ['setp.lo.s32 %p1, %r1, %r2;', /the comparison lo does not apply to s32/],
       ['cvt.s32.f32 %r1, %f1;', /float to integer needs/],
-      ['tex.2d.v4.f32.f32 {%f1,%f2,%f3,%f4}, [%rd1, {%f5,%f6}];', /textures/],
+      ['tex.2d.v4.f32.f32 {%f1,%f2,%f3,%f4}, [image, {%f5,%f6}];', /texture references are not supported/],
       ['ld.global.v2.f32 %f1, [%rd1];', /the vector width is 2 but 1 values are given/],
       ['wgmma.fence.sync.aligned;', /the instruction wgmma is not supported/],
+    ];
+    for (const [text, reason] of cases) {
+      const noted = parsePtx(
+        `${HEAD}.global .texref image;\n.visible .entry k()\n{\n.reg .pred %p<9>; .reg .b32 %r<9>; .reg .f32 %f<9>; .reg .b64 %rd<9>;\n${text}\nret;\n}`,
+      )
+        .functions.get('k')!
+        .instructions.find(({ kind }) => kind === 'unsupported');
+      assert.ok(noted?.kind === 'unsupported', text);
+      assert.match(noted.reason, reason);
+      assert.equal(noted.text, text.slice(0, -1));
+      assert.ok(noted.line > 5);
+    }
+  });
+
+  it('refuses what is no PTX, with line and text', () => {
+    const cases: readonly [text: string, message: RegExp][] = [
+      ['mov.u32 %r1, %undeclared;', /%undeclared is not declared/],
+      ['bra nowhere;', /there is no label nowhere/],
+      ['add.s32 %r1, %r2, ];', /']' is not an operand/],
     ];
     for (const [text, message] of cases) {
       assert.throws(

@@ -27,6 +27,7 @@ const SCALARS = [
   'is_explicit_cluster',
   'envreg1',
   'envreg2',
+  'reserved_smem_offset_1',
   'WARP_SZ',
 ];
 
