@@ -137,3 +137,20 @@ test('a write past a shared variable is found even where another variable follow
     assert.match(finding?.message ?? '', /the shared variable first at offset 256: first has only 256 bytes/);
   }
 });
+
+test('a carry chain that all lanes have in common leaves each lane the same carry', () => {
+  // The sum takes the place of its operand, and is uniform: no lane may see another lane's result.
+  const body = `  mov.u64 %rd2, 0xffffffffffffffff;
+  mov.u64 %rd3, 1;
+  mov.u64 %rd4, 0;
+  add.cc.u64 %rd2, %rd3, %rd2;
+  addc.u64 %rd4, %rd4, %rd4;
+  cvt.u32.u64 %r1, %rd4;
+  st.global.u32 [%rd1], %r1;
+  ret;`;
+  for (const executor of ['interpreter', 'scalar', 'simd'] as const)
+    assert.ok(
+      launch(body, executor).words.every((word) => word === 1),
+      executor,
+    );
+});

@@ -456,6 +456,7 @@ function laneByLane(context: SimdContext, instruction: Instruction, laneThread: 
     }
   }
   const guarded = instruction.guard !== undefined;
+  const results = new Map<number, number>();
   for (let k = 0; k < context.lanes; k++) {
     code.get(thread).i32(k).op('i32.add').set(laneThread);
     for (const [id, local] of fresh) {
@@ -481,7 +482,13 @@ function laneByLane(context: SimdContext, instruction: Instruction, laneThread: 
     for (const id of written) {
       const local = locals.get(id)!;
       if (context.isVarying(id)) context.insert(id, k, local);
-      else if (k === 0) code.get(local).set(scalar.localOf(id));
+      else if (k === 0) {
+        // Lane 0's value is kept aside: the other lanes may still read the old one.
+        const kept = code.local(scalar.facts.localType[id]!);
+        code.get(local).set(kept);
+        results.set(id, kept);
+      }
     }
   }
+  for (const [id, kept] of results) code.get(kept).set(scalar.localOf(id));
 }
