@@ -54,6 +54,16 @@ export class VirtualGpu {
     return this.memory.allocate(bytes, options).address;
   }
 
+  /**
+   * Makes the GPU as new: allocations, textures and loaded modules are gone. Cheaper than another GPU, whose gigabytes of
+   * address space the engine's garbage collector has to reckon with.
+   */
+  reset(): void {
+    this.memory.reset();
+    this.#textures.length = 0;
+    this.#executables.clear();
+  }
+
   /** Frees an allocation; later accesses to it are reported as use after free. */
   free(pointer: DevicePointer): void {
     this.memory.free(pointer);

@@ -11,8 +11,10 @@ export interface Allocation {
   readonly bytes: number;
   readonly colour: number;
   readonly address: bigint;
-  /** Module constants: writes are faults. */
+  /** Module constants, and inputs that a launch may not change: writes are faults. */
   readonly readOnly: boolean;
+  /** It is an input, not constant memory. */
+  readonly input: boolean;
   /** Of the virtual GPU itself: launch areas. Never a legal target of a global access. */
   readonly internal: boolean;
   freed: boolean;
@@ -58,6 +60,8 @@ export class DeviceMemory {
   /** Live and freed allocations by ascending base; freed ones stay until their place is used again. */
   readonly #allocations: Allocation[] = [];
   #top = HEAP_BASE + RED_ZONE;
+  /** The highest that `#top` has been. */
+  #highest = HEAP_BASE + RED_ZONE;
   #lastColour = 0;
   #unnamed = 0;
 
@@ -80,7 +84,10 @@ export class DeviceMemory {
   }
 
   /** Reserves memory with undefined content. Throws a RangeError that says how much is free when none fits. */
-  allocate(bytes: number, options: { name?: string; readOnly?: boolean; internal?: boolean } = {}): Allocation {
+  allocate(
+    bytes: number,
+    options: { name?: string; readOnly?: boolean; input?: boolean; internal?: boolean } = {},
+  ): Allocation {
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`cannot allocate ${bytes} bytes`);
     const base = this.#place(Math.max(bytes, 1));
     const at = this.#indexBelow(base) + 1;
@@ -91,7 +98,8 @@ export class DeviceMemory {
       bytes,
       colour,
       address: globalAddress(base, colour),
-      readOnly: options.readOnly === true,
+      readOnly: options.readOnly === true || options.input === true,
+      input: options.input === true,
       internal: options.internal === true,
       freed: false,
       allowed: false,
@@ -106,6 +114,7 @@ export class DeviceMemory {
     if (this.#top + size <= this.end) {
       const base = this.#top;
       this.#top += size;
+      this.#highest = Math.max(this.#highest, this.#top);
       return base;
     }
     // The heap has been walked through once: reuse the first gap between live allocations.
@@ -206,6 +215,18 @@ export class DeviceMemory {
     }
   }
 
+  /** Forgets all allocations. Bytes that were in use are zero again, as in a new memory. */
+  reset(): void {
+    const start = HEAP_BASE + RED_ZONE;
+    this.u8.fill(0, start >>> 2, (this.#highest + 3) >>> 2);
+    this.u8.fill(0, start, this.#highest);
+    this.#highest = start;
+    this.#allocations.length = 0;
+    this.#top = start;
+    this.#lastColour = 0;
+    this.#unnamed = 0;
+  }
+
   /** Sets which allocations the next launch may touch. */
   allow(allowed: ReadonlySet<Allocation>): void {
     for (const allocation of this.#allocations) {
@@ -298,6 +319,9 @@ export class DeviceMemory {
       return fault('out-of-bounds', inside, `${inside.name} was not passed to this launch`);
     }
     if (write) {
+      if (inside.input) {
+        return fault('write-to-readonly', inside, `this is the input ${inside.name}, which this launch may not write`);
+      }
       if (inside.readOnly) return fault('write-to-readonly', inside, `${inside.name} is constant memory`);
       this.markInitialised(low, bytes, true);
       return undefined;

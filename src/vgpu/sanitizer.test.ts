@@ -222,6 +222,34 @@ describe('faults and their repaired twins', { skip: skipWithoutNvcc() }, () => {
     assert.equal(report.findings[0]?.allocation?.name, 'y');
   });
 
+  it('an input that the launch may not write is named as such', () => {
+    const gpu = new VirtualGpu({ memoryBytes: 1 << 24 });
+    const module = gpu.load(ptx);
+    const x = gpu.allocate(256, { name: 'x' });
+    gpu.write(x, new Uint8Array(256));
+    const y = gpu.memory.allocate(256, { name: 'y', input: true }).address;
+    const [finding] = gpu.launch(module, 'trapGood', {
+      grid: [1, 1, 1],
+      block: [64, 1, 1],
+      arguments: [arg.pointer(x), arg.pointer(y), arg.i32(64)],
+    }).findings;
+    assert.equal(finding?.kind, 'write-to-readonly');
+    assert.match(finding!.message, /this is the input y, which this launch may not write/);
+  });
+
+  it('is as new after a reset', () => {
+    const gpu = new VirtualGpu({ memoryBytes: 1 << 24 });
+    const first = gpu.allocate(256, { name: 'x' });
+    gpu.write(first, new Uint8Array(256).fill(7));
+    gpu.reset();
+    assert.equal(gpu.memory.allocations.length, 0);
+    assert.throws(() => gpu.read(first, 4), RangeError);
+    const again = gpu.allocate(256, { name: 'x' });
+    assert.equal(again, first);
+    assert.deepEqual(gpu.written(again, 256), new Uint8Array(256));
+    assert.deepEqual(gpu.read(again, 256), new Uint8Array(256));
+  });
+
   it('refuses launches that no GPU would take', () => {
     const report = launch('trapGood', { block: [2048, 1, 1] }).report;
     assert.equal(report.findings[0]?.kind, 'bad-launch');

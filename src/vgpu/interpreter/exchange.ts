@@ -6,6 +6,7 @@ import { isSigned, type PtxFunction, type Warp as WarpInstruction } from '../ptx
 import { type Assembler, lanesWhere } from './assembler.ts';
 import type { Environment } from './environment.ts';
 import type { Step } from './lane-loops.ts';
+import { Poison, whyAbsent } from './poison.ts';
 import { LANES, type Ref } from './registers.ts';
 import { lowestLane, popcount, type Warp } from './warp.ts';
 
@@ -64,6 +65,8 @@ function shuffle(asm: Assembler, env: Environment, fn: PtxFunction, i: WarpInstr
     values.fill(POISON);
     for (let l = 0; l < LANES; l++) if (((mask >>> l) & 1) !== 0) values[l] = r[at(a, base) + l]!;
     let inRange = 0;
+    const carried = warp.poison?.of(a.slot) ?? 0;
+    let poisoned = 0;
     for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
       if ((m & 1) === 0) continue;
       // PTX ISA 9.7.9.6: c holds the clamp in bits 0-4 and the segment mask in bits 8-12.
@@ -95,17 +98,25 @@ function shuffle(asm: Assembler, env: Environment, fn: PtxFunction, i: WarpInstr
       if (!valid) from = l;
       else inRange |= 1 << l;
       if (((mask >>> from) & 1) === 0) {
-        const gone =
-          ((warp.present >>> from) & 1) === 0 ? 'does not exist in this warp' : 'has exited or is not in the mask';
-        env.note(warp, l, {
-          kind: 'absent-lane',
-          message: `${env.who(warp, l)} shuffles a value from lane ${from}, which ${gone}: the value is undefined.`,
-          instruction: i,
-        });
+        if (env.races === undefined) {
+          env.note(warp, l, {
+            kind: 'absent-lane',
+            message: `${env.who(warp, l)} shuffles a value from lane ${from}, which ${whyAbsent(warp, from)}: the value is undefined.`,
+            instruction: i,
+          });
+        } else {
+          warp.poison ??= new Poison();
+          warp.poison.begin(l, i, from);
+          poisoned |= 1 << l;
+        }
+      } else if (((carried >>> from) & 1) === 1) {
+        if (from !== l) warp.poison?.follow(l, from);
+        poisoned |= 1 << l;
       }
       r[at(dst, base) + l] = values[from]!;
     }
     if (p !== undefined) warp.predicates[p] = (warp.predicates[p]! & ~mask) | inRange;
+    warp.poison?.set(dst.slot, mask, poisoned);
   };
 }
 

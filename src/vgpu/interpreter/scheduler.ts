@@ -9,6 +9,7 @@ import type { Block, Completed } from './block.ts';
 import { type CallPlan, callExternal, copyValue, lanePhysical, parameterPlaces, type ValuePlace } from './calls.ts';
 import { type Environment, LaunchStopped, whereOf } from './environment.ts';
 import { laneList } from './exchange.ts';
+import { type Poison, PoisonTracker } from './poison.ts';
 import { Kind, type LinkedFunction, type Program } from './program.ts';
 import { LANES } from './registers.ts';
 import { lowestLane, popcount, type Warp } from './warp.ts';
@@ -24,6 +25,7 @@ export class Scheduler {
   readonly #parameters: { params: ValuePlace[]; returns: ValuePlace[] }[];
   threadInstructions = 0;
   #turns = 0;
+  #poisonTracker: PoisonTracker | undefined;
   #random: number;
 
   constructor(program: Program, env: Environment) {
@@ -167,6 +169,7 @@ export class Scheduler {
       executed += count;
       used += weights[pc]!;
       if (profiler !== undefined) profiler.count(classes[pc]!);
+      if (warp.poison?.any === true) this.#followPoison(warp, warp.poison, group, mask, pc);
       const kind = kinds[pc]!;
       if (kind === Kind.plain) {
         if (mask !== 0) steps[pc]!(warp, mask);
@@ -207,6 +210,14 @@ export class Scheduler {
     this.threadInstructions += executed;
     this.#setPc(warp, group, pc);
     return used;
+  }
+
+  #followPoison(warp: Warp, poison: Poison, group: number, mask: number, pc: number): void {
+    const { functions, instructions, assembler } = this.#program;
+    const linked = functions.findLast(({ start }) => start <= pc);
+    if (linked === undefined) return;
+    this.#poisonTracker ??= new PoisonTracker(assembler, this.#env);
+    this.#poisonTracker.step(warp, poison, linked.fn, instructions[pc]!, group, mask);
   }
 
   /** The next counter above `pc` where a lane outside the group stands. */

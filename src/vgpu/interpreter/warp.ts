@@ -1,5 +1,6 @@
 /** The state of one warp: a program counter for each lane, who waits for what, and the lanes' stacks. */
 import type { Block } from './block.ts';
+import type { Poison } from './poison.ts';
 import { LANES } from './registers.ts';
 
 /** One call in progress on one lane. */
@@ -43,6 +44,8 @@ export class Warp {
   readonly lastRun = new Float64Array(LANES);
   /** The phase of barrier.cluster that each lane has arrived in; it waits for the next. */
   readonly clusterPhase = new Int32Array(LANES);
+  /** Undefined values in its registers, when they are followed. */
+  poison: Poison | undefined;
   /** Warp-instructions executed; what %clock reads. */
   clock = 0;
 

@@ -248,7 +248,7 @@ class Bench {
     for (const [index, spec] of specs.entries()) {
       if (spec.kind === 'array') {
         const bytes = spec.count * elementSize(spec.type);
-        const { address } = gpu.memory.allocate(bytes, { name: spec.name, readOnly: spec.readOnly });
+        const { address } = gpu.memory.allocate(bytes, { name: spec.name, input: spec.readOnly });
         this.#arrays.push({ spec, pointer: address, bytes, initial: initialBytes(spec, index + 1) });
         this.pointers.push(address);
         places.set(spec.name, { pointer: address, elementBytes: elementSize(spec.type) });
