@@ -14,31 +14,8 @@ import { outputShape } from './checks/output-shape.ts';
 import { poisonIndependent } from './checks/poison-independent.ts';
 import { repeatable } from './checks/repeatable.ts';
 import { values } from './checks/values.ts';
-import type { Trial } from './trial.ts';
-import type { CheckAnswer, CheckResult, Stage } from './types.ts';
-
-/** What a check may look at. */
-export interface CheckContext {
-  readonly trial: Trial;
-  readonly stage: Stage;
-  /** Indices of the calls that this stage made and that completed; empty in stage `plan`. */
-  readonly calls: readonly number[];
-}
-
-export interface Check {
-  readonly id: string;
-  /** The one question it asks. */
-  readonly question: string;
-  /** Ids of the catalogue of cheats, and faults in words. */
-  readonly catches: readonly string[];
-  /** The stages in which it is asked; it needs what that stage has seen. */
-  readonly stages: readonly Stage[];
-  /** Kinds of device it can be asked on. */
-  readonly devices: readonly ('virtual' | 'cuda')[];
-  /** Relative cost of asking: 0 looks at the plan, 1 at bytes that are there, 5 computes references, 9 runs the candidate again. */
-  readonly cost: number;
-  run(context: CheckContext): CheckAnswer | Promise<CheckAnswer>;
-}
+import type { Check, CheckContext } from './question.ts';
+import type { CheckResult, Stage } from './types.ts';
 
 /** Every check there is. */
 export const checks: readonly Check[] = [
@@ -77,5 +54,3 @@ export async function runStage(
   }
   return undefined;
 }
-
-export const passed = (remark?: string): CheckAnswer => ({ status: 'passed', remark });

@@ -1,6 +1,6 @@
 /** The judge: checks, tolerance, seeds, verdicts, evidence, task admission. */
 export { type Admission, admit, type MutantResult } from './admission.ts';
-export { type Check, type CheckContext, checks } from './check.ts';
+export { checks } from './check.ts';
 export { type Claim, claim } from './claim.ts';
 export { type EvidenceSource, evidenceOf, parseEvidence } from './evidence.ts';
 export { evidencePage } from './evidence-page.ts';
@@ -8,6 +8,7 @@ export { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } fr
 export { judge, judgePrepared } from './judge.ts';
 export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';
+export type { Check, CheckContext } from './question.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
 export { createOracle } from './task-oracle.ts';
 export { type Comparison, compareOutput, deriveTolerance, type HonestRun, type OutputTolerance } from './tolerance.ts';

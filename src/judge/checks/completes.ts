@@ -2,7 +2,7 @@
  * Did the calls come to an end? A kernel that is stopped at the limit of instructions is rejected: the limit is far above what the task
  * needs. Time, memory and printed bytes are limits of the machine that judges, and say nothing of the candidate.
  */
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 
 export const completes: Check = {
   id: 'completes',

@@ -1,6 +1,6 @@
 /** Did the device find undefined behaviour: a result that happens to be right is then right by luck. */
 import type { Finding, FindingKind } from '../../vgpu/index.ts';
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 
 /** What to do about each kind of finding. */
 const ADVICE: Readonly<Partial<Record<FindingKind, string>>> = {

@@ -1,6 +1,6 @@
 /** Are the inputs and parameters as they were before the call? The judge keeps its own copy, and compares every byte. */
 import { elementBytes } from '../../task/index.ts';
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 import { elementName } from '../region.ts';
 import { coordinatesOf } from '../tolerance.ts';
 import { inCall } from '../words.ts';

@@ -1,5 +1,5 @@
 /** Does the candidate do anything itself? One that launches no kernel hands back what PyTorch made. Read off the plan; nothing runs. */
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 
 export const launchesKernels: Check = {
   id: 'launches-kernels',

@@ -3,7 +3,7 @@
  * Never a rejection: `fmaxf(x, 0)` swallows a NaN that PyTorch's relu keeps, and most kernels ever published do that. The verdict says what
  * was found, and the evidence does not claim what was not.
  */
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 import { SPECIAL } from '../trial.ts';
 import { plural } from '../words.ts';
 

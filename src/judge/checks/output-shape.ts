@@ -1,5 +1,5 @@
 /** Does the host function return what the signature asks for: how many tensors, of which shape and type? Read off the plan; nothing runs. */
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 
 const spec = (shape: readonly number[], dtype: string) => `${dtype}[${shape.join(', ')}]`;
 

@@ -2,7 +2,7 @@
  * Do two calls on the same inputs agree, when only the stale contents of memory differ? Where they do not, the result
  * is made of something that was in the memory before: an output read before it is written, a workspace taken for zeros.
  */
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 import { OTHER_POISON, REPEATED } from '../trial.ts';
 import { plural } from '../words.ts';
 import { disagreement } from './agreement.ts';

@@ -1,5 +1,5 @@
 /** Does the same call give the same answer? Differences within the tolerance are what floating-point atomics do, and are remarked; beyond it they are a race. */
-import { type Check, passed } from '../check.ts';
+import { type Check, passed } from '../question.ts';
 import { OTHER_POISON, REPEATED } from '../trial.ts';
 import { plural } from '../words.ts';
 import { disagreement } from './agreement.ts';

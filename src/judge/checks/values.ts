@@ -1,6 +1,7 @@
 /** Is every element of every output of every call right, against the float64 reference and under the derived tolerance (tolerance.ts)? */
-import { type Check, type CheckContext, passed } from '../check.ts';
+
 import { diagnose } from '../diagnose.ts';
+import { type Check, type CheckContext, passed } from '../question.ts';
 import { count, describeRegion, elementName, pictureOf } from '../region.ts';
 import type { Comparison } from '../tolerance.ts';
 import type { Proof } from '../types.ts';
