@@ -9,6 +9,7 @@ import type { LaunchReport } from './types.ts';
 
 const SOURCE = `
 #include <cooperative_groups.h>
+#include <cooperative_groups/reduce.h>
 #include <cuda_fp8.h>
 namespace cg = cooperative_groups;
 __device__ unsigned sh(void* p) { return (unsigned)__cvta_generic_to_shared(p); }
@@ -104,6 +105,12 @@ __global__ void elected(const float* x, float* y) {
   asm volatile("{.reg .pred q; elect.sync _|q, 0xffffffff; selp.u32 %0, 1, 0, q; }" : "=r"(p));
   y[t] = p;
 }
+// Groups of two warps synchronise in shared memory that the system reserves and clears.
+__global__ void twoWarps(const float* x, float* y) {
+  __shared__ float s[64]; int t = threadIdx.x;
+  auto tile = cg::tiled_partition<64>(cg::this_thread_block());
+  s[t] = x[t]; tile.sync(); y[t] = s[63 - t] + cg::reduce(tile, 1.0f, cg::plus<float>());
+}
 __global__ void tensorCore(const float* x, float* y) { asm volatile("wgmma.fence.sync.aligned;"); y[threadIdx.x] = x[threadIdx.x]; }
 }
 `;
@@ -180,6 +187,10 @@ describe('clusters, 8-bit floats, elections', { skip: skipWithoutNvcc() }, () =>
     assert.deepEqual([...y.slice(20, 26)], [0, 10, 20, 30, 40, 48]);
     assert.deepEqual([...y.slice(84, 90)], [0, 10, 20, 32, 40, 48]);
     assert.equal(y[63], 416);
+  });
+  it('keeps the shared memory that groups of several warps need', () => {
+    const y = clean('twoWarps');
+    for (let i = 0; i < 64; i++) assert.equal(y[i], x(63 - i) + 64);
   });
   it('elects one lane of a warp', () => {
     const y = clean('elected').slice(0, 64);

@@ -152,6 +152,11 @@ class Run {
     const localBase = area.base + Math.ceil(env.sharedBytes / 128) * 128;
     memory.u8.fill(POISON_BYTE, area.base, area.base + area.bytes);
     memory.markInitialised(area.base, area.bytes, false);
+    const { reserved } = this.#context.module.sharedLayout(this.#context.kernel);
+    if (reserved !== undefined) {
+      memory.u8.fill(0, area.base + reserved.start, area.base + reserved.end);
+      memory.markInitialised(area.base + reserved.start, reserved.end - reserved.start, true);
+    }
     const block = new Block(index, position, this.#threads, slot, area.base, localBase);
     const { file, assembler } = this.#program;
     const constants = Math.ceil(assembler.constantWords / 64) * 64;
