@@ -4,7 +4,7 @@ import { alignmentOf, type CppType, sizeOf, spellType, structLayout } from './in
 import { describeValue, type Value } from './interpret/values.ts';
 import { floatBytes, intBytes } from './number-format.ts';
 import type { PtxParameter } from './ptx-entries.ts';
-import type { LaunchArgument } from './types.ts';
+import type { EmbeddedPointer, LaunchArgument } from './types.ts';
 
 /**
  * One argument of a launch. The value already has the parameter's C++ type.
@@ -22,14 +22,16 @@ export function encodeArgument(value: Value, parameter: PtxParameter, what: stri
       throw invalid(`${what} points into the host's memory, which no kernel can read`, line);
     return { kind: 'bytes', hex: '00'.repeat(8) };
   }
-  const hex = bytesOf(value, what, line);
+  const pointers: EmbeddedPointer[] = [];
+  const hex = bytesOf(value, what, line, 0, pointers);
   if (hex.length !== parameter.bytes * 2) {
     throw unsupported(`${what}: ${hex.length / 2} bytes where the compiled kernel takes ${parameter.bytes}`, line);
   }
-  return { kind: 'bytes', hex };
+  return pointers.length > 0 ? { kind: 'bytes', hex, pointers } : { kind: 'bytes', hex };
 }
 
-function bytesOf(value: Value, what: string, line: number): string {
+/** Hex of a value that stands at byte `at` of the argument; device pointers are zeros, noted in `pointers`. */
+function bytesOf(value: Value, what: string, line: number, at: number, pointers: EmbeddedPointer[]): string {
   switch (value.kind) {
     case 'int':
       return intBytes(value.value, Math.max(1, value.type.bits / 8));
@@ -42,27 +44,37 @@ function bytesOf(value: Value, what: string, line: number): string {
         hex = pad(hex, offsets[i] ?? 0);
         const content = value.fields.get(field.name)?.value;
         if (!content) throw invalid(`${what}: the field ${field.name} has no value`, line);
-        hex += fieldBytes(content, field.type, `${what}.${field.name}`, line);
+        hex += fieldBytes(content, field.type, `${what}.${field.name}`, line, at + (offsets[i] ?? 0), pointers);
       });
       return pad(hex, size);
     }
     case 'list':
-      return value.cells.map((c, i) => fieldBytes(c.value, c.type, `${what}[${i}]`, line)).join('');
+      return value.cells
+        .map((c, i) => fieldBytes(c.value, c.type, `${what}[${i}]`, line, at + i * sizeOf(c.type), pointers))
+        .join('');
     default:
       throw unsupported(`${what}: ${describeValue(value)} as a kernel's argument`, line);
   }
 }
 
-function fieldBytes(value: Value | undefined, type: CppType, what: string, line: number): string {
+function fieldBytes(
+  value: Value | undefined,
+  type: CppType,
+  what: string,
+  line: number,
+  at: number,
+  pointers: EmbeddedPointer[],
+): string {
   if (!value) throw invalid(`${what} has no value`, line);
   if (value.kind === 'pointer') {
-    if (value.target.kind === 'null') return '00'.repeat(8);
-    throw unsupported(
-      `${what}: a pointer inside a struct that is passed by value; pass it as an argument of its own`,
-      line,
-    );
+    if (value.target.kind === 'device') {
+      pointers.push({ at, buffer: value.target.buffer, byteOffset: Number(value.target.offset) });
+    } else if (value.target.kind !== 'null') {
+      throw invalid(`${what} points into the host's memory, which no kernel can read`, line);
+    }
+    return '00'.repeat(8);
   }
-  const hex = bytesOf(value, what, line);
+  const hex = bytesOf(value, what, line, at, pointers);
   const size = sizeOf(type);
   if (hex.length !== size * 2 && alignmentOf(type) > 0) throw unsupported(`${what} of type ${spellType(type)}`, line);
   return hex;

@@ -1,6 +1,6 @@
 /** Itanium C++ names of kernels, as far as needed to find a launch's entry in PTX: names, namespaces, template arguments. */
 import { unsupported } from './error.ts';
-import type { CppType } from './interpret/types.ts';
+import { type CppType, spellType } from './interpret/types.ts';
 import type { KernelUse, TemplateValue } from './trace.ts';
 
 /**
@@ -12,7 +12,7 @@ export function manglingPattern(use: KernelUse): RegExp {
   const mangler = new Mangler();
   const named = use.item.namespace;
   const name = sourceName(use.item.name);
-  const scopes = named.map((n) => (n === '' ? '\\d+_[A-Za-z0-9_]*GLOBAL__N_[A-Za-z0-9_]*?' : sourceName(n)));
+  const scopes = named.map(sourceName);
   mangler.enter(named);
   mangler.remember([...named, use.item.name].join('::'));
   const args =
@@ -28,7 +28,9 @@ export function manglingPattern(use: KernelUse): RegExp {
   return new RegExp(`^(?:_Z(?:${named.length > 0 ? nested : `${plain}|${internal}`})|${use.item.name}$)`);
 }
 
+/** '' is an anonymous namespace, whose name depends on the compilation. */
 function sourceName(name: string): string {
+  if (name === '') return '\\d+_[A-Za-z0-9_]*GLOBAL__N_[A-Za-z0-9_]*?';
   return `${name.length}${name}`;
 }
 
@@ -52,7 +54,7 @@ class Mangler {
     if (value.kind !== 'int') throw unsupported('a template argument that is no integer', line);
     const digits = value.value < 0n ? `n${-value.value}` : String(value.value);
     const type = argument.type.kind === 'int' ? argument.type : value.type;
-    return `L${type.enumeration ? this.named(type.name) : type.mangled}${digits}E`;
+    return `L${type.path ? this.named(type.path, type.name, undefined, line) : type.mangled}${digits}E`;
   }
 
   private type(type: CppType, line: number): string {
@@ -60,14 +62,13 @@ class Mangler {
       case 'void':
         return 'v';
       case 'int':
-        return type.enumeration ? this.named(type.name) : type.mangled;
+        return type.path ? this.named(type.path, type.name, undefined, line) : type.mangled;
       case 'float':
-        return type.mangled.length === 1 ? type.mangled : this.named(type.name);
+        return type.mangled.length === 1 ? type.mangled : this.named(type.name.split('::'), type.name, undefined, line);
       case 'struct':
-        if (type.name.includes('<')) throw unsupported(`the template argument ${type.name}`, line);
-        return this.named(type.name);
+        return this.named(type.path ?? [type.name], type.name, type.templateArguments, line);
       case 'pointer': {
-        const key = `*${JSON.stringify(type.to)}`;
+        const key = `*${spellType(type.to)}`;
         const known = this.substitution(key);
         if (known) return known;
         const to = this.type(type.to, line);
@@ -79,24 +80,32 @@ class Mangler {
     }
   }
 
-  /** A class or enumeration by its qualified name. */
-  private named(name: string): string {
-    const whole = this.substitution(name);
-    if (whole) return whole;
-    const path = name.split('::');
-    let prefix = '';
-    path.slice(0, -1).forEach((_, i) => {
+  /** A class or enumeration: `path` is its qualified name, `whole` its spelling with template arguments. */
+  private named(
+    path: readonly string[],
+    whole: string,
+    args: readonly TemplateValue[] | undefined,
+    line: number,
+  ): string {
+    const isTemplate = args !== undefined && args.length > 0;
+    const known = this.substitution(isTemplate ? `${path.join('::')} as ${whole}` : path.join('::'));
+    if (known) return known;
+    let name = '';
+    let substituted = false;
+    path.forEach((part, i) => {
       const key = path.slice(0, i + 1).join('::');
-      const known = this.substitution(key);
-      if (known) prefix = known;
-      else {
-        prefix += sourceName(path[i] ?? '');
-        this.remember(key);
-      }
+      const seen = this.substitution(key);
+      substituted = seen !== undefined;
+      name = seen ?? name + sourceName(part);
+      if (!seen) this.remember(key);
     });
-    this.remember(name);
-    const last = sourceName(path[path.length - 1] ?? '');
-    return path.length > 1 ? `N${prefix}${last}E` : last;
+    // A template's own name that was seen before stands without N...E, as one that is not nested does.
+    const nested = path.length > 1 && !substituted;
+    if (isTemplate) {
+      name += `I${args.map((a) => this.argument(a, line)).join('')}E`;
+      this.remember(`${path.join('::')} as ${whole}`);
+    }
+    return nested ? `N${name}E` : name;
   }
 
   private substitution(key: string): string | undefined {

@@ -41,7 +41,14 @@ enum class Mode { Fast, Slow };
 namespace a { namespace b {
 template <typename T, int N, bool FLAG, Mode M> __global__ void deep(T* p) { p[0] = T(float(N)); }
 } }
+namespace ops { enum class Act : unsigned char { None, Relu }; }
+template <typename T, int N> struct Scale { __device__ T operator()(T v) const { return v * T(float(N)); } };
 namespace {
+struct Views { const float* from; int n; float* to[2]; };
+struct Id { __device__ float operator()(float v) const { return v; } };
+template <typename T, typename Op, ops::Act A> __global__ void map(T* p, Op op) { p[0] = op(p[0]); }
+__global__ void viewed(Views v) { v.to[1][v.n] = v.from[0]; }
+__global__ void pairs(const __half2* a, half2 b) { ((__half2*)a)[0] = b; }
 __global__ void hidden(float* p) { p[0] = 1; }
 template <typename T, typename U> __global__ void two(T* p, U v) { p[0] = T(float(v)); }
 }
@@ -62,6 +69,14 @@ torch::Tensor forward(torch::Tensor x) {
   over<<<1, 1>>>(p, 1);
   plain_c<<<1, 1>>>(p + 2, nullptr, make_float4(1, 2, 3, 4));
   deduced<<<1, 1>>>(p, p, 3);
+  map<float, Scale<float, 3>, ops::Act::Relu><<<1, 1>>>(p, Scale<float, 3>());
+  map<at::Half, Scale<at::Half, -1>, ops::Act::None><<<1, 1>>>(h.data_ptr<at::Half>(), Scale<at::Half, -1>{});
+  map<float, Id, ops::Act::None><<<1, 1>>>(p, Id());
+  Views views{p + 1, 2};
+  views.to[1] = p + 3;
+  views.to[0] = nullptr;
+  viewed<<<1, 1>>>(views);
+  pairs<<<1, 1>>>(reinterpret_cast<const __half2*>(h.data_ptr<at::Half>()), half2{1.0f, 2.0f});
   return x;
 }
 `;
@@ -71,7 +86,7 @@ test('launches find their PTX entries, whatever their names; arguments are encod
 }, async () => {
   const prepared = await prepare(NAMES, 'x[16]');
   const steps = launchesOf(prepared);
-  assert.equal(new Set(steps.map((s) => s.entry)).size, 9);
+  assert.equal(new Set(steps.map((s) => s.entry)).size, 14);
   const names = steps.map((s) => s.kernel);
   assert.deepEqual(names, [
     'a::b::deep<float, -3, true, (Mode)1>',
@@ -83,6 +98,11 @@ test('launches find their PTX entries, whatever their names; arguments are encod
     'over',
     'plain_c',
     'deduced<float>',
+    'map<float, Scale<float, 3>, (ops::Act)1>',
+    'map<c10::Half, Scale<c10::Half, -1>, (ops::Act)0>',
+    'map<float, Id, (ops::Act)0>',
+    'viewed',
+    'pairs',
   ]);
   const hex = (i: number): (string | undefined)[] =>
     steps[i]?.arguments.map((a) => (a.kind === 'bytes' ? a.hex : `#${a.buffer}+${a.byteOffset}`)) ?? [];
@@ -96,6 +116,13 @@ test('launches find their PTX entries, whatever their names; arguments are encod
     'ff',
   ]);
   assert.deepEqual(hex(7), ['#0+8', '0000000000000000', '0000803f000000400000404000008040']);
+  const views = steps[12]?.arguments[0];
+  assert.deepEqual(views?.kind === 'bytes' && views.pointers, [
+    { at: 0, buffer: 0, byteOffset: 4 },
+    { at: 24, buffer: 0, byteOffset: 12 },
+  ]);
+  assert.deepEqual(hex(12), ['0000000000000000020000000000000000000000000000000000000000000000']);
+  assert.deepEqual(hex(13), ['#1+0', '003c0040']);
   for (const step of steps) {
     const entry = readEntries(prepared.build.ptx).find((e) => e.name === step.entry);
     assert.equal(entry?.parameters.length, step.arguments.length);

@@ -28,8 +28,15 @@ export interface PlanTensor {
 /** One argument of a launch, already encoded as the kernel's parameter wants it. */
 export type LaunchArgument =
   | { kind: 'pointer'; buffer: number; byteOffset: number }
-  /** Little-endian bytes, hex; as long as the parameter. */
-  | { kind: 'bytes'; hex: string };
+  /** Little-endian bytes, hex; as long as the parameter. `pointers`: addresses to be put in, 8 bytes each, at these offsets. */
+  | { kind: 'bytes'; hex: string; pointers?: readonly EmbeddedPointer[] };
+
+/** A device address inside a struct that is passed by value. */
+export interface EmbeddedPointer {
+  at: number;
+  buffer: number;
+  byteOffset: number;
+}
 
 export type Dim3 = readonly [x: number, y: number, z: number];
 

@@ -125,7 +125,7 @@ class PlanRun {
       dynamicSharedBytes: step.dynamicSharedBytes,
       arguments: step.arguments.map((argument) => this.#encode(argument)),
       allocations: step.arguments.flatMap((argument) =>
-        argument.kind === 'pointer' ? [this.#pointers[argument.buffer]!] : [],
+        (argument.kind === 'pointer' ? [argument] : (argument.pointers ?? [])).map((p) => this.#pointers[p.buffer]!),
       ),
     };
   }
@@ -157,10 +157,12 @@ class PlanRun {
   }
 
   #encode(argument: LaunchArgument): Uint8Array {
-    if (argument.kind === 'bytes') return Uint8Array.from(Buffer.from(argument.hex, 'hex'));
-    const bytes = new Uint8Array(8);
-    const address = this.#pointers[argument.buffer]! + BigInt(argument.byteOffset);
-    new DataView(bytes.buffer).setBigUint64(0, address, true);
+    const bytes = argument.kind === 'bytes' ? Uint8Array.from(Buffer.from(argument.hex, 'hex')) : new Uint8Array(8);
+    const pointers = argument.kind === 'bytes' ? (argument.pointers ?? []) : [{ ...argument, at: 0 }];
+    const view = new DataView(bytes.buffer);
+    for (const { at, buffer, byteOffset } of pointers) {
+      view.setBigUint64(at, this.#pointers[buffer]! + BigInt(byteOffset), true);
+    }
     return bytes;
   }
 

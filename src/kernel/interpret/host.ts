@@ -140,16 +140,34 @@ function exportsOf(m: Machine): Entry[] {
     if (item.kind !== 'export') continue;
     const body = parseBody(item.body, m.program.unit.names, item.line);
     for (const call of definitions(body)) {
-      const [name, fn] = call.arguments;
-      if (name?.kind !== 'string' || !fn) continue;
-      const target = fn.kind === 'call' && fn.arguments[0] ? fn.arguments[0] : fn;
-      const entry = entryOf(m, name.value.split('(')[0]?.trim() ?? '', evaluate(m, target, m.globals), call.line);
+      const [name] = call.arguments;
+      const target = exportedFunction(call);
+      if (name?.kind !== 'string' || !target) continue;
+      const exported = name.value.split('(')[0]?.trim().split('::').at(-1) ?? '';
+      const entry = entryOf(m, exported, evaluate(m, target, m.globals), call.line);
       const defaults = argumentDefaults(call.arguments.slice(2));
       const parameters = entry.parameters.map((p) => ({ ...p, default: defaults.get(p.name) ?? p.default }));
       entries.push({ ...entry, parameters });
     }
   }
   return entries;
+}
+
+/**
+ * The function in `m.def("f", &f, ...)`, `m.impl("f", torch::kCUDA, &f)`, `m.impl("f", torch::dispatch(key, TORCH_FN(f)))`;
+ * undefined where there is only a schema, or where it is for another device than the GPU.
+ */
+function exportedFunction(call: Extract<Expression, { kind: 'call' }>): Expression | undefined {
+  const { arguments: args, callee } = call;
+  const isImplementation = callee.kind === 'member' && callee.name === 'impl';
+  let fn = isImplementation && args.length > 1 ? args.at(-1) : args[1];
+  const keys = isImplementation ? args.slice(1, -1) : [];
+  while (fn?.kind === 'call' && fn.arguments.length > 0) {
+    keys.push(...fn.arguments.slice(0, -1));
+    fn = fn.arguments.at(-1);
+  }
+  const elsewhere = keys.some((k) => k.kind === 'name' && /^(kCPU|CPU|kMeta|Meta)$/.test(k.name.path.at(-1) ?? ''));
+  return elsewhere ? undefined : fn;
 }
 
 /** `py::arg("eps") = 1e-5` among the arguments of `m.def`. */

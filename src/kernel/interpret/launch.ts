@@ -2,7 +2,7 @@
 import type { Expression } from '../cpp/ast.ts';
 import { BLOCK_LIMITS, GRID_LIMITS, THREADS_PER_BLOCK } from '../device-facts.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
-import type { KernelUse, TemplateValue } from '../trace.ts';
+import type { KernelUse } from '../trace.ts';
 import type { Dim3 } from '../types.ts';
 import { bindTemplate, chooseOverload } from './calls.ts';
 import { construct } from './construct.ts';
@@ -11,8 +11,9 @@ import { evaluate, type Operand, resolve } from './expressions.ts';
 import { showBytes } from './limits.ts';
 import type { Machine } from './machine.ts';
 import type { Scope } from './scope.ts';
+import { spellTemplate } from './spell.ts';
 import { resolveType } from './type-resolver.ts';
-import { NAMED_TYPES, spellType } from './types.ts';
+import { NAMED_TYPES } from './types.ts';
 import { describeValue, type FunctionValue, type Value } from './values.ts';
 
 export function launchExpression(m: Machine, e: Extract<Expression, { kind: 'launch' }>, scope: Scope): void {
@@ -87,7 +88,12 @@ export function kernelUse(
   const item = chooseOverload(m, primary, operands, line, (f) => f.space === 'kernel');
   const { scope, values } = bindTemplate(m, item, kernel.arguments ?? [], operands, kernel.scope, line);
   return {
-    use: { item, templateArguments: values, spelling: spellUse(item.namespace, item.name, values, line), line },
+    use: {
+      item,
+      templateArguments: values,
+      spelling: spellTemplate([...item.namespace, item.name], values, line),
+      line,
+    },
     scope,
   };
 }
@@ -100,26 +106,18 @@ export function kernelNamed(m: Machine, value: Value, line: number): KernelUse {
   if (!item) throw invalid(`${kernel.name} is not a __global__ function`, line);
   if (kernels.length > 1) throw unsupported(`a query of the overloaded kernel ${kernel.name}`, line);
   const { values } = bindTemplate(m, item, kernel.arguments ?? [], [], kernel.scope, line);
-  return { item, templateArguments: values, spelling: spellUse(item.namespace, item.name, values, line), line };
+  return {
+    item,
+    templateArguments: values,
+    spelling: spellTemplate([...item.namespace, item.name], values, line),
+    line,
+  };
 }
 
 export function kernelOf(value: Value, line: number): FunctionValue {
   if (value.kind === 'function') return value;
   if (value.kind === 'pointer' && value.target.kind === 'function') return value.target.value;
   throw invalid(`${describeValue(value)} cannot be launched`, line);
-}
-
-function spellUse(namespace: readonly string[], name: string, values: readonly TemplateValue[], line: number): string {
-  const path = [...namespace.filter((n) => n !== ''), name].join('::');
-  return values.length === 0 ? path : `${path}<${values.map((v) => spellArgument(v, line)).join(', ')}>`;
-}
-
-function spellArgument(argument: TemplateValue, line: number): string {
-  if (argument.kind === 'type') return spellType(argument.type);
-  const { value, type } = argument;
-  if (value.kind !== 'int') throw unsupported(`${describeValue(value)} as a template argument of a kernel`, line);
-  if (value.type.bits === 1) return value.value === 0n ? 'false' : 'true';
-  return type.kind === 'int' && type.enumeration ? `(${type.name})${value.value}` : String(value.value);
 }
 
 export function toDim3(value: Value, line: number): Dim3 {

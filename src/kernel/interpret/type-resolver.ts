@@ -1,11 +1,13 @@
 /** What a written type means where it stands. */
 import type { StructItem, TemplateArgument, TypeNode } from '../cpp/ast.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
+import type { TemplateValue } from '../trace.ts';
 import { convert, toIndex, typeOfValue } from './convert.ts';
 import { evaluate } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { refusalOf } from './refusals.ts';
 import { Scope } from './scope.ts';
+import { spellPath, spellTemplate } from './spell.ts';
 import {
   AUTO,
   BOOL,
@@ -19,6 +21,7 @@ import {
   NAMED_TYPES,
   pointerTo,
   type StructType,
+  sameType,
 } from './types.ts';
 import { intValue, type Value } from './values.ts';
 
@@ -83,20 +86,17 @@ function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
     if (declared.kind === 'enum') {
       const underlying = declared.underlying ? resolveType(m, declared.underlying, m.globals) : INT;
       const base: IntType = underlying.kind === 'int' ? underlying : INT;
-      return {
-        ...base,
-        name: declared.name,
-        enumeration: declared.name,
-        mangled: `${declared.name.length}${declared.name}`,
-      };
+      const path = [...declared.namespace, declared.name];
+      const name = spellPath(path);
+      return { ...base, name, enumeration: declared.name, mangled: name, path };
     }
     const inner = new Scope(m.globals, declared.namespace);
-    bindTypeParameters(m, declared.template, args, inner, scope, node.line);
+    const bound = bindTypeParameters(m, declared.template, args, inner, scope, node.line);
     if (declared.kind === 'alias') {
       if (!declared.type) throw unsupported(declared.problem ?? `the type ${name}`, node.line);
       return resolveType(m, declared.type, inner);
     }
-    return structType(m, declared, inner, args, scope, node.line);
+    return structType(m, declared, inner, declared.template ? bound : undefined, node.line);
   }
   for (const full of candidateNames(m, path)) {
     const plain = NAMED_TYPES.get(full) ?? NAMED_TYPES.get(full.replace(/^std::/, ''));
@@ -173,7 +173,7 @@ function resolveTemplate(
   }
 }
 
-/** Binds template parameters of a struct or alias from written arguments and defaults. */
+/** Binds template parameters of a struct or alias from written arguments and defaults; gives them in order. */
 function bindTypeParameters(
   m: Machine,
   parameters: StructItem['template'],
@@ -181,19 +181,24 @@ function bindTypeParameters(
   inner: Scope,
   scope: Scope,
   line: number,
-): void {
-  (parameters ?? []).forEach((parameter, i) => {
+): TemplateValue[] {
+  return (parameters ?? []).map((parameter, i): TemplateValue => {
     const given = args?.[i];
     const argument = given ?? parameter.default;
     if (!argument) throw invalid(`the template argument ${parameter.name} is missing`, line);
     const where = given ? scope : inner;
-    if (parameter.kind === 'type' && argument.type)
-      inner.declareType(parameter.name, resolveType(m, argument.type, where));
-    else if (parameter.kind === 'value') {
+    if (parameter.kind === 'type' && argument.type) {
+      const type = resolveType(m, argument.type, where);
+      inner.declareType(parameter.name, type);
+      return { kind: 'type', type };
+    }
+    if (parameter.kind === 'value') {
       const type = parameter.type ? resolveType(m, parameter.type, inner) : AUTO;
       const value = convert(evaluateArgument(m, argument, where, line), type, line, true);
       inner.declare(parameter.name, { type, value, constant: true });
-    } else throw unsupported(`the template parameter ${parameter.name}`, line);
+      return { kind: 'value', value, type };
+    }
+    throw unsupported(`the template parameter ${parameter.name}`, line);
   });
 }
 
@@ -201,8 +206,7 @@ function structType(
   m: Machine,
   item: StructItem,
   inner: Scope,
-  args: readonly TemplateArgument[] | undefined,
-  scope: Scope,
+  templateArguments: readonly TemplateValue[] | undefined,
   line: number,
 ): StructType {
   if (item.problem) throw unsupported(item.problem, line);
@@ -217,14 +221,9 @@ function structType(
     }
     return { name: field.name, type };
   });
-  const written = args?.map((a) => (a.type ? spelledArgument(m, a, scope) : a.text));
-  const name = [...item.namespace.filter((n) => n !== ''), item.name].join('::');
-  return { kind: 'struct', name: written ? `${name}<${written.join(', ')}>` : name, fields, alignment: 1, declaration };
-}
-
-function spelledArgument(m: Machine, argument: TemplateArgument, scope: Scope): string {
-  const bound = argument.type && scope.findType(argument.type.name.path[0] ?? '');
-  return bound ? ('name' in bound ? bound.name : argument.text) : m.program ? argument.text : '';
+  const path = [...item.namespace, item.name];
+  const name = spellTemplate(path, templateArguments ?? [], line);
+  return { kind: 'struct', name, fields, alignment: 1, declaration, path, templateArguments };
 }
 
 /** The value of a template argument. */
@@ -266,7 +265,7 @@ export function typeTrait(
   const truth = (value: boolean): Value => intValue(value ? 1 : 0, BOOL);
   switch (trait) {
     case 'is_same':
-      return b && truth(JSON.stringify(a) === JSON.stringify(b));
+      return b && truth(sameType(a, b));
     case 'is_integral':
       return truth(a.kind === 'int');
     case 'is_floating_point':

@@ -3,6 +3,7 @@
  * which are those nvcc uses.
  */
 import type { DType } from '../../task/index.ts';
+import type { TemplateValue } from '../trace.ts';
 
 export interface IntType {
   kind: 'int';
@@ -13,6 +14,8 @@ export interface IntType {
   mangled: string;
   /** Set for enumerations: the name its values are printed with. */
   enumeration?: string;
+  /** For the candidate's enumerations: namespaces ('' an anonymous one) and own name. */
+  path?: readonly string[];
 }
 
 export interface FloatType {
@@ -35,6 +38,9 @@ export interface StructType {
   alignment: number;
   /** Index of the declaration in the program, for default initializers and member functions. */
   declaration?: number;
+  /** For the candidate's structs: namespaces ('' an anonymous one) and own name, without template arguments. */
+  path?: readonly string[];
+  templateArguments?: readonly TemplateValue[];
 }
 
 export type CppType =
@@ -169,8 +175,16 @@ export const NAMED_TYPES: ReadonlyMap<string, CppType> = new Map<string, CppType
   ['dim3', vectorStruct('dim3', UINT, 3)],
 ]);
 
-/** CUDA's short vectors: `float4`, `int2`, ... */
+/** cuda_fp16.h and cuda_bf16.h: pairs, aligned to their whole size. */
+const REDUCED_PAIRS: Readonly<Record<string, StructType>> = {
+  __half2: { ...vectorStruct('__half2', CUDA_HALF, 2), alignment: 4 },
+  __nv_bfloat162: { ...vectorStruct('__nv_bfloat162', CUDA_BFLOAT16, 2), alignment: 4 },
+};
+
+/** CUDA's short vectors: `float4`, `int2`, `__half2`, ... */
 export function cudaVector(name: string): StructType | undefined {
+  const pair = REDUCED_PAIRS[name.replace(/^(half2|nv_bfloat162)$/, '__$1')];
+  if (pair) return pair;
   const match = /^(u?(?:char|short|int|longlong|long)|float|double)([1-4])$/.exec(name);
   if (!match) return undefined;
   const unsigned = match[1]?.startsWith('u') ? ' unsigned' : '';
