@@ -7,7 +7,7 @@ import { interpreter } from './interpreter/interpreter.ts';
 import { LoadedModule, sharedBytesNeeded } from './loader.ts';
 import { type Allocation, DeviceMemory } from './memory.ts';
 import { COLOURS, GLOBAL_TAG } from './memory-layout.ts';
-import type { PtxFunction } from './ptx/ir.ts';
+import { PtxError, type PtxFunction } from './ptx/ir.ts';
 import { parsePtx } from './ptx/parser.ts';
 import {
   type BoundTexture,
@@ -149,8 +149,10 @@ export class VirtualGpu {
     const cluster = kernel.performance.requiredCluster;
     if (cluster !== undefined && cluster[0] * cluster[1] * cluster[2] > 1) {
       const shape = cluster.join(' x ');
-      throw new CannotRun(
-        `${kernelName} is compiled for clusters of ${shape} blocks; clusters of one block are supported`,
+      throw new PtxError(
+        `clusters of ${shape} blocks; only clusters of one block are supported`,
+        kernel.ptxLine,
+        kernelName,
       );
     }
     const findings = new FindingSink(kernelName);

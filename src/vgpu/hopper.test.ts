@@ -1,7 +1,6 @@
 /** Asynchronous barriers and bulk copies, clusters of one block, 8-bit floats: results, and what is found when misused. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CannotRun } from './executable.ts';
 import { VirtualGpu } from './gpu.ts';
 import { arg, bytesOf, compileCuda, f32Of, skipWithoutNvcc } from './nvcc-testing.ts';
 import { PtxError } from './ptx/ir.ts';
@@ -178,7 +177,7 @@ describe('clusters, 8-bit floats, elections', { skip: skipWithoutNvcc() }, () =>
   it('refuses clusters of more', () => {
     assert.throws(
       () => launch('clusterOfTwo'),
-      (error: unknown) => error instanceof CannotRun && /clusters of 2 x 1 x 1 blocks/.test(error.message),
+      (error: unknown) => error instanceof PtxError && /clusters of 2 x 1 x 1 blocks/.test(error.message),
     );
   });
   it('converts to and from e4m3 and e5m2', () => {
