@@ -106,6 +106,8 @@ export const evidenceSchema = z.object({
       family: z.string(),
       inputsOf: z.number().int(),
       inputSeed: z.string(),
+      /** Seed of the inputs that this call's are, but for a part drawn from `inputSeed`. */
+      baseSeed: z.string().optional(),
       poisonSeed: z.number().int(),
       resetGlobals: z.boolean(),
       freshMemory: z.boolean(),

@@ -9,6 +9,7 @@ import type { Call, Device, RunLimits, RunRequest, RunResult } from '../device/i
 import type { PreparedCandidate } from '../kernel/index.ts';
 import { decode, encode, type HostTensor, isFloating, type Task } from '../task/index.ts';
 import type { Oracle } from './oracle.ts';
+import { canBePartlyNew, partlyNew } from './partly-new.ts';
 import { type Commitment, derivePoison, deriveSeed } from './seeds.ts';
 import { plantSpecialValues } from './special-values.ts';
 import { type Comparison, compareOutput, type OutputTolerance } from './tolerance.ts';
@@ -84,6 +85,22 @@ export function planCalls(oracle: Choice, commitment: Commitment): CallPlan[] {
   return [first, otherPoison, repeated, ...changing];
 }
 
+/** The last call's inputs once more, a part of them new: what a result kept under a few elements of the inputs does not notice. */
+function planPartlyNew(plans: readonly CallPlan[], commitment: Commitment): CallPlan {
+  const index = plans.length;
+  const last = plans[index - 1]!;
+  return {
+    family: last.family,
+    inputsOf: index,
+    inputSeed: deriveSeed(commitment, `call ${index} inputs`),
+    baseSeed: last.inputSeed,
+    poisonSeed: derivePoison(commitment, `call ${index} poison`),
+    resetGlobals: false,
+    freshMemory: false,
+    purpose: 'a part of the inputs new in the same buffers, nothing reset',
+  };
+}
+
 /** The task's own inputs with NaN and infinities planted in them. */
 function planSpecial(families: readonly string[], commitment: Commitment): CallPlan {
   return {
@@ -128,13 +145,16 @@ export class Trial {
   readonly runs: RunResult[] = [];
   readonly #options: TrialOptions;
   #specialInputs: readonly HostTensor[] | undefined;
+  #partlyNewInputs: readonly HostTensor[] | undefined;
   readonly #comparisons = new Map<string, JudgedComparison>();
 
   constructor(options: TrialOptions) {
     this.task = options.task;
     this.candidate = options.candidate;
     this.oracle = options.oracle;
-    this.plans = planCalls(options.oracle, options.commitment);
+    const plans = planCalls(options.oracle, options.commitment);
+    const more = canBePartlyNew(options.task.graph) ? [planPartlyNew(plans, options.commitment)] : [];
+    this.plans = [...plans, ...more];
     const floating = options.task.signature.tensors.some((one) => one.role === 'input' && isFloating(one.spec.dtype));
     this.special = floating ? planSpecial(options.oracle.families, options.commitment) : undefined;
     this.#options = options;
@@ -170,6 +190,11 @@ export class Trial {
 
   #draw(plan: CallPlan): readonly HostTensor[] {
     const drawn = this.oracle.draw(plan.family, plan.inputSeed);
+    if (plan.baseSeed !== undefined) {
+      const before = this.oracle.draw(plan.family, plan.baseSeed);
+      this.#partlyNewInputs ??= partlyNew(before, drawn, this.task.graph, plan.inputSeed);
+      return this.#partlyNewInputs;
+    }
     if (plan !== this.special && plan.inputsOf !== SPECIAL) return drawn;
     this.#specialInputs ??= plantSpecialValues(drawn, this.task.signature, plan.inputSeed);
     return this.#specialInputs;

@@ -56,6 +56,8 @@ export interface CallPlan {
   inputsOf: number;
   /** 64 hex digits. */
   inputSeed: string;
+  /** Seed of the inputs that this call's are, but for a part that is drawn from `inputSeed`. Absent: all are new. */
+  baseSeed?: string;
   poisonSeed: number;
   resetGlobals: boolean;
   freshMemory: boolean;
