@@ -154,3 +154,15 @@ test('a carry chain that all lanes have in common leaves each lane the same carr
       executor,
     );
 });
+
+test('a carry that differs between lanes makes the sum differ, whatever its operands', () => {
+  const body = `  add.cc.u32 %r1, %r0, 0xfffffff0;
+  addc.u32 %r2, 0, 0;
+  st.global.u32 [%rd1], %r2;
+  ret;`;
+  for (const executor of ['interpreter', 'scalar', 'simd'] as const)
+    assert.ok(
+      launch(body, executor).words.every((word, thread) => word === (thread >= 16 ? 1 : 0)),
+      executor,
+    );
+});

@@ -147,6 +147,8 @@ export function classify(
         return whole && (instruction.op === 'vote' || instruction.op === 'redux') ? UNIFORM : 'varying';
       }
       case 'arithmetic':
+        // The carry is a hidden operand, and may differ between lanes.
+        return readsCarry(instruction) ? 'varying' : pure(instruction, index);
       case 'compare':
       case 'convert':
       case 'move':
@@ -341,6 +343,8 @@ export function classify(
     extensions: new Set([...extensions].filter((index) => needsGuard(kernel.instructions[index]!, settled))),
   };
 }
+
+const readsCarry = ({ op }: Instruction): boolean => op === 'addc' || op === 'subc' || op === 'madc';
 
 /** An extension matters only where its result is still kept as affine. */
 function needsGuard(instruction: Instruction, classes: readonly LaneClass[]): boolean {
