@@ -9,8 +9,11 @@ import type { LaunchReport } from './types.ts';
 const SOURCE = `
 #include <cooperative_groups.h>
 #include <cooperative_groups/reduce.h>
+#include <cuda/barrier>
+#include <cuda/pipeline>
 #include <cuda_fp8.h>
 namespace cg = cooperative_groups;
+#pragma nv_diag_suppress static_var_with_dynamic_init
 __device__ unsigned sh(void* p) { return (unsigned)__cvta_generic_to_shared(p); }
 __device__ void init(unsigned long long* b, int n) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" :: "r"(sh(b)), "r"(n) : "memory"); }
 __device__ void arriveTx(unsigned long long* b, int bytes) { asm volatile("mbarrier.arrive.expect_tx.release.cta.shared::cta.b64 _, [%0], %1;" :: "r"(sh(b)), "r"(bytes) : "memory"); }
@@ -104,6 +107,30 @@ __global__ void elected(const float* x, float* y) {
   asm volatile("{.reg .pred q; elect.sync _|q, 0xffffffff; selp.u32 %0, 1, 0, q; }" : "=r"(p));
   y[t] = p;
 }
+// What libcu++ makes of all this.
+__global__ void libraryBarrier(const float* x, float* y) {
+  __shared__ cuda::barrier<cuda::thread_scope_block> bar; __shared__ alignas(16) float s[64]; int t = threadIdx.x;
+  if (t == 0) init(&bar, blockDim.x);
+  __syncthreads();
+  for (int i = 0; i < 2; i++) {
+    cuda::memcpy_async(cg::this_thread_block(), s, x + 64 * i, cuda::aligned_size_t<16>(256), bar); bar.arrive_and_wait();
+    y[64 * i + t] = s[63 - t]; bar.arrive_and_wait();
+  }
+}
+__global__ void libraryBarrierBad(const float* x, float* y) {
+  __shared__ cuda::barrier<cuda::thread_scope_block> bar; __shared__ float s[64]; int t = threadIdx.x;
+  if (t == 0) init(&bar, blockDim.x);
+  __syncthreads(); auto token = bar.arrive(); s[t] = x[t]; bar.wait(std::move(token)); y[t] = s[63 - t];
+}
+__global__ void libraryPipeline(const float* x, float* y) {
+  __shared__ alignas(16) float s[2][64]; __shared__ cuda::pipeline_shared_state<cuda::thread_scope_block, 2> state;
+  auto block = cg::this_thread_block(); auto pipe = cuda::make_pipeline(block, &state); int t = threadIdx.x;
+  pipe.producer_acquire(); cuda::memcpy_async(block, s[0], x, 256, pipe); pipe.producer_commit();
+  for (int i = 0; i < 2; i++) {
+    if (i < 1) { pipe.producer_acquire(); cuda::memcpy_async(block, s[1], x + 64, 256, pipe); pipe.producer_commit(); }
+    pipe.consumer_wait(); y[64 * i + t] = s[i][63 - t]; pipe.consumer_release();
+  }
+}
 // Groups of two warps synchronise in shared memory that the system reserves and clears.
 __global__ void twoWarps(const float* x, float* y) {
   __shared__ float s[64]; int t = threadIdx.x;
@@ -114,7 +141,7 @@ __global__ void tensorCore(const float* x, float* y) { asm volatile("wgmma.fence
 }
 `;
 
-const ptx = skipWithoutNvcc() === false ? compileCuda(SOURCE, ['-arch=sm_90a']) : '';
+const ptx = skipWithoutNvcc() === false ? compileCuda(SOURCE, ['-arch=sm_90a', '-std=c++17']) : '';
 
 function launch(kernel: string): { report: LaunchReport; y: Float32Array } {
   const gpu = new VirtualGpu({ memoryBytes: 1 << 24 });
@@ -166,6 +193,13 @@ describe('asynchronous barriers and bulk copies', { skip: skipWithoutNvcc() }, (
     for (let i = 0; i < 128; i++) assert.equal(y[i], x(32 * (i >> 5) + 31 - (i & 31)));
   });
   it('find a consumer that a producer has left two phases behind', () => found('pipelineBad', 'budget-exceeded'));
+  for (const kernel of ['libraryBarrier', 'libraryPipeline']) {
+    it(`run ${kernel}`, () => {
+      const y = clean(kernel);
+      for (let i = 0; i < 128; i++) assert.equal(y[i], x(i < 64 ? 63 - i : 191 - i), `y[${i}]`);
+    });
+  }
+  it('find a write after the arrival that should publish it', () => found('libraryBarrierBad', 'race'));
   it('find a barrier that was not initialised', () => found('noInit', 'uninitialised-read'));
 });
 

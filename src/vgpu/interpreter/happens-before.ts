@@ -142,9 +142,10 @@ export class HappensBefore {
     for (let l = 0; l < LANES; l++) {
       if (((mask >>> l) & 1) === 0) continue;
       const thread = warp.index * LANES + l;
+      // A thread knows all that it has fenced before, and more.
       const known = this.#knowledge(state, warp, l);
-      state.fencedInBlock.own[thread] = join(state.fencedInBlock.own[thread], known);
-      if (scope !== 'cta') state.fenced.own[thread] = join(state.fenced.own[thread], known);
+      state.fencedInBlock.own[thread] = known;
+      if (scope !== 'cta') state.fenced.own[thread] = known;
     }
   }
 
