@@ -30,6 +30,41 @@ __host__ __device__ inline ${name} operator${op}(int64_t a, ${name} b) { return 
 __host__ __device__ inline ${name} operator-(const ${name}& a) { return ${name}(-static_cast<float>(a)); }`;
 }
 
+/** ATen/core/TensorAccessor.h as device code sees it. */
+const ACCESSORS = `namespace at {
+template <typename T> struct DefaultPtrTraits { typedef T* PtrType; };
+template <typename T> struct RestrictPtrTraits { typedef T* __restrict__ PtrType; };
+template <typename T, size_t N, template <typename U> class PtrTraits = DefaultPtrTraits, typename index_t = int64_t>
+struct TensorAccessor {
+  T* data_; const index_t* sizes_; const index_t* strides_;
+  __device__ TensorAccessor(T* data, const index_t* sizes, const index_t* strides) : data_(data), sizes_(sizes), strides_(strides) {}
+  __device__ index_t size(index_t i) const { return sizes_[i]; }
+  __device__ index_t stride(index_t i) const { return strides_[i]; }
+  __device__ T* data() const { return data_; }
+  __device__ decltype(auto) operator[](index_t i) const {
+    if constexpr (N == 1) return (data_[strides_[0] * i]);
+    else return TensorAccessor<T, N - 1, PtrTraits, index_t>(data_ + strides_[0] * i, sizes_ + 1, strides_ + 1);
+  }
+};
+template <typename T, size_t N, template <typename U> class PtrTraits = DefaultPtrTraits, typename index_t = int64_t>
+struct GenericPackedTensorAccessor {
+  T* data_; index_t sizes_[N]; index_t strides_[N];
+  __device__ index_t size(index_t i) const { return sizes_[i]; }
+  __device__ index_t stride(index_t i) const { return strides_[i]; }
+  __device__ T* data() const { return data_; }
+  __device__ decltype(auto) operator[](index_t i) const {
+    return TensorAccessor<T, N, PtrTraits, index_t>(data_, sizes_, strides_)[i];
+  }
+};
+template <typename T, size_t N, template <typename U> class PtrTraits = DefaultPtrTraits>
+using PackedTensorAccessor32 = GenericPackedTensorAccessor<T, N, PtrTraits, int32_t>;
+template <typename T, size_t N, template <typename U> class PtrTraits = DefaultPtrTraits>
+using PackedTensorAccessor64 = GenericPackedTensorAccessor<T, N, PtrTraits, int64_t>;
+template <typename T, size_t N, template <typename U> class PtrTraits = DefaultPtrTraits, typename index_t = int64_t>
+using PackedTensorAccessor = GenericPackedTensorAccessor<T, N, PtrTraits, index_t>;
+}
+namespace torch { using namespace at; }`;
+
 /** Lines to stand before the device code, or ''. */
 export function preludeFor(device: string): string {
   const lines: string[] = [];
@@ -55,6 +90,7 @@ export function preludeFor(device: string): string {
     lines.push('#include <cstdint>', `namespace c10 {\n${classes.join('\n')}\n}`);
     lines.push('namespace at { using namespace c10; }', 'namespace torch { using namespace c10; }');
   }
+  if (/\bPackedTensorAccessor(32|64)?\b/.test(device)) lines.push('#include <cstdint>', ACCESSORS);
   if (accumulate) {
     // ATen/AccumulateType.h and ATen/OpMathType.h on CUDA.
     lines.push(

@@ -241,3 +241,33 @@ test('a candidate that launches nothing has a plan without launches', { skip }, 
     ['fill'],
   );
 });
+
+test('packed accessors reach the kernel as a pointer with sizes and strides', { skip }, async () => {
+  const source = `#include <torch/extension.h>
+template <typename scalar_t>
+__global__ void k(const torch::PackedTensorAccessor32<scalar_t, 2, torch::RestrictPtrTraits> a, at::PackedTensorAccessor64<scalar_t, 1> b) {
+  const int i = threadIdx.x;
+  if (i < a.size(0)) b[i] = a[i][a.size(1) - 1];
+}
+torch::Tensor forward(torch::Tensor x) {
+  auto y = torch::empty({x.size(1)}, x.options());
+  AT_DISPATCH_FLOATING_TYPES_AND_HALF(x.scalar_type(), "k", ([&] {
+    k<scalar_t><<<1, 32>>>(x.t().packed_accessor32<scalar_t, 2, torch::RestrictPtrTraits>(), y.packed_accessor64<scalar_t, 1>());
+  }));
+  return y;
+}
+`;
+  const [step] = launchesOf(await prepare(source, 'x[4,8]:float16'));
+  assert.deepEqual(step?.arguments, [
+    {
+      kind: 'bytes',
+      hex: '0000000000000000' + '08000000' + '04000000' + '01000000' + '08000000',
+      pointers: [{ at: 0, buffer: 0, byteOffset: 0 }],
+    },
+    {
+      kind: 'bytes',
+      hex: '0000000000000000' + '0800000000000000' + '0100000000000000',
+      pointers: [{ at: 0, buffer: 1, byteOffset: 0 }],
+    },
+  ]);
+});

@@ -54,7 +54,6 @@ for (const [statement, message] of REFUSED) {
 }
 
 const UNSUPPORTED: readonly (readonly [string, RegExp])[] = [
-  ['auto a = x.packed_accessor32<float, 1>();', /packed_accessor32/],
   ['frobnicate(x);', /unsupported: frobnicate/],
   ['auto z = x.frobnicate();', /\.frobnicate\(\)/],
   ['int* p = new int[4];', /new/],

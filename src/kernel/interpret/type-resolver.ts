@@ -19,6 +19,7 @@ import {
   LONG,
   library,
   NAMED_TYPES,
+  packedAccessor,
   pointerTo,
   type StructType,
   sameType,
@@ -148,6 +149,11 @@ function resolveTemplate(
     case 'std::optional':
     case 'torch::optional':
       return { kind: 'optional', of: type(0) };
+    case 'torch::PackedTensorAccessor32':
+      return packedAccessor(type(0), size(1), 32);
+    case 'torch::PackedTensorAccessor64':
+    case 'torch::PackedTensorAccessor':
+      return packedAccessor(type(0), size(1), 64);
     case 'std::conditional_t':
     case 'std::conditional::type':
       return size(0) !== 0 ? type(1) : type(2);

@@ -203,6 +203,26 @@ function vectorStruct(name: string, element: CppType, count: number): StructType
   return { kind: 'struct', name, fields, alignment: sizeOf(element) };
 }
 
+/** ATen/core/TensorAccessor.h: a pointer, then sizes and strides as arrays of 32 or 64 bit integers. */
+export function packedAccessor(element: CppType, dimensions: number, bits: 32 | 64): StructType {
+  const array: CppType = {
+    kind: 'list',
+    container: 'built-in array',
+    element: bits === 32 ? INT : LONG,
+    size: dimensions,
+  };
+  return {
+    kind: 'struct',
+    name: `torch::PackedTensorAccessor${bits}<${spellType(element)}, ${dimensions}>`,
+    fields: [
+      { name: 'data_', type: pointerTo(element) },
+      { name: 'sizes_', type: array },
+      { name: 'strides_', type: array },
+    ],
+    alignment: 8,
+  };
+}
+
 /** `sizeof`; 0 where a type has no size that matters to a plan. */
 export function sizeOf(type: CppType): number {
   switch (type.kind) {

@@ -14,6 +14,7 @@ import {
 import { contiguousStrides, count, expand, isContiguous } from '../interpret/world.ts';
 import type { LibraryCall } from '../library/call.ts';
 import { DTYPE_BYTES } from '../number-format.ts';
+import { packedAccessorOf } from './accessor.ts';
 import { isDense, optionsFrom, preservedStrides, stridesInOrder } from './factories.ts';
 import { reshapeView, transposed } from './views.ts';
 
@@ -312,16 +313,10 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
     call.m.world.copy(call.tensor(0), t, call.line);
     return tensorValue(t);
   },
-  packed_accessor: (_, call) => packed(call),
-  packed_accessor32: (_, call) => packed(call),
-  packed_accessor64: (_, call) => packed(call),
-  generic_packed_accessor: (_, call) => packed(call),
+  packed_accessor: (t, call) => packedAccessorOf(t, call, 64),
+  packed_accessor32: (t, call) => packedAccessorOf(t, call, 32),
+  packed_accessor64: (t, call) => packedAccessorOf(t, call, 64),
   resize_: (_, call) => {
     throw unsupported('.resize_(); make a new tensor', call.line);
   },
 };
-
-/** Packed accessors are structs of PyTorch's headers, which device code here does not have. */
-function packed(call: LibraryCall): Value {
-  throw unsupported(`${call.name}; pass data_ptr<T>() and the sizes instead`, call.line);
-}
