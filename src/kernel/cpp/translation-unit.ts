@@ -54,7 +54,19 @@ class TopLevel {
     this.s = new TokenStream(tokens.slice(0, -1), this.names, tokens[tokens.length - 1]?.line);
   }
 
+  /** Functions that run when a library is loaded or unloaded: nobody calls them, so the interpreter would never meet them. */
+  private refuseLoadTimeCode(): void {
+    let inAttribute = 0;
+    for (const { text, line } of this.s.tokens) {
+      if (text === '__attribute__' || text === 'gnu') inAttribute = 8;
+      else if (inAttribute > 0 && /^(__)?(constructor|destructor|ifunc)(__)?$/.test(text)) {
+        throw refused(`the attribute ${text}, which runs host code when the candidate is loaded`, line);
+      } else if (inAttribute > 0) inAttribute--;
+    }
+  }
+
   parse(): TranslationUnit {
+    this.refuseLoadTimeCode();
     this.parseScope([], false);
     const { source, items, usedNamespaces, blanked, preprocessed, names } = this;
     return { source, items, usedNamespaces, blanked, preprocessed, names };

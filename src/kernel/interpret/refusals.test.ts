@@ -53,6 +53,17 @@ for (const [statement, message] of REFUSED) {
   test(`refused: ${statement}`, () => assertRefused(host(statement), 'x[4]', 'refused', message, 3));
 }
 
+test('refused: functions that run when the candidate is loaded, though nobody calls them', () => {
+  for (const attribute of [
+    '__attribute__((constructor))',
+    '[[gnu::destructor]]',
+    '__attribute__((used, constructor(101)))',
+  ]) {
+    const source = `__global__ void k(float* p) {}\n${attribute} void early() {}\ntorch::Tensor forward(torch::Tensor x) { return x; }`;
+    assertRefused(source, 'x[4]', 'refused', /when the candidate is loaded/, 2);
+  }
+});
+
 const UNSUPPORTED: readonly (readonly [string, RegExp])[] = [
   ['frobnicate(x);', /unsupported: frobnicate/],
   ['auto z = x.frobnicate();', /\.frobnicate\(\)/],

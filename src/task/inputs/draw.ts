@@ -4,7 +4,7 @@
  */
 import { float64 } from '../operators/arithmetic.ts';
 import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
-import { elementCount, isFloating, roundArray } from '../operators/tensor.ts';
+import { isFloating, newValues, roundArray } from '../operators/tensor.ts';
 import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
 import { drawFloats, drawIntegers, families, scaled } from './families.ts';
 import type { ScaleEnd } from './random.ts';
@@ -107,7 +107,7 @@ function evaluateDraws(graph: Graph, family: string, domain: Domain, random: Ran
 
 /** The file's own distribution. */
 function asWritten(spec: TensorSpec, draw: Draw, random: Random): Float64Array {
-  const values = new Float64Array(elementCount(spec.shape));
+  const values = newValues(spec.shape);
   switch (draw.kind) {
     case 'uniform':
       for (let i = 0; i < values.length; i++) values[i] = random.uniform(draw.low, draw.high);

@@ -3,7 +3,7 @@
  * of non-negative values is a copy, a mean of many uniform values is a constant. Each family says what it is there to catch.
  */
 import { around } from '../operators/stride.ts';
-import { elementCount } from '../operators/tensor.ts';
+import { newValues } from '../operators/tensor.ts';
 import type { DType } from '../types.ts';
 import type { Random } from './random.ts';
 
@@ -148,7 +148,7 @@ export const scaled: ReadonlySet<string> = new Set(['shifted', 'large', 'small',
 
 /** Runs a fill over the lines of a tensor along an axis chosen at random: what is a row to one operator is a column to another. */
 function fillLines(shape: readonly number[], random: Random, fill: (line: Float64Array) => void): Float64Array {
-  const values = new Float64Array(elementCount(shape));
+  const values = newValues(shape);
   const axes = shape.map((_, d) => d).filter((d) => shape[d]! > 1);
   // The last axis is the row of most programs: half of the time it is that one.
   const axis = axes.length === 0 ? shape.length - 1 : random.unit() < 0.5 ? axes.at(-1)! : random.pick(axes);

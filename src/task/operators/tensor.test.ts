@@ -13,6 +13,7 @@ import {
   float16Bits,
   float16Value,
   hostTensor,
+  newValues,
   rounderOf,
   roundFloat16,
   roundTf32,
@@ -105,5 +106,12 @@ describe('bytes', () => {
     assert.deepEqual([...hostTensor([2], 'uint8', [256, -1]).values], [0, 255]);
     assert.deepEqual([...hostTensor([2], 'int8', [128, -129]).values], [-128, 127]);
     assert.deepEqual([...hostTensor([2], 'int16', [32768, 1.9]).values], [-32768, 1]);
+  });
+});
+
+describe('room for values', () => {
+  it('more than a process can have is a sentence, not a crash', () => {
+    assert.equal(newValues([2, 3]).length, 6);
+    assert.throws(() => newValues([1 << 20, 1 << 20]), /shape \[1048576, 1048576\] takes 8796\.1 GB.*--scale/);
   });
 });

@@ -3,6 +3,7 @@
  * One file holds every conversion between a float64 value and the bits a GPU sees, so that the judge, the
  * virtual GPU's inputs and the reference can never disagree about what a bfloat16 is.
  */
+import { TaskError } from '../trace/task-error.ts';
 import type { DType, HostTensor, TensorSpec } from '../types.ts';
 
 /** Bytes of one element. */
@@ -29,6 +30,21 @@ export function elementCount(shape: readonly number[]): number {
   let count = 1;
   for (const size of shape) count *= size;
   return count;
+}
+
+/**
+ * Room for the values of a tensor, all zero.
+ * @throws TaskError where this process cannot have that much memory.
+ */
+export function newValues(shape: readonly number[]): Float64Array {
+  const count = elementCount(shape);
+  try {
+    return new Float64Array(count);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message = `A tensor of shape [${shape.join(', ')}] takes ${((8 * count) / 1e9).toFixed(1)} GB as float64, more than this process can have: make the task's sizes smaller, or use --scale.`;
+    throw new TaskError('memory', message);
+  }
 }
 
 /** Bytes of a tensor when stored densely. */
