@@ -93,6 +93,7 @@ describe('lowering', () => {
     const task = graph.task([graph.op('sort', [x], { dim: 1, descending: false, stable: false })]);
     assert.throws(() => decompose(task.graph, task.signature), {
       name: 'LoweringError',
+      kind: 'unsupported',
       message: /^cannot lower sort \(line 2\)/,
     });
   });

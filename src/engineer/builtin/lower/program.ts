@@ -94,8 +94,10 @@ export interface Program {
   nodes: readonly { op: string; line: number }[];
 }
 
-/** Why a graph has no lowering: names the operator and its line in the task file. */
+/** Why a graph has no lowering: names the operator and its line in the task file. A sentence for people, as `kind` says. */
 export class LoweringError extends Error {
+  readonly kind = 'unsupported';
+
   constructor(
     readonly op: string,
     readonly line: number,
