@@ -197,6 +197,13 @@ test('exports: pybind11, TORCH_LIBRARY, a lambda, a lone function', () => {
     tryHost(`${kernel}${fn('a')}TORCH_LIBRARY(ns, m) { m.def("run(Tensor x) -> Tensor", &a); }`, 'x[4]').entry,
     'a',
   );
+  for (const registered of [
+    'm.def("run(Tensor x) -> Tensor"); m.impl("run", torch::kCUDA, &a);',
+    'm.impl("run", torch::kCPU, &b); m.impl("run", torch::dispatch(c10::DispatchKey::CUDA, TORCH_FN(a)));',
+    'm.impl("ns::forward", TORCH_FN(a)); m.impl("other", &b);',
+  ]) {
+    assert.equal(tryHost(`${kernel}${fn('a')}${fn('b')}TORCH_LIBRARY(ns, m) { ${registered} }`, 'x[4]').entry, 'a');
+  }
   assert.equal(
     tryHost(`${kernel}${fn('helper')}torch::Tensor top(torch::Tensor x) { return helper(x); }`, 'x[4]').entry,
     'top',
