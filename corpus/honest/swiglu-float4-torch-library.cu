@@ -7,7 +7,7 @@
 namespace ops {
 namespace detail {
 
-__device__ __forceinline__ float silu(float v) { return v / (1.0f + expf(-v)); }
+__device__ __forceinline__ float silu(float v) { return v / (1.0f + __expf(-v)); }
 
 template <int V>
 struct Pack;

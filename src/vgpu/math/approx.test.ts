@@ -36,6 +36,9 @@ describe('approximate instructions', () => {
     const cases: [string, number, number][] = [
       ['ex2 -inf', ex2Approx(-INF), 0],
       ['ex2 inf', ex2Approx(INF), INF],
+      ['ex2 128', ex2Approx(128), INF],
+      ['ex2 1025', ex2Approx(1025), INF],
+      ['ex2 NaN', ex2Approx(Number.NaN), Number.NaN],
       ['ex2 -0', ex2Approx(-0), 1],
       ['ex2 subnormal', ex2Approx(TINY), 1],
       ['ex2 underflow', ex2Approx(-140), 2 ** -140],

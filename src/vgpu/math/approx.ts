@@ -19,7 +19,8 @@ const fround = Math.fround;
  */
 function exp2(a: number): number {
   const n = Math.floor(a + 0.5);
-  if (!(n < 1024)) return a + a;
+  if (Number.isNaN(n)) return n;
+  if (n >= 1024) return Number.POSITIVE_INFINITY;
   return n < -1022 ? 0 : Math.exp((a - n) * Math.LN2) * powerOfTwo(n);
 }
 
