@@ -62,7 +62,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       return { check, question, catches, stage, status: answer.status, said, milliseconds };
     }),
     tolerance: {
-      formula: '8 max(e, a + b|r|) + q ulp(r) an element, and in norm; see the head of src/judge/tolerance.ts',
+      formula: '16 max(e, a + b|r|) + q ulp(r) an element, and in norm; see the head of src/judge/tolerance.ts',
       arithmetics,
       edges: HISTOGRAM_EDGES,
       outputs: verdict.accuracy,
