@@ -20,9 +20,8 @@
  * 2^-126, because hardware that flushes subnormal results to zero is honest. z_i is 2 u s where r_i is exactly 0 (a
  * rectifier's argument may fall on either side of 0), else 0; u is the unit roundoff of the output's type.
  *
- * 16: with K >= 4 runs e_i and n_i are near one standard deviation of an honest error; 8 was tried, and accused 2 of some 10^7 elements of
- * honest split sums, whose errors have heavier tails where one row mixes scales. A false alarm
- * needs an error of over 12 of them; precision lowered by one type is off by hundreds.
+ * 16: with K >= 4 runs e_i and n_i are near one standard deviation of an honest error; 8 was tried, and accused two
+ * honest products of matrices, each over one element in some 80,000. A false alarm needs an error of over 12 of them; precision lowered by one type is off by hundreds.
  *
  * In norm (many elements, each inside its bound, all leaning one way: a dropped epsilon, a wrong constant):
  *     rms_i(|got_i - r_i| / bound_i) <= (2 + 6 / sqrt(n)) * max over k of rms_i(|h_k,i - r_i| / bound_i) + rms_i(2 ulp(r_i) / bound_i)
