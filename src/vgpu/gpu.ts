@@ -7,7 +7,7 @@ import { interpreter } from './interpreter/interpreter.ts';
 import { LoadedModule, sharedBytesNeeded } from './loader.ts';
 import { type Allocation, DeviceMemory } from './memory.ts';
 import { COLOURS, GLOBAL_TAG } from './memory-layout.ts';
-import { PtxError, type PtxFunction } from './ptx/ir.ts';
+import { type Instruction, PtxError, type PtxFunction } from './ptx/ir.ts';
 import { parsePtx } from './ptx/parser.ts';
 import {
   type BoundTexture,
@@ -16,7 +16,8 @@ import {
   type TextureDescription,
   textureHandle,
 } from './textures.ts';
-import type { DevicePointer, Dim3, LaunchConfig, LaunchReport } from './types.ts';
+import type { DevicePointer, Dim3, LaunchConfig, LaunchReport, WrittenBytes } from './types.ts';
+import { WrittenMap } from './written.ts';
 
 export interface VirtualGpuOptions {
   /** Size of device memory, bytes (default 2 GiB, at most 3 GiB). Untouched memory costs nothing. */
@@ -162,6 +163,7 @@ export class VirtualGpu {
       findings.report({ kind: 'bad-launch', message: bad, instruction: undefined });
       return report('interpreter', false, 0, started, findings, '');
     }
+    requireWholeGrid(module, kernel, config);
     const parameters = this.#parameters(kernel, config);
     this.memory.allow(this.#allowed(module, config));
     let printed = '';
@@ -188,6 +190,7 @@ export class VirtualGpu {
       },
     };
     try {
+      if (config.written !== undefined) return this.#launchRecorded(context, config, started, () => printed);
       const { executable, result } = runFirst(this.#candidates(module, kernel, config), context);
       return {
         ...report(executable.executor, result.completed, result.threadInstructions, started, findings, printed),
@@ -195,6 +198,46 @@ export class VirtualGpu {
       };
     } finally {
       this.memory.release(parameters);
+    }
+  }
+
+  /** A launch that says what it wrote. */
+  #launchRecorded(context: LaunchContext, config: LaunchConfig, started: number, printed: () => string): LaunchReport {
+    const { memory, module, kernel, findings } = context;
+    const map = new WrittenMap(
+      memory,
+      memory.allocations.filter(({ allowed }) => allowed),
+    );
+    memory.written = map;
+    const run = (blocks: readonly number[], spent: number) =>
+      runFirst(this.#candidates(module, kernel, config), {
+        ...context,
+        blocks,
+        instructionBudget: context.instructionBudget - spent,
+      });
+    try {
+      if (config.written === 'launch') {
+        const { executable, result } = run(context.blocks, 0);
+        const summary = report(executable.executor, result.completed, result.threadInstructions, started, findings, '');
+        return { ...summary, printed: printed(), profile: result.profile, written: map.read() };
+      }
+      const writtenByBlock: { block: number; written: WrittenBytes[] }[] = [];
+      let executor: LaunchReport['executor'] = 'interpreter';
+      let threadInstructions = 0;
+      let completed = true;
+      for (const block of context.blocks) {
+        const { executable, result } = run([block], threadInstructions);
+        executor = executable.executor;
+        threadInstructions += result.threadInstructions;
+        writtenByBlock.push({ block, written: map.read() });
+        map.clear();
+        completed = result.completed;
+        if (!completed) break;
+      }
+      return { ...report(executor, completed, threadInstructions, started, findings, printed()), writtenByBlock };
+    } finally {
+      memory.written = undefined;
+      map.release();
     }
   }
 
@@ -252,6 +295,32 @@ export class VirtualGpu {
     }
     return allowed;
   }
+}
+
+/** Refuses to run blocks without those they wait for, and to record writes where nothing is checked. */
+function requireWholeGrid(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig): void {
+  const total = config.grid[0] * config.grid[1] * config.grid[2];
+  const outside = config.blocks?.find((block) => !Number.isInteger(block) || block < 0 || block >= total);
+  if (outside !== undefined) throw new RangeError(`there is no block ${outside} in a grid of ${total} blocks`);
+  if (config.written !== undefined && config.checked === false)
+    throw new RangeError('what a launch writes is known only with checks on: leave `checked` out or set it to true');
+  if (config.written === 'blocks' && config.profile === true)
+    throw new RangeError('a profile is of a whole launch: ask for what each block writes in a launch of its own');
+  const alone = config.written === 'blocks' && total > 1;
+  const left = config.blocks !== undefined && new Set(config.blocks).size < total;
+  if (!alone && !left) return;
+  const functions = [kernel, ...[...module.ptx.functions.values()].filter((fn) => !fn.entry)];
+  if (functions.some((fn) => fn.instructions.some(readsGridWorkspace)))
+    throw new RangeError(
+      `${kernel.name} has a barrier over the whole grid: its blocks wait for each other. Run all ${total} blocks in one launch.`,
+    );
+}
+
+/** Only a grid-wide barrier needs the address of the grid's workspace. */
+function readsGridWorkspace({ src }: Instruction): boolean {
+  return src.some(
+    (operand) => operand.kind === 'special' && (operand.register === 'envreg1' || operand.register === 'envreg2'),
+  );
 }
 
 /** A result, or the CannotRun that was thrown instead. */

@@ -3,6 +3,7 @@
  * and the exact decision about an access that the fast test of memory-layout.ts did not pass.
  */
 import { ALLOCATION_ALIGNMENT, COLOURS, GLOBAL_TAG, globalAddress, HEAP_BASE, RED_ZONE } from './memory-layout.ts';
+import type { WrittenMap } from './written.ts';
 
 export interface Allocation {
   readonly name: string;
@@ -64,6 +65,8 @@ export class DeviceMemory {
   #highest = HEAP_BASE + RED_ZONE;
   #lastColour = 0;
   #unnamed = 0;
+  /** Of the running launch, when it is asked what it wrote. */
+  written: WrittenMap | undefined;
 
   /** @param bytes size of the device heap; untouched pages cost nothing. At most 3 GiB. */
   constructor(bytes: number) {
@@ -107,6 +110,29 @@ export class DeviceMemory {
     this.#allocations.splice(at, 0, allocation);
     this.u8.fill(0, base >>> 2, (base + bytes + 3) >>> 2);
     return allocation;
+  }
+
+  /**
+   * An area of zeros for the virtual GPU itself. Memory that was never used is zero already, and is not touched.
+   * {@link releaseZeroed} takes it back when it is zero again.
+   */
+  allocateZeroed(bytes: number, name: string): Allocation {
+    const used = this.#highest;
+    const area = this.allocate(bytes, { name, internal: true });
+    if (area.base < used) this.u8.fill(0, area.base, Math.min(area.base + bytes, used));
+    return area;
+  }
+
+  /** Releases an area that holds zeros alone. */
+  releaseZeroed(area: Allocation): void {
+    const end = this.#highest;
+    this.release(area);
+    // When nothing was used beyond it, what lies above its start is as if it had never been used.
+    if (
+      this.#top === area.base &&
+      end === area.base + alignUp(Math.max(area.bytes, 1), ALLOCATION_ALIGNMENT) + RED_ZONE
+    )
+      this.#highest = area.base;
   }
 
   #place(bytes: number): number {

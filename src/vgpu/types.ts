@@ -26,8 +26,14 @@ export interface LaunchConfig {
   races?: boolean;
   /** Thread-instructions after which the launch is stopped (default 2^40). */
   instructionBudget?: number;
-  /** Run only these blocks (linear indices), for sampling. */
+  /** Run only these blocks (linear indices), for sampling: see `sampleBlocks`. Refused for grids whose blocks wait for each other. */
   blocks?: readonly number[];
+  /**
+   * Report which bytes of global memory the launch wrote: all together, or block by block (the blocks then run one after
+   * another, so they must not wait for each other). Needs the checks, and a quarter as much free device memory as lies
+   * between the first and the last allocation that the launch may write.
+   */
+  written?: 'launch' | 'blocks';
   /** Seed of the schedule: order of blocks, warps and divergent paths. 0 (default) is program order. */
   schedule?: number;
   /** Gather a {@link LaunchProfile} (interpreter on sampled blocks). */
@@ -116,6 +122,17 @@ export interface ModelledTime {
   readonly occupancy: number;
 }
 
+/** Bytes of one allocation that were stored to or updated atomically, whatever they held before. */
+export interface WrittenBytes {
+  /** The allocation's start. */
+  readonly pointer: DevicePointer;
+  readonly name: string;
+  /** How many bytes. */
+  readonly bytes: number;
+  /** [start, end) pairs of byte offsets in the allocation, ascending, with unwritten bytes between. */
+  readonly ranges: Uint32Array;
+}
+
 export interface LaunchReport {
   executor: Exclude<Executor, 'auto'>;
   /** False when the launch was stopped by a fault or the budget. */
@@ -126,4 +143,8 @@ export interface LaunchReport {
   /** What the kernel's printf printed. */
   printed: string;
   profile?: LaunchProfile;
+  /** What the launch wrote, by allocation; those untouched are left out. Present when asked for. */
+  written?: readonly WrittenBytes[];
+  /** What each block wrote, in the order in which they ran. Present when asked for. */
+  writtenByBlock?: readonly { readonly block: number; readonly written: readonly WrittenBytes[] }[];
 }

@@ -57,12 +57,13 @@ class CompiledExecutable implements Executable {
     const layout = context.module.sharedLayout(kernel);
     const dynamic = context.dynamicSharedBytes;
     const sharedBytes = Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0);
-    const program = this.program({ block: context.block, sharedBytes, checked: context.checked });
+    const written = context.memory.written !== undefined;
+    const program = this.program({ block: context.block, sharedBytes, checked: context.checked, written });
     return runProgram(program, context);
   }
 
   private program(options: CompileOptions): Program {
-    const key = `${options.block.join()}/${options.sharedBytes}/${options.checked}`;
+    const key = `${options.block.join()}/${options.sharedBytes}/${options.checked}/${options.written}`;
     let program = this.programs.get(key);
     if (!program) {
       const compile = this.executor === 'simd' ? compileSimdProgram : compileProgram;
@@ -148,6 +149,13 @@ class Launch {
       },
     });
     const { exports } = this.instance;
+    const { written } = memory;
+    if (written !== undefined) {
+      exports.writtenFirst!.value = written.firstWord;
+      exports.writtenWords!.value = written.words;
+      exports.writtenPages!.value = written.pages | 0;
+      exports.writtenMap!.value = written.map | 0;
+    }
     this.stops = program.stops.map((stop, number) =>
       stop === undefined
         ? (undefined as unknown as Stop)

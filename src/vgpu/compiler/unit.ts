@@ -21,6 +21,8 @@ export interface CompileOptions {
   /** Static and dynamic shared memory of a block. */
   readonly sharedBytes: number;
   readonly checked: boolean;
+  /** Also mark in the map of `../written.ts` what is written to global memory. */
+  readonly written: boolean;
 }
 
 /** What does not depend on the launch: made once a kernel. */
@@ -75,6 +77,8 @@ export class Unit implements HelperHost {
   readonly outOfBudget: FunctionRef;
   /** i32 global: offset of the arena. */
   readonly arena: number;
+  /** i32 globals: where the map of written bytes lies and what it describes. */
+  readonly written: { readonly first: number; readonly words: number; readonly pages: number; readonly map: number };
   private readonly helpers = new Map<string, FunctionBuilder>();
   private readonly imported = new Map<string, FunctionRef>();
   private readonly siteNumbers = new Map<Instruction, number>();
@@ -99,6 +103,17 @@ export class Unit implements HelperHost {
     this.outOfBudget = this.wasm.importFunction('host', 'budget', [], []);
     this.arena = this.wasm.global('i32');
     this.wasm.exportGlobal('arena', this.arena);
+    const exported = (name: string): number => {
+      const index = this.wasm.global('i32');
+      this.wasm.exportGlobal(name, index);
+      return index;
+    };
+    this.written = {
+      first: exported('writtenFirst'),
+      words: exported('writtenWords'),
+      pages: exported('writtenPages'),
+      map: exported('writtenMap'),
+    };
   }
 
   /** The number of an access site, for the slow path. */

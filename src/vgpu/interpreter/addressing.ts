@@ -171,6 +171,7 @@ function globalCheck(env: Environment, access: Access): LaneCheck {
       if (reads && !slowGlobal(env, access, warp, lane, high, low, false)) return false;
       if (writes && !slowGlobal(env, access, warp, lane, high, low, true)) return false;
     }
+    if (writes) memory.written?.mark(low, bytes);
     env.physical[lane] = low;
     return true;
   };

@@ -281,6 +281,7 @@ function surfaceStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Textu
       }
       if (store) {
         env.memory.markInitialised(offset, bytes, true);
+        env.memory.written?.mark(offset, bytes);
       } else {
         requireWritten(env, i, warp, l, offset, bytes);
       }

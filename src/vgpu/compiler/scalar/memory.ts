@@ -12,6 +12,7 @@ import { wasmType } from '../registers.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import type { MemoryOp } from '../wasm/opcodes.ts';
+import { recordWrite } from '../written.ts';
 import { callHalfAtomic, pushAtomicResult } from './atomics.ts';
 import { ScalarContext } from './context.ts';
 
@@ -255,7 +256,10 @@ export function checkGlobal(
         code.else();
         markWritten(code, place, shadow, bytes);
       }
-      code.end().get(place);
+      code.end();
+      // What the slow path refused is outside the map: it takes place in the arena.
+      if (access !== 'read') recordWrite(context.unit, code, place, bytes);
+      code.get(place);
     }),
   );
 }

@@ -16,6 +16,7 @@ import {
   pushWindow,
 } from '../scalar/memory.ts';
 import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
+import { recordWrite } from '../written.ts';
 import { isUniform } from './classify.ts';
 import type { SimdContext } from './context.ts';
 
@@ -188,6 +189,7 @@ function pushVectorTest(
             else if (words === 8) code.memoryLane('v128.store64_lane', 0);
             else code.memoryLane('v128.store32_lane', 0);
           }
+          if (space === 'global') recordWrite(scalar.unit, code, place, total);
           code.end();
         }
         code.get(bad);

@@ -1,0 +1,77 @@
+/** Which blocks of a large grid to run when not all of them can be: where kernels go wrong, and what is typical. */
+import type { Dim3 } from './types.ts';
+
+export interface BlockSampleOptions {
+  /** How many blocks at most (default 32, at least 2). The places below come first, random ones fill the rest. */
+  count?: number;
+  /** Seed of the random blocks (default 1): another seed, other blocks. */
+  seed?: number;
+  /**
+   * Takes blocks together with their neighbours along each axis. A profile needs them: what neighbours read in common tells how
+   * much a whole wave of blocks reads (default false).
+   */
+  neighbours?: boolean;
+}
+
+/** Linear indices of a block's position in its grid. */
+export function blockIndex(grid: Dim3, [x, y, z]: Dim3): number {
+  return x + grid[0] * (y + grid[1] * z);
+}
+
+/**
+ * Blocks of a grid worth running, ascending and distinct: the first and the last, the other corners, the middles of the
+ * edges, the centre, then random ones. All blocks when the grid has no more than `count`.
+ */
+export function sampleBlocks(grid: Dim3, options: BlockSampleOptions = {}): number[] {
+  const total = grid[0] * grid[1] * grid[2];
+  const count = Math.max(2, options.count ?? 32);
+  if (total <= count) return Array.from({ length: total }, (_, index) => index);
+  const chosen = new Set<number>();
+  const step = [1, grid[0], grid[0] * grid[1]];
+  const take = (position: Dim3): void => {
+    const index = blockIndex(grid, position);
+    if (chosen.size < count) chosen.add(index);
+    if (options.neighbours !== true) return;
+    for (let axis = 0; axis < 3; axis++) {
+      const beside = position[axis]! + 1 < grid[axis]! ? index + step[axis]! : index - step[axis]!;
+      if (grid[axis]! > 1 && chosen.size < count) chosen.add(beside);
+    }
+  };
+  for (const position of places(grid)) take(position);
+  const random = generator(options.seed ?? 1);
+  // Few blocks may be left to find: then walk on from where the generator points.
+  while (chosen.size < count) {
+    let index = Math.floor(random() * total);
+    while (chosen.has(index)) index = (index + 1) % total;
+    take([index % grid[0], Math.floor(index / grid[0]) % grid[1], Math.floor(index / (grid[0] * grid[1]))]);
+  }
+  return [...chosen].sort((a, b) => a - b);
+}
+
+/** Corners (the first and the last block first), middles of edges and faces, the centre. */
+function places(grid: Dim3): Dim3[] {
+  const ends = grid.map((size) => [...new Set([0, size - 1, Math.floor(size / 2)])]);
+  const found: { position: Dim3; middles: number; order: number }[] = [];
+  for (const z of ends[2]!) {
+    for (const y of ends[1]!) {
+      for (const x of ends[0]!) {
+        const position: Dim3 = [x, y, z];
+        const middles = position.filter((at, axis) => at !== 0 && at !== grid[axis]! - 1).length;
+        const isEnd = position.every((at, axis) => at === grid[axis]! - 1) || position.every((at) => at === 0);
+        found.push({ position, middles: isEnd ? -1 : middles, order: found.length });
+      }
+    }
+  }
+  return found.sort((a, b) => a.middles - b.middles || a.order - b.order).map(({ position }) => position);
+}
+
+/** Numbers in [0, 1) from a seed (mulberry32). */
+function generator(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
