@@ -8,6 +8,7 @@ import { optimize } from './commands/optimize.ts';
 import { sanitize } from './commands/sanitize.ts';
 import { sentenceOf } from './failure.ts';
 import { placesIn } from './places.ts';
+import { taking } from './task-options.ts';
 import { version } from './version.ts';
 
 function count(text: string): number {
@@ -24,10 +25,6 @@ function seconds(text: string): number {
 }
 
 const gpu = () => new Option('--gpu <id>', 'target GPU').choices(gpuTargets.map(({ id }) => id)).default('h100');
-const scale = () =>
-  new Option('--scale <operations>', "shrink the task's shapes until it needs at most this many operations").argParser(
-    count,
-  );
 const json = () => new Option('--json', 'print one JSON object on standard output and nothing else').default(false);
 
 /** Runs the command line and gives the exit code. */
@@ -56,12 +53,9 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride();
   const places = () => placesIn(program.opts<{ home: string }>().home);
 
-  program
-    .command('optimize')
+  taking(program.command('optimize'))
     .description('PyTorch in, the best verified CUDA kernel out, with the evidence')
-    .argument('<task>', "a PyTorch file in KernelBench's form")
     .addOption(gpu())
-    .addOption(scale())
     .option('--budget <seconds>', 'time to search for', seconds, 60)
     .option('--judgements <count>', 'most candidates to judge', count, 60)
     .option('--seed <number>', 'seed of the search (not of the judge)', count, 1)
@@ -69,24 +63,16 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--output <file>', 'where to write the best kernel (default: in the run folder)')
     .addOption(json())
     .action((task, options) => run(optimize(task, options, places(), interruption.signal)));
-  program
-    .command('judge')
+  taking(program.command('judge'))
     .description('is this kernel right? A verdict with reasons (exit code 0 accepted, 1 rejected, 2 not judged)')
-    .argument('<task>', "a PyTorch file in KernelBench's form")
     .argument('<kernel>', 'CUDA C++ in the form of a PyTorch extension')
     .addOption(gpu())
-    .addOption(scale())
     .option('--timing', 'say where the time went', false)
     .addOption(json())
     .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
-  program
-    .command('task')
-    .description('about a task file')
-    .command('inspect')
+  taking(program.command('task').description('about a task file').command('inspect'))
     .description('print its graph, the signature a candidate must have, and its floor')
-    .argument('<task>', "a PyTorch file in KernelBench's form")
     .addOption(gpu())
-    .addOption(scale())
     .addOption(json())
     .action((task, options) => run(inspect(task, options, places())));
   program

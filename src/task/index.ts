@@ -38,7 +38,7 @@ export {
   tensorBytes,
 } from './operators/tensor.ts';
 export { workOf } from './scale.ts';
-export { type LoadOptions, loadTask, outputSpecs, signatureOf } from './task.ts';
+export { type LoadOptions, loadTask, outputSpecs, signatureOf, taskConfigurations } from './task.ts';
 export { DEFAULT_LIMITS, type SandboxLimits } from './trace/sandbox.ts';
 export { TaskError, type TaskErrorKind } from './trace/task-error.ts';
 export type * from './types.ts';

@@ -1,7 +1,7 @@
 /** Loading a task: file to graph to the signature that candidates are written against. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { findTask, type Settings, settingsText } from './configurations.ts';
 import { findScale } from './scale.ts';
 import type { SandboxLimits } from './trace/sandbox.ts';
 import { TaskError } from './trace/task-error.ts';
@@ -15,6 +15,8 @@ export interface LoadOptions {
   scale?: number;
   /** Arithmetic a candidate may use inside; fp32 when absent. */
   precision?: PrecisionPolicy;
+  /** Which configuration of a task that has several, from 0; the first when absent. */
+  configuration?: number;
   limits?: SandboxLimits;
 }
 
@@ -43,39 +45,69 @@ export function outputSpecs(graph: Graph): TensorSpec[] {
   return graph.outputs.map((id) => wanted.get(id)!);
 }
 
-/** What a candidate is called with: inputs, then parameters and buffers in the model's order; scalars by name. */
-export function signatureOf(graph: Graph, scalars: readonly InitScalar[]): Signature {
+/**
+ * What a candidate is called with: inputs, then parameters and buffers in the model's order; scalars by name, in the functional form
+ * in the order of `fn`'s arguments.
+ */
+export function signatureOf(graph: Graph, scalars: readonly InitScalar[], functional = false): Signature {
   return {
     tensors: [
       ...graph.inputs.map(({ name, spec }) => ({ name, role: 'input' as const, spec })),
       ...graph.parameters.map(({ name, kind, spec }) => ({ name, role: kind, spec })),
     ],
     scalars,
+    ...(functional && { scalarsBy: 'position' as const }),
     outputs: outputSpecs(graph),
   };
 }
 
+/** What a task is made of, before it is traced. */
+interface TaskText {
+  name: string;
+  source: string;
+  settings?: Settings;
+}
+
+function readTask(path: string, wanted: number | undefined): TaskText {
+  const { file, name, configurations } = findTask(path);
+  const index = wanted ?? 0;
+  const settings = configurations[index];
+  if (settings === undefined && wanted !== undefined && !(wanted === 0 && configurations.length === 0)) {
+    const there = configurations.length === 0 ? 'has none' : `has ${configurations.length}, from 0`;
+    throw new TaskError('invalid', `There is no configuration ${wanted}: the task ${name} ${there}.`);
+  }
+  return { name: index === 0 ? name : `${name}-configuration-${index}`, source: readSource(file), settings };
+}
+
+/** The configurations of a task, in words: `batch_size = 8, dim = 64`. Empty for a file that sets its own sizes. Throws TaskError. */
+export function taskConfigurations(path: string): string[] {
+  return findTask(path).configurations.map(settingsText);
+}
+
 /**
- * Load a task from a file, or from text with a name. The file is run in a sandbox (trace/), never on the host.
+ * Load a task from a file, a folder in robust-kbench's form, or text with a name. The file is run in a sandbox (trace/), never on the host.
  * Throws TaskError, a sentence with the line of the file.
  */
-export async function loadTask(from: string | { name: string; source: string }, options: LoadOptions): Promise<Task> {
-  const { name, source } =
-    typeof from === 'string' ? { name: basename(from).replace(/\.py$/, ''), source: readSource(from) } : from;
-  const tracer = new FileTracer(`${name}.py`, source, options.cacheDir, options.limits);
+export async function loadTask(from: string | TaskText, options: LoadOptions): Promise<Task> {
+  const { name, source, settings } = typeof from === 'string' ? readTask(from, options.configuration) : from;
+  const { precision = 'fp32', limits } = options;
+  const tracer = new FileTracer(`${name}.py`, source, options.cacheDir, { limits, settings });
   try {
     const whole = await tracer.trace();
     const { traced, scaled } =
       options.scale === undefined ? { traced: whole, scaled: [] } : await findScale(tracer, whole, options.scale);
-    const hash = createHash('sha256').update(source).update('\0').update(JSON.stringify(scaled)).digest('hex');
+    const hash = createHash('sha256').update(source).update('\0').update(JSON.stringify(scaled));
+    if (settings) hash.update('\0').update(JSON.stringify(settings));
+    if (precision !== 'fp32') hash.update('\0').update(precision);
     return {
       name,
       source,
-      hash,
+      hash: hash.digest('hex'),
       graph: traced.graph,
-      signature: signatureOf(traced.graph, traced.scalars),
-      precision: options.precision ?? 'fp32',
+      signature: signatureOf(traced.graph, traced.scalars, traced.functional),
+      precision,
       scaled,
+      ...(settings && { configuration: settingsText(settings) }),
     };
   } finally {
     await tracer.close();

@@ -117,6 +117,8 @@ export interface SignatureTensor {
 export interface Signature {
   tensors: readonly SignatureTensor[];
   scalars: readonly InitScalar[];
+  /** How a candidate's parameters that are no tensors find their scalars: by name (absent), or in order (the functional form). */
+  scalarsBy?: 'name' | 'position';
   outputs: readonly TensorSpec[];
 }
 
@@ -129,11 +131,13 @@ export interface Task {
   name: string;
   /** The file's text as read. */
   source: string;
-  /** SHA-256 of the source and of the scale, hex. */
+  /** SHA-256 of the source, the scale, the configuration and the precision, hex. */
   hash: string;
   graph: Graph;
   signature: Signature;
   precision: PrecisionPolicy;
   /** Constants of the file that `--scale` changed: name, from, to. Empty at the file's own shapes. */
   scaled: readonly { name: string; from: number; to: number }[];
+  /** The configuration of a task that has several, in words. */
+  configuration?: string;
 }

@@ -1,19 +1,19 @@
 /** `assay task inspect task.py`: the graph, the signature a candidate must have, and the floor. */
-import { floor, type Graph, loadTask, type Task, type TensorSpec } from '../../task/index.ts';
+import { floor, type Graph, type Task, type TensorSpec } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import type { Places } from '../places.ts';
+import { type TaskOptions, taskFrom } from '../task-options.ts';
 import { printable, time } from '../terminal/format.ts';
 
-export interface InspectOptions {
+export interface InspectOptions extends TaskOptions {
   gpu: string;
-  scale?: number;
   json: boolean;
 }
 
 /** Prints; always 0, as a task that cannot be read is an error. */
 export async function inspect(taskFile: string, options: InspectOptions, places: Places): Promise<number> {
   const target = gpuTarget(options.gpu);
-  const task = await loadTask(taskFile, { cacheDir: places.traces, scale: options.scale });
+  const task = await taskFrom(taskFile, options, places);
   const least = floor(task, target);
   if (options.json) {
     const { name, hash, signature, graph, scaled } = task;

@@ -10,15 +10,15 @@ import {
   judge as judgeCandidate,
   limitsFor,
 } from '../../judge/index.ts';
-import { floor, loadTask } from '../../task/index.ts';
+import { floor } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import type { Places } from '../places.ts';
+import { type TaskOptions, taskFrom } from '../task-options.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, significant, time, wrap } from '../terminal/format.ts';
 
-export interface JudgeOptions {
+export interface JudgeOptions extends TaskOptions {
   gpu: string;
-  scale?: number;
   json: boolean;
   timing: boolean;
 }
@@ -37,7 +37,7 @@ export async function judge(
   const target = gpuTarget(options.gpu);
   const candidateSource = readFileSync(kernelFile, 'utf8');
   const started = performance.now();
-  const task = await loadTask(taskFile, { cacheDir: places.traces, scale: options.scale });
+  const task = await taskFrom(taskFile, options, places);
   const traced = performance.now() - started;
   const device = createVirtualDevice({ gpu: options.gpu });
   try {

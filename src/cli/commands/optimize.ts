@@ -5,17 +5,17 @@ import { Archive } from '../../archive/index.ts';
 import { type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
 import { EventStream } from '../../events/index.ts';
 import { evidencePage } from '../../judge/index.ts';
-import { loadTask, specText, type Task } from '../../task/index.ts';
+import { specText, type Task } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import type { Places } from '../places.ts';
+import { type TaskOptions, taskFrom } from '../task-options.ts';
 import { type Colours, coloursFor } from '../terminal/colour.ts';
 import { printable, significant, time, wrap } from '../terminal/format.ts';
 import { OptimizeView } from '../terminal/optimize-view.ts';
 import { Painter } from '../terminal/painter.ts';
 
-export interface OptimizeOptions {
+export interface OptimizeOptions extends TaskOptions {
   gpu: string;
-  scale?: number;
   budget: number;
   judgements: number;
   seed: number;
@@ -75,9 +75,9 @@ export async function optimize(
   }
 }
 
-async function traced(file: string, { scale }: OptimizeOptions, places: Places, events: EventStream): Promise<Task> {
+async function traced(file: string, options: OptimizeOptions, places: Places, events: EventStream): Promise<Task> {
   const started = performance.now();
-  const task = await loadTask(file, { cacheDir: places.traces, scale });
+  const task = await taskFrom(file, options, places);
   const ms = performance.now() - started;
   const { graph, signature, name, scaled } = task;
   const inputs = signature.tensors.map((tensor) => `${tensor.name} ${specText(tensor.spec)}`);

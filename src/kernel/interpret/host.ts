@@ -208,7 +208,7 @@ function entryOf(m: Machine, name: string, value: Value, line: number): Entry {
 }
 
 /**
- * Tensors go to tensor parameters in order, scalars to the others by name. Buffers called `num_batches_tracked`, which no
+ * Tensors go to tensor parameters in order, scalars to the others by name (in the functional form in order too). Buffers called `num_batches_tracked`, which no
  * kernel needs, may be left out; nothing else may.
  */
 function bindArguments(m: Machine, entry: Entry, signature: Signature): Operand[] {
@@ -229,6 +229,7 @@ function bindArguments(m: Machine, entry: Entry, signature: Signature): Operand[
     );
   }
   const queue = [...given];
+  const inOrder = signature.scalarsBy === 'position' ? [...signature.scalars] : undefined;
   return entry.parameters.map((parameter, i) => {
     const type = types[i] as CppType;
     if (isTensorType(type)) {
@@ -238,14 +239,14 @@ function bindArguments(m: Machine, entry: Entry, signature: Signature): Operand[
         type.kind === 'optional' ? { kind: 'optional', of: type.of, cell: cell(type.of, value) } : value;
       return { cell: cell(type, held), value: held };
     }
-    const scalar = signature.scalars.find((s) => s.name === parameter.name);
+    const scalar = inOrder ? inOrder.shift() : signature.scalars.find((s) => s.name === parameter.name);
     if (scalar) {
       const value = scalarValue(scalar, type, parameter.line);
       return { cell: cell(type, value), value };
     }
     if (parameter.default) return { value: convert(evaluate(m, parameter.default, m.globals), type, parameter.line) };
     throw invalid(
-      `the parameter ${parameter.name} of ${entry.name} is no scalar of the task's __init__; expected ${describeSignature(signature)}`,
+      `the parameter ${parameter.name} of ${entry.name} is no scalar of the task; expected ${describeSignature(signature)}`,
       parameter.line,
     );
   });

@@ -62,6 +62,7 @@ export const answerSchema = z.union([
       }),
     ),
     constants: z.array(z.strictObject({ name, value: z.int(), line: z.int() })),
+    functional: z.boolean(),
   }),
   z.strictObject({
     error: z.strictObject({

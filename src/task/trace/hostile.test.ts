@@ -197,7 +197,7 @@ describe('task files that cannot be tasks', () => {
 
   /** Refused by a sandbox of its own. */
   async function refusedAlone(source: string, limits = DEFAULT_LIMITS): Promise<TaskError> {
-    const tracer = new FileTracer('task.py', source, cacheDir, limits);
+    const tracer = new FileTracer('task.py', source, cacheDir, { limits });
     try {
       return await refused(() => tracer.trace());
     } finally {

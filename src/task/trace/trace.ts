@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import type { Settings } from '../configurations.ts';
 import type { Graph, InitScalar } from '../types.ts';
 import { answerSchema, checkGraph } from './graph-check.ts';
 import { DEFAULT_LIMITS, Sandbox, type SandboxLimits, tracerVersion } from './sandbox.ts';
@@ -20,6 +21,8 @@ export interface Traced {
   graph: Graph;
   scalars: InitScalar[];
   constants: SizeConstant[];
+  /** The file is in the functional form: the model calls `fn`, and a candidate takes what `fn` is given, in that order. */
+  functional: boolean;
 }
 
 /** Traces one file, at its own sizes or with some constants replaced. */
@@ -28,10 +31,17 @@ export class FileTracer {
   readonly #source: string;
   readonly #cacheDir: string;
   readonly #limits: SandboxLimits;
+  readonly #settings: Settings | undefined;
   #sandbox: Promise<Sandbox> | undefined;
 
-  /** `name` is for messages; `cacheDir` keeps traces and the interpreter's snapshot, and may be shared. */
-  constructor(name: string, source: string, cacheDir: string, limits: SandboxLimits = DEFAULT_LIMITS) {
+  /** `name` is for messages; `cacheDir` keeps traces and the interpreter's snapshot, and may be shared; `settings` are keyword arguments. */
+  constructor(
+    name: string,
+    source: string,
+    cacheDir: string,
+    { limits = DEFAULT_LIMITS, settings }: { limits?: SandboxLimits; settings?: Settings } = {},
+  ) {
+    this.#settings = settings;
     this.#name = name;
     this.#source = source;
     this.#cacheDir = cacheDir;
@@ -40,7 +50,7 @@ export class FileTracer {
 
   /** The trace with these constants replaced. Throws TaskError. */
   async trace(overrides: Readonly<Record<string, number>> = {}): Promise<Traced> {
-    const request = JSON.stringify({ source: this.#source, overrides });
+    const request = JSON.stringify({ source: this.#source, overrides, settings: this.#settings });
     const key = createHash('sha256').update(`${tracerVersion}\n${request}`).digest('hex');
     const file = join(this.#cacheDir, `trace-${key}.json`);
     const cached = this.#cached(file);
@@ -115,7 +125,7 @@ export function readAnswer(name: string, text: string): Traced {
   } catch (error) {
     throw new TaskError('invalid', `${name}: the traced graph does not check: ${(error as Error).message}`);
   }
-  return { graph, scalars: parsed.scalars as InitScalar[], constants: parsed.constants };
+  return { graph, scalars: parsed.scalars as InitScalar[], constants: parsed.constants, functional: parsed.functional };
 }
 
 function explain(name: string, { kind, message, line, column, text }: TracerError): TaskError {

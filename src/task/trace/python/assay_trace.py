@@ -331,7 +331,7 @@ def _flat(value, torch, found):
     return found
 
 
-def _call(module, name, default=None):
+def _call(module, name, settings, default=None):
     f = getattr(module, name, None)
     if f is None:
         if default is None:
@@ -340,16 +340,78 @@ def _call(module, name, default=None):
                 f'the file defines no {name}; a task has a class Model(nn.Module), get_inputs() and get_init_inputs()',
             )
         return default
-    value = f()
+    value = f(**_taken(f, settings))
     if not isinstance(value, (list, tuple)):
         raise TaskFault('invalid', f'{name}() returned a {type(value).__name__}; it must return a list')
     return list(value)
 
 
+def _taken(f, settings):
+    """Those of a configuration's settings that a function takes: one configuration is written for the model and its inputs together."""
+    parameters = inspect.signature(f).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return settings
+    return {p.name: settings[p.name] for p in parameters if p.name in settings}
+
+
+class _Functional:
+    """Stands for the functional form's `fn`: the arguments that the model calls it with, in order, are what a candidate is called with."""
+
+    def __init__(self, fn, torch):
+        self.fn, self.torch = fn, torch
+        self.arguments = self.results = None
+
+    def __call__(self, *args, **kw):
+        if self.arguments is not None:
+            raise TaskFault('unsupported', 'forward calls fn more than once; a candidate stands for one call of it')
+        bound = inspect.signature(self.fn).bind(*args, **kw)
+        self.arguments = dict(bound.arguments)
+        value = self.fn(*args, **kw)
+        self.results = [t._id() for t in _flat(value, self.torch, [])]
+        return value
+
+
+def _functional(model, torch):
+    """The recorder of a model whose forward takes the function to call as `fn`, else None."""
+    default = getattr(inspect.signature(model.forward).parameters.get('fn'), 'default', None)
+    return _Functional(default, torch) if isinstance(default, types.FunctionType) else None
+
+
+def _called_with(functional, outputs, inputs, parameters):
+    """Inputs, parameters and scalars of the functional form, in the order of fn's arguments."""
+    record, torch = sys.modules['torch._record'], functional.torch
+    if functional.arguments is None:
+        raise TaskFault('unsupported', 'forward takes fn but does not call it')
+    if functional.results != outputs:
+        raise TaskFault(
+            'unsupported',
+            'forward computes with what fn returns; in the functional form it returns that as it is',
+        )
+    known = {entry[0]: entry for entry in [*inputs, *parameters]}
+    taken, kept, scalars = [], [], []
+    for name, value in functional.arguments.items():
+        if isinstance(value, torch.Tensor):
+            entry = known.get(value._id())
+            if entry is None:
+                raise record.unsupported(
+                    f'the argument {name} of fn, which is computed from others', 'pass inputs, parameters and numbers'
+                )
+            if entry in inputs and kept:
+                raise record.unsupported(f'the argument {name} of fn, an input after a parameter', 'put inputs first')
+            (taken if entry in inputs else kept).append(entry)
+        elif _scalar(value):
+            scalars.append({'name': name, 'value': record.plain(value)})
+        else:
+            raise record.unsupported(f'the argument {name} of fn, a {type(value).__name__}')
+    return taken, kept, scalars
+
+
 def _arguments(rec, torch, model, given):
     """Inputs as arguments of the traced function: (call arguments, graph inputs, scalars)."""
     record, tensor = sys.modules['torch._record'], sys.modules['torch._tensor']
-    parameters = [p for p in inspect.signature(model.forward).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    parameters = [
+        p for p in inspect.signature(model.forward).parameters.values() if p.kind is not p.KEYWORD_ONLY and p.name != 'fn'
+    ]
     call, inputs, scalars = [], [], []
     for i, x in enumerate(given):
         p = parameters[min(i, len(parameters) - 1)] if parameters else None
@@ -373,7 +435,7 @@ def _arguments(rec, torch, model, given):
     return call, inputs, scalars
 
 
-def _run(source, overrides):
+def _run(source, overrides, settings):
     record = sys.modules['torch._record']
     torch = sys.modules['torch']
     rec = record.reset()
@@ -381,8 +443,17 @@ def _run(source, overrides):
     tree = ast.parse(source, TASK)
     sizes = constants(tree)
     listed = [{'name': name, 'value': node.value, 'line': node.lineno} for name, node in sizes.items()]
+    settings = {part: dict(given) for part, given in settings.items()}
+    for given in settings.values():
+        for name, value in given.items():
+            if type(value) is int and not any(c['name'] == name for c in listed):
+                listed.append({'name': name, 'value': value, 'line': 0})
     for name, value in overrides.items():
-        sizes[name].value = value
+        if name in sizes:
+            sizes[name].value = value
+        for given in settings.values():
+            if name in given:
+                given[name] = value
     module = types.ModuleType('assay_task')
     module.__dict__['__builtins__'] = _builtins()
     module.__dict__['__file__'] = TASK
@@ -393,10 +464,11 @@ def _run(source, overrides):
             'invalid',
             'the file defines no class Model(nn.Module); a task has one, with get_inputs() and get_init_inputs()',
         )
-    init = _call(module, 'get_init_inputs', [])
-    model = module.Model(*init)
-    given = _call(module, 'get_inputs')
-    bound = inspect.signature(module.Model.__init__).bind(model, *init)
+    init = _call(module, 'get_init_inputs', {}, [])
+    keywords = _taken(module.Model.__init__, settings.get('init', {}))
+    model = module.Model(*init, **keywords)
+    given = _call(module, 'get_inputs', settings.get('input', {}))
+    bound = inspect.signature(module.Model.__init__).bind(model, *init, **keywords)
     bound.apply_defaults()
     scalars = [
         {'name': name, 'value': record.plain(value)}
@@ -413,11 +485,15 @@ def _run(source, overrides):
         t._frozen = f'a write in place to the {kind} {name} in forward'
     call, inputs, extra = _arguments(rec, torch, model, given)
     rec.in_forward = True
-    outputs = _flat(model(*call), torch, [])
+    functional = _functional(model, torch)
+    outputs = [t._id() for t in _flat(model(*call, **({'fn': functional} if functional else {})), torch, [])]
     if not outputs:
         raise TaskFault('invalid', 'forward returns no tensor')
-    graph = _graph(rec, [t._id() for t in outputs], inputs, parameters)
-    return {'graph': graph, 'scalars': scalars + extra, 'constants': listed}
+    scalars += extra
+    if functional:
+        inputs, parameters, scalars = _called_with(functional, outputs, inputs, parameters)
+    graph = _graph(rec, outputs, inputs, parameters)
+    return {'graph': graph, 'scalars': scalars, 'constants': listed, 'functional': functional is not None}
 
 
 def _line_of(error):
@@ -456,7 +532,7 @@ def _explain(error):
 
 
 def trace(request):
-    """JSON {source, overrides} -> JSON {graph, scalars, constants} or {error: {kind, message, line, column?, text?}}."""
+    """JSON {source, overrides, settings} -> JSON {graph, scalars, constants, functional} or {error: {kind, message, line, column?, text?}}."""
     request = json.loads(request)
     dumps = json.dumps
     try:
@@ -464,7 +540,7 @@ def trace(request):
         before = _snapshot()
         error = result = None
         try:
-            result = _run(request['source'], request.get('overrides', {}))
+            result = _run(request['source'], request.get('overrides', {}), request.get('settings', {}))
         except BaseException as raised:  # SystemExit and KeyboardInterrupt too: the file may raise anything
             error = _explain(raised)
         changed = _tampered(before)

@@ -1,0 +1,50 @@
+/** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { loadTask, type PrecisionPolicy, type Task } from '../task/index.ts';
+import type { Places } from './places.ts';
+
+export interface TaskOptions {
+  scale?: number;
+  precision: PrecisionPolicy;
+  configuration?: number;
+}
+
+const precisions: readonly PrecisionPolicy[] = ['fp32', 'tf32', 'fp16', 'bf16'];
+
+function whole(least: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least || text.trim() === '')
+      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    return value;
+  };
+}
+
+/** Adds the task argument and its options to a command. */
+export function taking(command: Command): Command {
+  return command
+    .argument('<task>', "a PyTorch file in KernelBench's form, or a folder in robust-kbench's")
+    .addOption(
+      new Option(
+        '--scale <operations>',
+        "shrink the task's shapes until it needs at most this many operations",
+      ).argParser(whole(1)),
+    )
+    .addOption(
+      new Option('--precision <policy>', 'arithmetic that a kernel may use inside').choices(precisions).default('fp32'),
+    )
+    .addOption(
+      new Option('--configuration <number>', 'which configuration of a task that lists several, from 0').argParser(
+        whole(0),
+      ),
+    );
+}
+
+/** Loads the task that a command was given. Throws TaskError. */
+export function taskFrom(
+  file: string,
+  { scale, precision, configuration }: TaskOptions,
+  places: Places,
+): Promise<Task> {
+  return loadTask(file, { cacheDir: places.traces, scale, precision, configuration });
+}
