@@ -6,14 +6,9 @@ export interface BlockSampleOptions {
   count?: number;
   /** Seed of the random blocks (default 1): another seed, other blocks. */
   seed?: number;
-  /**
-   * Takes blocks together with their neighbours along each axis. A profile needs them: what neighbours read in common tells how
-   * much a whole wave of blocks reads (default false).
-   */
-  neighbours?: boolean;
 }
 
-/** Linear indices of a block's position in its grid. */
+/** Linear index of a block's position in its grid. */
 export function blockIndex(grid: Dim3, [x, y, z]: Dim3): number {
   return x + grid[0] * (y + grid[1] * z);
 }
@@ -27,23 +22,36 @@ export function sampleBlocks(grid: Dim3, options: BlockSampleOptions = {}): numb
   const count = Math.max(2, options.count ?? 32);
   if (total <= count) return Array.from({ length: total }, (_, index) => index);
   const chosen = new Set<number>();
-  const step = [1, grid[0], grid[0] * grid[1]];
-  const take = (position: Dim3): void => {
-    const index = blockIndex(grid, position);
-    if (chosen.size < count) chosen.add(index);
-    if (options.neighbours !== true) return;
-    for (let axis = 0; axis < 3; axis++) {
-      const beside = position[axis]! + 1 < grid[axis]! ? index + step[axis]! : index - step[axis]!;
-      if (grid[axis]! > 1 && chosen.size < count) chosen.add(beside);
-    }
-  };
-  for (const position of places(grid)) take(position);
+  for (const position of places(grid)) if (chosen.size < count) chosen.add(blockIndex(grid, position));
   const random = generator(options.seed ?? 1);
   // Few blocks may be left to find: then walk on from where the generator points.
   while (chosen.size < count) {
     let index = Math.floor(random() * total);
     while (chosen.has(index)) index = (index + 1) % total;
-    take([index % grid[0], Math.floor(index / grid[0]) % grid[1], Math.floor(index / (grid[0] * grid[1]))]);
+    chosen.add(index);
+  }
+  return [...chosen].sort((a, b) => a - b);
+}
+
+/**
+ * Blocks that stand for the whole grid in a profile: evenly spread over it, each with the next block along every axis, because
+ * what neighbours touch in common tells what a whole wave of blocks touches. Ascending and distinct, about `count` (at least
+ * one with its neighbours); all blocks when the grid has no more than `count`.
+ */
+export function typicalBlocks(grid: Dim3, count: number): number[] {
+  const total = grid[0] * grid[1] * grid[2];
+  if (total <= count) return Array.from({ length: total }, (_, index) => index);
+  const step = [1, grid[0], grid[0] * grid[1]];
+  const axes = [0, 1, 2].filter((axis) => grid[axis]! > 1);
+  const anchors = Math.max(1, Math.floor(count / (1 + axes.length)));
+  const chosen = new Set<number>();
+  for (let k = 0; k < anchors; k++) {
+    // The middles of equal parts of the grid; the last place along an axis has its neighbour before it.
+    let index = Math.floor(((k + 0.5) * total) / anchors);
+    for (const axis of axes)
+      if (Math.floor(index / step[axis]!) % grid[axis]! === grid[axis]! - 1) index -= step[axis]!;
+    chosen.add(index);
+    for (const axis of axes) chosen.add(index + step[axis]!);
   }
   return [...chosen].sort((a, b) => a - b);
 }

@@ -130,6 +130,12 @@ export class VirtualGpu {
     module.resetGlobals(this.memory);
   }
 
+  /** Whether a kernel has a barrier over the whole grid, so that part of its blocks cannot run without the others. */
+  hasGridBarrier(module: LoadedModule, kernelName: string): boolean {
+    const kernel = module.ptx.functions.get(kernelName);
+    return kernel !== undefined && waitsForGrid(module, kernel);
+  }
+
   /** A module's global variable: its address and size; undefined when it has none of that name. */
   global(module: LoadedModule, name: string): { pointer: DevicePointer; bytes: number } | undefined {
     const found = module.global(name);
@@ -309,18 +315,20 @@ function requireWholeGrid(module: LoadedModule, kernel: PtxFunction, config: Lau
   const alone = config.written === 'blocks' && total > 1;
   const left = config.blocks !== undefined && new Set(config.blocks).size < total;
   if (!alone && !left) return;
-  const functions = [kernel, ...[...module.ptx.functions.values()].filter((fn) => !fn.entry)];
-  if (functions.some((fn) => fn.instructions.some(readsGridWorkspace)))
+  if (waitsForGrid(module, kernel))
     throw new RangeError(
       `${kernel.name} has a barrier over the whole grid: its blocks wait for each other. Run all ${total} blocks in one launch.`,
     );
 }
 
 /** Only a grid-wide barrier needs the address of the grid's workspace. */
-function readsGridWorkspace({ src }: Instruction): boolean {
-  return src.some(
-    (operand) => operand.kind === 'special' && (operand.register === 'envreg1' || operand.register === 'envreg2'),
-  );
+function waitsForGrid(module: LoadedModule, kernel: PtxFunction): boolean {
+  const readsWorkspace = ({ src }: Instruction): boolean =>
+    src.some(
+      (operand) => operand.kind === 'special' && (operand.register === 'envreg1' || operand.register === 'envreg2'),
+    );
+  const functions = [kernel, ...[...module.ptx.functions.values()].filter((fn) => !fn.entry)];
+  return functions.some((fn) => fn.instructions.some(readsWorkspace));
 }
 
 /** A result, or the CannotRun that was thrown instead. */

@@ -1,5 +1,5 @@
 /** `assay/vgpu`: a CUDA GPU in software. PTX in; launches run; findings and profiles out. */
-export { type BlockSampleOptions, blockIndex, sampleBlocks } from './block-sample.ts';
+export { type BlockSampleOptions, blockIndex, sampleBlocks, typicalBlocks } from './block-sample.ts';
 export { CannotRun } from './executable.ts';
 export { VirtualGpu, type VirtualGpuOptions } from './gpu.ts';
 export { LoadedModule, type UnsupportedInstruction } from './loader.ts';

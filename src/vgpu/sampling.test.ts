@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { sampleBlocks } from './block-sample.ts';
+import { sampleBlocks, typicalBlocks } from './block-sample.ts';
 import { VirtualGpu } from './gpu.ts';
 import { arg, bytesOf, compileCuda, f32Of, skipWithoutNvcc } from './nvcc-testing.ts';
 import type { Dim3, Executor, LaunchConfig, WrittenBytes } from './types.ts';
@@ -304,12 +304,22 @@ describe('the choice of blocks', () => {
   it('gives distinct, ascending blocks of the grid, as many as asked for or all', () => {
     const size = fc.integer({ min: 1, max: 40 });
     fc.assert(
-      fc.property(size, size, size, fc.integer({ min: 2, max: 200 }), fc.boolean(), (x, y, z, count, neighbours) => {
-        const blocks = sampleBlocks([x, y, z], { count, neighbours });
-        assert.equal(blocks.length, Math.min(count, x * y * z));
-        assert.ok(blocks.every((block, i) => block < x * y * z && (i === 0 || block > blocks[i - 1]!)));
-        assert.ok(blocks.includes(0));
+      fc.property(size, size, size, fc.integer({ min: 2, max: 200 }), (x, y, z, count) => {
+        const total = x * y * z;
+        const blocks = sampleBlocks([x, y, z], { count });
+        assert.equal(blocks.length, Math.min(count, total));
+        assert.deepEqual([blocks[0], blocks.at(-1)], [0, total - 1]);
+        const typical = typicalBlocks([x, y, z], count);
+        assert.ok(typical.length <= Math.max(count, 4) && (total > count || typical.length === total));
+        for (const chosen of [blocks, typical])
+          assert.ok(chosen.every((block, i) => block >= 0 && block < total && (i === 0 || block > chosen[i - 1]!)));
       }),
     );
+  });
+
+  it('takes typical blocks with their neighbours along every axis', () => {
+    assert.deepEqual(typicalBlocks([100, 1, 1], 4), [25, 26, 75, 76]);
+    assert.deepEqual(typicalBlocks([10, 10, 1], 3), [50, 51, 60]);
+    assert.deepEqual(typicalBlocks([2, 2, 2], 7), [0, 1, 2, 4]);
   });
 });

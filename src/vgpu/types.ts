@@ -83,7 +83,39 @@ export interface Finding {
   count: number;
 }
 
-/** Dynamic facts of one launch, extrapolated from `sampledBlocks` to all blocks. Counts are per launch. */
+/** What a launch does with one allocation, in sectors of 32 bytes. */
+export interface AllocationTraffic {
+  readonly name: string;
+  readonly bytes: number;
+  readonly loadSectors: number;
+  readonly storeSectors: number;
+  readonly atomicSectors: number;
+  /** Bytes of distinct sectors touched: exact when every block ran, else estimated from what neighbours share. */
+  readonly uniqueBytes: number;
+  /** Bytes of distinct sectors that a block touches, on average. */
+  readonly bytesPerBlock: number;
+  /** The part of a block's sectors that the next block along x, y, z touches too, 0 to 1. Needs neighbours in the sample. */
+  readonly sharedWithNeighbour: readonly [x: number, y: number, z: number];
+}
+
+/** An instruction that moves more sectors, or takes more passes over shared memory, than its bytes need. */
+export interface HotInstruction {
+  readonly source: { readonly file: string; readonly line: number } | undefined;
+  readonly ptxLine: number;
+  readonly instruction: string;
+  readonly requests: number;
+  readonly sectors: number;
+  /** Sectors that hold as many bytes as the lanes asked for. */
+  readonly idealSectors: number;
+  readonly wavefronts: number;
+  /** Passes over shared memory without bank conflicts. */
+  readonly idealWavefronts: number;
+}
+
+/**
+ * Dynamic facts of one launch. Exact for the blocks that ran; counts are extrapolated from `sampledBlocks` to all blocks.
+ * A request is one instruction of one warp. Counts are of PTX: what ptxas merges, hoists or removes is still counted.
+ */
 export interface LaunchProfile {
   kernel: string;
   grid: Dim3;
@@ -94,17 +126,67 @@ export interface LaunchProfile {
   warpInstructions: number;
   /** Warp instructions by class: `fp32`, `fp64`, `fp16`, `int`, `special`, `load`, `store`, `atomic`, `branch`, `barrier`, `shuffle`, `tensor`, `other`. */
   byClass: Readonly<Record<string, number>>;
+  /** Loads and stores of global memory, without atomics. Coalescing is bytes over 32 times sectors. */
   global: {
     loadRequests: number;
     loadSectors: number;
+    /** Bytes that the lanes asked for, each lane's counted. */
+    loadBytes: number;
     storeRequests: number;
     storeSectors: number;
+    storeBytes: number;
+    /** Bytes of distinct sectors touched by the launch, atomics included. */
     uniqueBytes: number;
   };
-  shared: { accesses: number; bankConflictCycles: number };
-  atomics: number;
+  allocations: readonly AllocationTraffic[];
+  /**
+   * How soon a block asks for a sector again: entry 0 counts requests for the sector used last, entry k those after at least
+   * 2^(k-1) and fewer than 2^k other sectors. A first use in a block is in none. `others` are stores and atomics.
+   */
+  reuse: { loads: readonly number[]; others: readonly number[] };
+  shared: {
+    /** Requests, atomics included. */
+    accesses: number;
+    /** Passes over the banks: an access of 16 bytes a lane takes four even without conflicts. */
+    wavefronts: number;
+    /** Passes beyond those that a request without conflicts takes. */
+    bankConflictCycles: number;
+    /** The worst conflict seen: distinct words in one bank in one pass (1 is none); not scaled. */
+    worstWays: number;
+  };
+  atomics: {
+    /** On global memory: requests, updates by lanes, sectors. */
+    requests: number;
+    operations: number;
+    sectors: number;
+    /** Updates of an address that another lane of the same request updates too. */
+    sameAddress: number;
+    /** Turns that requests wait because lanes update the same address: the most lanes at one, less one. */
+    serialised: number;
+    /** Updates of the most updated address. */
+    hottestUpdates: number;
+    sharedRequests: number;
+    sharedOperations: number;
+  };
+  /** Local memory (arrays with indices not known to the compiler; spills are not in PTX). */
+  local: { loadRequests: number; storeRequests: number; sectors: number };
+  /** Waits at block barriers, in warp instructions: what the slowest warp did since its last barrier, less what each did. */
+  barriers: {
+    /** Arrivals of warps. */
+    arrivals: number;
+    waitedInstructions: number;
+    /** The slowest warp's instructions, for each arrival: waited over this is the part of the time spent waiting. */
+    longestInstructions: number;
+  };
+  /** Products on the tensor cores by the type of the multiplied elements; multiply-adds of all lanes together. */
+  tensor: Readonly<Record<string, { readonly instructions: number; readonly multiplyAdds: number }>>;
+  /** Asynchronous copies from global to shared memory (or back, in bulk); their sectors are in `global`. */
+  asyncCopies: { requests: number; bytes: number };
   divergentBranches: number;
+  /** Conditional branches. */
   branches: number;
+  /** The instructions that waste most memory traffic, worst first. */
+  hot: readonly HotInstruction[];
 }
 
 /** A time from the performance model. Never a measurement, never the ground of a claim. */

@@ -12,26 +12,39 @@ const elementsPerThread = 4;
 
 /** A fill of `tensor`. */
 export function fillProfile(tensor: PlanTensor): LaunchProfile {
-  return transferProfile('fill', elementCount(tensor), 0, sectors(tensor));
+  return transferProfile('fill', elementCount(tensor), undefined, tensor);
 }
 
 /** A copy, with conversion if the dtypes differ. */
 export function copyProfile(from: PlanTensor, to: PlanTensor): LaunchProfile {
-  return transferProfile('copy', elementCount(to), sectors(from), sectors(to));
+  return transferProfile('copy', elementCount(to), from, to);
 }
 
-/** 32-byte sectors requested: packed when contiguous, one an element when not. */
-function sectors(tensor: PlanTensor): number {
+/** What is moved of a tensor: 32-byte sectors are packed when it is contiguous, one an element when not. */
+function moved(tensor: PlanTensor | undefined): { bytes: number; sectors: number } {
+  if (tensor === undefined) return { bytes: 0, sectors: 0 };
   const count = elementCount(tensor);
-  return isContiguous(tensor) ? Math.ceil((count * elementBytes[tensor.dtype]) / 32) : count;
+  const bytes = count * elementBytes[tensor.dtype];
+  return { bytes, sectors: isContiguous(tensor) ? Math.ceil(bytes / 32) : count };
 }
 
-function transferProfile(kernel: string, count: number, loadSectors: number, storeSectors: number): LaunchProfile {
+function transferProfile(kernel: string, count: number, from: PlanTensor | undefined, to: PlanTensor): LaunchProfile {
   const blocks = Math.max(1, Math.ceil(count / (threads * elementsPerThread)));
   const warps = blocks * (threads / 32);
-  const loads = loadSectors > 0 ? warps * elementsPerThread : 0;
+  const [read, written] = [moved(from), moved(to)];
+  const loads = from === undefined ? 0 : warps * elementsPerThread;
   const stores = warps * elementsPerThread;
   const index = warps * elementsPerThread * 4;
+  const traffic = (name: string, { bytes, sectors }: typeof read, loadSectors: number, storeSectors: number) => ({
+    name,
+    bytes,
+    loadSectors,
+    storeSectors,
+    atomicSectors: 0,
+    uniqueBytes: 32 * sectors,
+    bytesPerBlock: (32 * sectors) / blocks,
+    sharedWithNeighbour: [0, 0, 0] as const,
+  });
   return {
     kernel,
     grid: [blocks, 1, 1],
@@ -43,14 +56,35 @@ function transferProfile(kernel: string, count: number, loadSectors: number, sto
     byClass: { load: loads, store: stores, int: index },
     global: {
       loadRequests: loads,
-      loadSectors,
+      loadSectors: read.sectors,
+      loadBytes: read.bytes,
       storeRequests: stores,
-      storeSectors,
-      uniqueBytes: 32 * (loadSectors + storeSectors),
+      storeSectors: written.sectors,
+      storeBytes: written.bytes,
+      uniqueBytes: 32 * (read.sectors + written.sectors),
     },
-    shared: { accesses: 0, bankConflictCycles: 0 },
-    atomics: 0,
+    allocations: [
+      ...(from === undefined ? [] : [traffic('source', read, read.sectors, 0)]),
+      traffic('target', written, 0, written.sectors),
+    ],
+    reuse: { loads: [], others: [] },
+    shared: { accesses: 0, wavefronts: 0, bankConflictCycles: 0, worstWays: 1 },
+    atomics: {
+      requests: 0,
+      operations: 0,
+      sectors: 0,
+      sameAddress: 0,
+      serialised: 0,
+      hottestUpdates: 0,
+      sharedRequests: 0,
+      sharedOperations: 0,
+    },
+    local: { loadRequests: 0, storeRequests: 0, sectors: 0 },
+    barriers: { arrivals: 0, waitedInstructions: 0, longestInstructions: 0 },
+    tensor: {},
+    asyncCopies: { requests: 0, bytes: 0 },
     divergentBranches: 0,
     branches: 0,
+    hot: [],
   };
 }

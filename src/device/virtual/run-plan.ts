@@ -18,7 +18,7 @@ import {
 import { poisonWord } from '../poison.ts';
 import type { Call, CallResult, RunRequest, RunResult, SealedOutput } from '../types.ts';
 import { copyProfile, fillProfile } from './copy-profile.ts';
-import { sampleBlocks } from './sample.ts';
+import { profileSample } from './sample.ts';
 import { elementCount, forEachElement, isContiguous } from './strided.ts';
 
 type Launch = Extract<PlanStep, { kind: 'launch' }>;
@@ -241,7 +241,8 @@ class PlanRun {
 
   #profileLaunch(step: Launch, instructions: number): ModelledLaunch {
     const total = step.grid[0] * step.grid[1] * step.grid[2];
-    const blocks = sampleBlocks(total, instructions / total);
+    const whole = this.#gpu.hasGridBarrier(this.#module, step.entry);
+    const blocks = whole ? undefined : profileSample(step.grid, instructions / total);
     const config = this.#launchConfig(step);
     const report = this.#gpu.launch(this.#module, step.entry, {
       ...config,

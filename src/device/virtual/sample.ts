@@ -1,15 +1,16 @@
 /** Which blocks of a launch the profiler runs in the interpreter. */
+import { type Dim3, typicalBlocks } from '../../vgpu/index.ts';
 
 /** Thread-instructions that the profiler spends on one launch. */
 const profileInstructions = 1_500_000;
+/** Blocks it runs at least, however long they are: one and its neighbours. */
+const fewestBlocks = 2;
 
 /**
- * Linear block indices, evenly spread over the grid from the first to the last, as many as the budget allows, at
- * least two; undefined when every block fits.
+ * Linear indices of as many typical blocks as the budget allows; undefined when every block fits.
  */
-export function sampleBlocks(totalBlocks: number, instructionsPerBlock: number): number[] | undefined {
-  const affordable = Math.max(2, Math.floor(profileInstructions / Math.max(instructionsPerBlock, 1)));
-  if (affordable >= totalBlocks) return undefined;
-  const step = (totalBlocks - 1) / (affordable - 1);
-  return Array.from({ length: affordable }, (_, index) => Math.round(index * step));
+export function profileSample(grid: Dim3, instructionsPerBlock: number): number[] | undefined {
+  const total = grid[0] * grid[1] * grid[2];
+  const affordable = Math.max(fewestBlocks, Math.floor(profileInstructions / Math.max(instructionsPerBlock, 1)));
+  return affordable >= total ? undefined : typicalBlocks(grid, affordable);
 }

@@ -7,7 +7,7 @@ import { addressStep, resolver } from './addressing.ts';
 import { type Assembler, lanesWhere } from './assembler.ts';
 import { type Environment, raceAccess } from './environment.ts';
 import type { Step } from './lane-loops.ts';
-import type { Warp } from './warp.ts';
+import { popcount, type Warp } from './warp.ts';
 
 interface PendingCopy {
   readonly target: number;
@@ -118,10 +118,10 @@ function copyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: AsyncCop
     targetAddress(warp, mask);
     const good = resolveTarget(warp, mask);
     const targets = env.physical.slice();
-    env.profiler?.access('shared', true, bytes, good, env);
+    env.profiler?.access(i, 'shared', true, bytes, good, warp, env);
     raceAccess(env, warp, good, bytes, 'write', 'shared', i);
     sourceAddress(warp, good);
-    env.profiler?.access('global', false, bytes, good, env);
+    let copied = 0;
     const ignored = ignore === undefined ? 0 : lanesWhere(warp.predicates, ignore);
     for (let l = 0, m = good; m !== 0; l++, m >>>= 1) {
       if ((m & 1) === 0) continue;
@@ -142,8 +142,13 @@ function copyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: AsyncCop
       }
       env.low[l] = start;
       if (!whole) continue;
+      if (wanted > 0) copied |= 1 << l;
       env.memory.markInitialised(targets[l]!, bytes, false);
       copies.thread(warp, l).open.push({ target: targets[l]!, source: start, bytes, sourceBytes: wanted });
     }
+    if (env.profiler === undefined || copied === 0) return;
+    env.physical.set(env.low);
+    env.profiler.access(i, 'global', false, bytes, copied, warp, env);
+    env.profiler.asyncCopy(bytes * popcount(copied));
   };
 }

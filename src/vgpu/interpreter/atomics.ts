@@ -27,7 +27,7 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
   return (warp, mask) => {
     addresses(warp, mask);
     const good = resolve(warp, mask);
-    env.profiler?.atomic(i.space, bytes, good, env);
+    env.profiler?.atomic(i, i.space, bytes, good, warp, env);
     const r = file.i32;
     const { base } = warp;
     for (let l = 0, m = good; m !== 0; l++, m >>>= 1) {

@@ -171,6 +171,8 @@ function copyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: BulkCopy
       const to = from === undefined ? undefined : range(warp, l, bytes, resolveTarget, 'write', targetSpace);
       if (from === undefined || to === undefined) continue;
       env.memory.markInitialised(to, bytes, false);
+      if (targetSpace === 'global') env.profiler?.bulk(i, true, to, bytes, warp);
+      else if (sourceSpace === 'global') env.profiler?.bulk(i, false, from, bytes, warp);
       const bulk = bulkOf(warp.block);
       if (loads) {
         bulk.loads.push({ warp, lane: l, target: to, source: from, bytes, barrier: counter, at: i });

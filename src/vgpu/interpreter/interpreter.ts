@@ -63,7 +63,7 @@ class Run {
     env.localBytes = program.stackBytes;
     env.paramBytes = context.kernel.paramBytes;
     env.races = context.races ? new RaceDetector(env) : undefined;
-    env.profiler = context.profile ? new Profiler(allowedBytes(context.memory)) : undefined;
+    env.profiler = context.profile ? new Profiler(program.instructions, context.memory) : undefined;
   }
 
   execute(): RunResult {
@@ -118,6 +118,7 @@ class Run {
         wantsCompany = this.#runTurns(scheduler, block, turnsLeft) || wantsCompany;
         if (!block.finished) continue;
         resident.splice(resident.indexOf(block), 1);
+        this.#env.profiler?.blockEnded(block);
         this.#freeSlots.push(block.slot);
       }
       if (wantsCompany && waiting.length > 0 && resident.length < MAX_RESIDENT) {
@@ -254,8 +255,4 @@ class Run {
 
 function axisOf(name: string): 0 | 1 | 2 {
   return name.endsWith('.y') ? 1 : name.endsWith('.z') ? 2 : 0;
-}
-
-function allowedBytes(memory: DeviceMemory): number {
-  return memory.allocations.reduce((sum, { allowed, bytes }) => sum + (allowed ? bytes : 0), 0);
 }

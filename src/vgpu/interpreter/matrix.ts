@@ -223,7 +223,7 @@ function fragmentStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Matr
         }
       }
     }
-    env.profiler?.gathered(store, i.space === 'shared' || high[0] === 0x7e00, touched, bytes);
+    env.profiler?.gathered(i, store, i.space === 'shared' || high[0] === 0x7e00, touched, bytes, warp);
   };
 }
 
@@ -240,7 +240,7 @@ function rowsStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Matrix):
     requireWholeWarp(env, i, warp, mask);
     addresses(warp, mask);
     const good = resolve(warp, lanes);
-    env.profiler?.access('shared', store, 16, good, env);
+    env.profiler?.access(i, 'shared', store, 16, good, warp, env);
     raceAccess(env, warp, good, 16, store ? 'write' : 'read', 'shared', i);
     for (let lane = 0; lane < LANES; lane++) {
       for (let r = 0; r < i.count; r++) {

@@ -37,7 +37,7 @@ export function memoryStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
     let good = resolve(warp, mask);
     if (bytes === 32) good = secondHalf(env, resolve, warp, good);
     const { profiler, races } = env;
-    if (profiler !== undefined) profiler.access(space, store, bytes, good, env);
+    if (profiler !== undefined) profiler.access(i, space, store, bytes, good, warp, env);
     if (races === undefined) {
       for (const move of moves) move(warp.base, good);
       return;

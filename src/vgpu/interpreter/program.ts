@@ -22,7 +22,6 @@ import { matrixStep } from './matrix.ts';
 import { mbarrierStep } from './mbarrier.ts';
 import { memoryStep } from './memory-access.ts';
 import { frameParamStart, moveStep } from './move.ts';
-import { classOf } from './profiler.ts';
 import { type PredicateRef, type Ref, RegisterFile } from './registers.ts';
 import { textureStep } from './texture.ts';
 
@@ -55,7 +54,6 @@ export interface Program {
   readonly members: readonly (Ref | undefined)[];
   readonly barriers: readonly (BarrierPlan | undefined)[];
   readonly calls: readonly (CallPlan | undefined)[];
-  readonly classes: readonly string[];
   /** How much of its turn an instruction uses up: spinning on memory should hand over soon. */
   readonly weights: Uint16Array;
   readonly entry: number;
@@ -161,7 +159,6 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
     members,
     barriers,
     calls,
-    classes: instructions.map(classOf),
     weights,
     entry: 0,
     functions: linked,

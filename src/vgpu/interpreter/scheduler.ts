@@ -18,6 +18,8 @@ import { lowestLane, popcount, type Warp } from './warp.ts';
 const GROUP_TURN = 10_000;
 /** Weighted instructions of a warp's turn. */
 const WARP_TURN = 20_000;
+/** The same in a profile: warps of a block go on side by side, as on a GPU, so that what they share is used close in time. */
+const PROFILED_TURN = 128;
 
 export class Scheduler {
   readonly #program: Program;
@@ -74,7 +76,8 @@ export class Scheduler {
 
   /** True when the turn was used up by spinning. */
   #runWarp(warp: Warp): boolean {
-    const limit = this.#random === 0 ? WARP_TURN : 200 + this.#pick(WARP_TURN);
+    const turn = this.#env.profiler === undefined ? WARP_TURN : PROFILED_TURN;
+    const limit = this.#random === 0 ? turn : 200 + this.#pick(WARP_TURN);
     let used = 0;
     let instructions = 0;
     while (used < limit && warp.runnable !== 0) {
@@ -149,7 +152,7 @@ export class Scheduler {
 
   /** The inner loop. Returns the weight used. */
   #runStraight(warp: Warp, group: number, start: number, meet: number, turn: number): number {
-    const { kinds, steps, guards, weights, classes } = this.#program;
+    const { kinds, steps, guards, weights } = this.#program;
     const { profiler } = this.#env;
     const { predicates } = warp;
     const whole = popcount(group);
@@ -168,7 +171,7 @@ export class Scheduler {
       instructions++;
       executed += count;
       used += weights[pc]!;
-      if (profiler !== undefined) profiler.count(classes[pc]!);
+      if (profiler !== undefined) profiler.count(pc);
       if (warp.poison?.any === true) this.#followPoison(warp, warp.poison, group, mask, pc);
       const kind = kinds[pc]!;
       if (kind === Kind.plain) {
@@ -525,6 +528,7 @@ export class Scheduler {
     if (completed === undefined) return;
     const { arrivals, waits } = completed;
     this.#env.races?.barrier(block, arrivals, waits);
+    this.#env.profiler?.barrier(completed);
     const first = waits[0];
     if (first === undefined) return;
     const { barriers, instructions } = this.#program;

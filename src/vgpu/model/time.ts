@@ -130,7 +130,7 @@ function components(launch: ModelledLaunch, target: GpuTarget, blocksPerSm: numb
 
   const waves = Math.ceil(blocks / (target.sms * blocksPerSm));
   const perWarp = profile.warpInstructions / warps;
-  const requestsPerWarp = (profile.global.loadRequests + profile.atomics / 32) / warps;
+  const requestsPerWarp = (profile.global.loadRequests + profile.atomics.requests) / warps;
   const chain =
     (perWarp * target.latency.arithmetic) / sustained.instructionParallelism +
     (requestsPerWarp * target.latency.memory) / sustained.memoryParallelism +
