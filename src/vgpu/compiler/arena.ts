@@ -22,6 +22,8 @@ export const ARENA = {
   params: 32,
   /** i32: bytes of dynamic shared memory. */
   dynamicShared: 36,
+  /** i32: always zero, which the engine does not know. */
+  zero: 40,
   /** i64: thread-instructions left of the budget. */
   budget: 48,
   /** 32 bytes that a faulty load reads (zeros) and 32 that a faulty store writes. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { CannotRun } from '../executable.ts';
 import { VirtualGpu } from '../gpu.ts';
+import type { LoadedModule } from '../loader.ts';
 import type { Executor, LaunchReport } from '../types.ts';
 import { COUNTERS, INPUT_WORDS, OUTPUT_WORDS, type RandomProgram } from './random-ptx.ts';
 
@@ -17,27 +18,53 @@ const INPUT = Uint32Array.from({ length: INPUT_WORDS }, (_, index) =>
     : Math.imul(index, 2654435761),
 );
 
-function execute(program: RandomProgram, executor: Executor, checked: boolean): Outcome {
-  const gpu = new VirtualGpu({ memoryBytes: 1 << 24 });
-  const module = gpu.load(program.ptx);
-  const [block, grid] = [program.block, program.grid];
-  const threads = block[0] * block[1] * block[2] * grid[0] * grid[1] * grid[2];
-  const input = gpu.allocate(4 * INPUT_WORDS);
-  gpu.write(input, new Uint8Array(INPUT.buffer));
-  const output = gpu.allocate(4 * OUTPUT_WORDS * threads);
-  const counters = gpu.allocate(4 * COUNTERS);
-  gpu.write(counters, new Uint8Array(4 * COUNTERS).fill(0x55));
-  const pointer = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(value).buffer);
-  const report = gpu.launch(module, 'kernel', {
-    grid,
-    block,
-    arguments: [pointer(input), pointer(output), pointer(counters), new Uint8Array(Uint32Array.of(0x9e3779b9).buffer)],
-    executor,
-    checked,
-    instructionBudget: 20_000_000,
-  });
-  const bytes = gpu.read(output, 4 * OUTPUT_WORDS * threads);
-  return { report, output: new DataView(bytes.buffer), counters: gpu.read(counters, 4 * COUNTERS) };
+/** A GPU used again and again: another one is gigabytes of address space, which the engine's collector has to reckon with. */
+let shared: VirtualGpu | undefined;
+
+/** A program loaded once, to be launched on any executor from the same state of memory. */
+class Bench {
+  private readonly gpu: VirtualGpu;
+  private readonly module: LoadedModule;
+  private readonly outputBytes: number;
+  private readonly input: bigint;
+  private readonly output: bigint;
+  private readonly counters: bigint;
+
+  constructor(private readonly program: RandomProgram) {
+    shared ??= new VirtualGpu({ memoryBytes: 1 << 26 });
+    this.gpu = shared;
+    this.gpu.reset();
+    this.module = this.gpu.load(program.ptx);
+    const [block, grid] = [program.block, program.grid];
+    this.outputBytes = 4 * OUTPUT_WORDS * block[0] * block[1] * block[2] * grid[0] * grid[1] * grid[2];
+    this.input = this.gpu.allocate(4 * INPUT_WORDS);
+    this.output = this.gpu.allocate(this.outputBytes);
+    this.counters = this.gpu.allocate(4 * COUNTERS);
+  }
+
+  execute(executor: Executor, checked: boolean): Outcome {
+    const { gpu, program } = this;
+    gpu.resetGlobals(this.module);
+    gpu.write(this.input, new Uint8Array(INPUT.buffer));
+    gpu.poison(this.output, this.outputBytes, 0);
+    gpu.write(this.counters, new Uint8Array(4 * COUNTERS).fill(0x55));
+    const pointer = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(value).buffer);
+    const report = gpu.launch(this.module, 'kernel', {
+      grid: program.grid,
+      block: program.block,
+      arguments: [
+        pointer(this.input),
+        pointer(this.output),
+        pointer(this.counters),
+        new Uint8Array(Uint32Array.of(0x9e3779b9).buffer),
+      ],
+      executor,
+      checked,
+      instructionBudget: 20_000_000,
+    });
+    const bytes = gpu.read(this.output, this.outputBytes);
+    return { report, output: new DataView(bytes.buffer), counters: gpu.read(this.counters, 4 * COUNTERS) };
+  }
 }
 
 /**
@@ -45,11 +72,12 @@ function execute(program: RandomProgram, executor: Executor, checked: boolean): 
  * Returns the executors that ran the program.
  */
 export function compareExecutors(program: RandomProgram, executors: readonly Executor[]): Executor[] {
-  const expected = execute(program, 'interpreter', true);
+  const bench = new Bench(program);
+  const expected = bench.execute('interpreter', true);
   const compared: Executor[] = [];
   for (const executor of executors)
     for (const checked of [true, false]) {
-      const actual = attempt(program, executor, checked);
+      const actual = attempt(bench, executor, checked);
       if (actual === undefined) continue;
       if (checked) compared.push(executor);
       const label = `${executor} ${checked ? 'checked' : 'unchecked'}`;
@@ -73,9 +101,9 @@ export function compareExecutors(program: RandomProgram, executors: readonly Exe
 }
 
 /** The outcome, or undefined when the executor says that it cannot run the program (vector code and odd block shapes). */
-function attempt(program: RandomProgram, executor: Executor, checked: boolean): Outcome | undefined {
+function attempt(bench: Bench, executor: Executor, checked: boolean): Outcome | undefined {
   try {
-    return execute(program, executor, checked);
+    return bench.execute(executor, checked);
   } catch (error) {
     if (error instanceof CannotRun && executor === 'simd') return undefined;
     throw error;

@@ -79,7 +79,7 @@ export function emitDriver(unit: Unit, group: number, exchangeBase: number): Fun
   code.br(finished).end();
   code.globalGet(block).i32(1).op('i32.add').globalSet(block);
   // The budget is checked between blocks as well as at back edges.
-  code.get(arena).memory('i64.load', ARENA.budget).i64(0n).op('i64.lt_s').if();
+  code.get(arena).memory('i64.load', ARENA.budget).i64(0n).op('i64.lt_s').rarely();
   code.call(unit.outOfBudget).end();
   code.br(blocks).end().op('unreachable');
   return code;

@@ -264,6 +264,7 @@ class Launch {
     put(ARENA.shared, areas.shared);
     put(ARENA.local, areas.local);
     put(ARENA.params, areas.params);
+    put(ARENA.zero, 0);
     put(ARENA.dynamicShared, context.dynamicSharedBytes);
     for (let axis = 0; axis < 3; axis++) put(ARENA.nctaid + 4 * axis, grid[axis]!);
     memory.u8.set(program.actions, areas.arena + ARENA.actions);

@@ -45,17 +45,18 @@ export function mapOperands(instruction: Instruction, map: OperandMap): Instruct
   }
 }
 
-function registersOf(operand: Operand, visit: (id: number) => void): void {
-  switch (operand.kind) {
+/** Adds the registers of an operand to a list. No closures here: these functions are the translator's most called. */
+function addRegisters(operand: Operand | undefined, found: number[]): void {
+  switch (operand?.kind) {
     case 'register':
     case 'predicate':
-      visit(operand.id);
+      found.push(operand.id);
       break;
     case 'address':
-      if (operand.base.kind === 'register') visit(operand.base.id);
+      if (operand.base.kind === 'register') found.push(operand.base.id);
       break;
     case 'vector':
-      for (const element of operand.elements) registersOf(element, visit);
+      for (const element of operand.elements) addRegisters(element, found);
       break;
   }
 }
@@ -63,21 +64,18 @@ function registersOf(operand: Operand, visit: (id: number) => void): void {
 /** Registers an instruction reads, its guard's among them. */
 export function uses(instruction: Instruction): number[] {
   const found: number[] = [];
-  const visit = (id: number): void => {
-    found.push(id);
-  };
-  if (instruction.guard) visit(instruction.guard.register);
-  for (const operand of instruction.src) registersOf(operand, visit);
+  if (instruction.guard) found.push(instruction.guard.register);
+  for (const operand of instruction.src) addRegisters(operand, found);
   // Vector and register destinations are written; an address among them would be read.
-  for (const operand of instruction.dst) if (operand.kind === 'address') registersOf(operand, visit);
+  for (const operand of instruction.dst) if (operand.kind === 'address') addRegisters(operand, found);
   if (instruction.kind === 'barrier') {
-    for (const operand of [instruction.id, instruction.count, instruction.predicate])
-      if (operand) registersOf(operand, visit);
-  } else if (instruction.kind === 'warp') {
-    if (instruction.members) registersOf(instruction.members, visit);
-  } else if (instruction.kind === 'control' && instruction.call) {
-    if (typeof instruction.call.target !== 'string') visit(instruction.call.target.register);
-    for (const operand of instruction.call.args) registersOf(operand, visit);
+    addRegisters(instruction.id, found);
+    addRegisters(instruction.count, found);
+    addRegisters(instruction.predicate, found);
+  } else if (instruction.kind === 'warp') addRegisters(instruction.members, found);
+  else if (instruction.kind === 'control' && instruction.call) {
+    if (typeof instruction.call.target !== 'string') found.push(instruction.call.target.register);
+    for (const operand of instruction.call.args) addRegisters(operand, found);
   }
   return found;
 }
@@ -85,11 +83,8 @@ export function uses(instruction: Instruction): number[] {
 /** Registers an instruction writes. */
 export function definitions(instruction: Instruction): number[] {
   const found: number[] = [];
-  const visit = (id: number): void => {
-    found.push(id);
-  };
-  for (const operand of instruction.dst) if (operand.kind !== 'address') registersOf(operand, visit);
+  for (const operand of instruction.dst) if (operand.kind !== 'address') addRegisters(operand, found);
   if (instruction.kind === 'control' && instruction.call)
-    for (const operand of instruction.call.returns) registersOf(operand, visit);
+    for (const operand of instruction.call.returns) addRegisters(operand, found);
   return found;
 }

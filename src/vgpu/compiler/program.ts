@@ -151,7 +151,7 @@ function chooseLanes(analysis: Analysis, classification: Classification, block: 
       if (classification.classes[id] === 'varying') here += TYPE_BYTES[flow.kernel.registers[id]!.type] === 8 ? 2 : 1;
     pressure = Math.max(pressure, here);
   }
-  const wanted = pressure <= 8 ? 16 : pressure <= 24 ? 8 : 4;
+  const wanted = pressure <= 8 ? 16 : pressure < 20 ? 8 : 4;
   const threads = block[0] * block[1] * block[2];
   const line = block[1] * block[2] === 1;
   for (const lanes of [16, 8, 4])

@@ -22,7 +22,7 @@ export type Site = Instruction | number;
 type Address = Extract<Operand, { kind: 'address' }>;
 
 /** What the inline test compares with after the tag is rotated over the shadow byte: see {@link checkGlobal}. */
-const ROTATED_TAG = GLOBAL_TAG << 4;
+export const ROTATED_TAG = GLOBAL_TAG << 4;
 
 /** The WebAssembly instruction that loads or stores a scalar of a type. */
 export function transferOp(type: PtxType, access: 'load' | 'store'): MemoryOp {
@@ -194,7 +194,7 @@ export function pushOffset32(
         context.temp('i64', (a) => {
           code.set(a);
           if (offset !== 0) code.get(a).i64(BigInt(offset)).op('i64.add').set(a);
-          code.get(a).i64(32n).op('i64.shr_u').op('i64.eqz').op('i32.eqz').if();
+          code.get(a).i64(32n).op('i64.shr_u').op('i64.eqz').op('i32.eqz').rarely();
           code.i32(context.unit.site(instruction)).get(a).get(context.thread).call(context.unit.slowPath).op('drop');
           code.i64(0xfffffff0n).set(a).end();
           code.get(a).op('i32.wrap_i64');
@@ -249,7 +249,7 @@ export function checkGlobal(
       code.memory(bytes === 16 ? 'i32.load' : bytes === 8 ? 'i32.load16_u' : 'i32.load8_u', 0, 0).set(shadow);
       code.get(a).i64(32n).op('i64.shr_u').op('i32.wrap_i64').i32(4).op('i32.rotl');
       pushShadowTest(code, place, shadow, access, bytes, ROTATED_TAG);
-      code.if();
+      code.rarely();
       callSlow(context, instruction, a);
       code.set(place);
       if (access === 'write') {
@@ -268,7 +268,7 @@ export function checkGlobal(
  * With the expected tag on the stack (0 for windows), leaves an i32 that is zero exactly when the shadow word agrees.
  * A write needs the colour alone.
  */
-function pushShadowTest(
+export function pushShadowTest(
   code: FunctionBuilder,
   place: number,
   shadow: number,
@@ -366,7 +366,7 @@ export function checkWindow(
           .op('i32.gt_u')
           .op('i32.or');
       }
-      code.if();
+      code.rarely();
       context.temp('i64', (address) => {
         code.get(at).op('i64.extend_i32_u').set(address);
         callSlow(context, instruction, address);

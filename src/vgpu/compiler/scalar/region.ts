@@ -158,7 +158,7 @@ export function emitRegion(unit: Unit, points: SyncPoints, entry: number, fresh:
         } else if (terminator.kind === 'switch') context.push(terminator.index, 'u32');
       },
       backEdge() {
-        code.get(budget).i64(0n).op('i64.lt_s').if();
+        code.get(budget).i64(0n).op('i64.lt_s').rarely();
         code.get(arena).get(budget).memory('i64.store', ARENA.budget);
         code.call(unit.outOfBudget).op('unreachable').end();
       },

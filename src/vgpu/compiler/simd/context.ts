@@ -18,6 +18,7 @@ export class SimdContext {
   private readonly vectors = new Map<number, readonly number[]>();
   private readonly scratch: number[] = [];
   private readonly carries: number[] = [];
+  private readonly places: number[] = [];
   /** Uniform and affine registers spread over lanes, by register and vector, valid at this point of a block. */
   private readonly spread = new Map<number, (number | undefined)[]>();
   private readonly spreadLocals = new Map<string, number>();
@@ -34,6 +35,12 @@ export class SimdContext {
     this.code = scalar.code;
     this.lanes = lanes;
     this.width = lanes / 4;
+  }
+
+  /** A local for where a lane's access takes place, while one instruction is emitted. */
+  placeOf(lane: number): number {
+    this.places[lane] ??= this.code.local('i32');
+    return this.places[lane]!;
   }
 
   /** The local of a lane's carry flag. */

@@ -48,7 +48,7 @@ export function fusedDirected(host: HelperHost, mode: Directed): FunctionRef {
         .op('v128.and');
       code.op('i64x2.all_true').op('i32.eqz').get(odd).op('i32.or').set(odd);
     }
-    code.get(odd).if();
+    code.get(odd).rarely();
     for (let lane = 0; lane < 4; lane++) {
       if (lane === 0) code.v128([0, 0, 0, 0]).set(result);
       code.get(result);
@@ -186,7 +186,7 @@ export function divApproxVector(host: HelperHost): FunctionRef {
   return host.helper('divApproxx4', ['v128', 'v128'], ['v128'], (code) => {
     const result = code.local('v128');
     // |b| up to 2^126, NaN and infinity divide plainly; what lies between is rare.
-    code.get(1).op('f32x4.abs').splat32(0x7e800000).op('f32x4.gt').op('v128.any_true').if();
+    code.get(1).op('f32x4.abs').splat32(0x7e800000).op('f32x4.gt').op('v128.any_true').rarely();
     for (let lane = 0; lane < 4; lane++) {
       code.get(result).get(0).lane('f32x4.extract_lane', lane).get(1).lane('f32x4.extract_lane', lane).call(exact);
       code.lane('f32x4.replace_lane', lane).set(result);

@@ -20,7 +20,7 @@ import { recordWrite } from '../written.ts';
 import { isUniform } from './classify.ts';
 import type { SimdContext } from './context.ts';
 
-const elementsOf = (instruction: MemoryAccess): readonly Operand[] => {
+export const elementsOf = (instruction: MemoryAccess): readonly Operand[] => {
   const value = instruction.op === 'ld' ? instruction.dst[0]! : instruction.src[1]!;
   return value.kind === 'vector' ? value.elements : [value];
 };
@@ -45,6 +45,18 @@ export function isVectorAccess(context: SimdContext, instruction: Instruction): 
     if (TYPE_BYTES[element.type] !== size) return false;
     return instruction.op === 'st' || context.isVarying(element.id);
   });
+}
+
+/** True when lanes access consecutive elements, with a vector form. */
+export function isContiguous(context: SimdContext, instruction: MemoryAccess): boolean {
+  if (!isVectorAccess(context, instruction)) return false;
+  const item = context.classification.operand(instruction.src[0]);
+  return item !== 'varying' && item.stride === TYPE_BYTES[instruction.type] * instruction.vector;
+}
+
+/** Pushes where gathered lanes stand. */
+export function pushAside(context: SimdContext): void {
+  context.code.get(context.scalar.arena).i32(ARENA.vector).op('i32.add');
 }
 
 export function emitVectorAccess(context: SimdContext, instruction: MemoryAccess): void {
@@ -77,7 +89,8 @@ export function emitVectorAccess(context: SimdContext, instruction: MemoryAccess
         code.set(place);
       };
       const aside = (): void => {
-        code.get(scalar.arena).i32(ARENA.vector).op('i32.add').set(place);
+        pushAside(context);
+        code.set(place);
       };
       const move = (helper: FunctionRef): void => {
         code.i32(scalar.unit.site(instruction)).get(a).i64(BigInt(stride)).get(scalar.thread).call(helper);
@@ -104,13 +117,13 @@ export function emitVectorAccess(context: SimdContext, instruction: MemoryAccess
         home();
         pushVectorTest(context, space, a, place, read ? 'read' : 'write', bytes);
         code.set(bad);
-        code.get(bad).if();
+        code.get(bad).rarely();
         if (read) move(gather(context, space, bytes));
         aside();
         code.end();
         transfer(context, instruction, place);
         if (!read) {
-          code.get(bad).if();
+          code.get(bad).rarely();
           move(scatter(context, space, bytes));
           code.end();
         }
@@ -199,12 +212,11 @@ function pushVectorTest(
 }
 
 /** Moves the elements of all lanes between their registers and consecutive places in memory. */
-function transfer(context: SimdContext, instruction: MemoryAccess, place: number): void {
+export function transfer(context: SimdContext, instruction: MemoryAccess, place: number): void {
   const { code, width } = context;
   const elements = elementsOf(instruction);
   const { type } = instruction;
   const read = instruction.op === 'ld';
-  const id = (element: Operand): number => (element.kind === 'register' ? element.id : -1);
   if (elements.length === 1) {
     const [element] = elements as [Operand];
     const vectors = TYPE_BYTES[type] === 8 ? 2 * width : width;
@@ -288,10 +300,27 @@ function quads(
   const rows = (emit: (r: readonly [number, number, number, number]) => void): void =>
     context.temp((a) => context.temp((b) => context.temp((c) => context.temp((d) => emit([a, b, c, d])))));
   rows((r) => {
-    const column = (index: number): void => {
-      const low = index < 2 ? [0, 4, 1, 5] : [2, 6, 3, 7];
-      code.get(r[0]).get(r[1]).shuffle32(low).get(r[2]).get(r[3]).shuffle32(low);
-      code.shuffle32(index % 2 === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]);
+    // The lower and upper halves of pairs of rows, each used twice.
+    const interleave = (emit: (index: number) => void): void => {
+      context.temp((x) =>
+        context.temp((y) => {
+          for (const low of [true, false]) {
+            const lanes = low ? [0, 4, 1, 5] : [2, 6, 3, 7];
+            code.get(r[0]).get(r[1]).shuffle32(lanes).set(x);
+            code.get(r[2]).get(r[3]).shuffle32(lanes).set(y);
+            for (const odd of [0, 1]) {
+              const column = (low ? 0 : 2) + odd;
+              if (instruction.op === 'ld' && elements[column]!.kind !== 'register') continue;
+              if (instruction.op === 'st') code.get(place);
+              code
+                .get(x)
+                .get(y)
+                .shuffle32(odd === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]);
+              emit(column);
+            }
+          }
+        }),
+      );
     };
     if (instruction.op === 'ld') {
       for (let k = 0; k < 4; k++)
@@ -299,24 +328,18 @@ function quads(
           .get(place)
           .memory('v128.load', 64 * w + 16 * k, 2)
           .set(r[k]!);
-      elements.forEach((element, index) => {
-        if (element.kind !== 'register') return;
-        column(index);
-        code.set(context.vectorsOf(element.id)[w]!);
-      });
+      interleave((column) => code.set(context.vectorsOf(id(elements[column]!))[w]!));
       return;
     }
     elements.forEach((element, index) => {
       context.push(element, instruction.type, w);
       code.set(r[index]!);
     });
-    for (let k = 0; k < 4; k++) {
-      code.get(place);
-      column(k);
-      code.memory('v128.store', 64 * w + 16 * k, 2);
-    }
+    interleave((column) => code.memory('v128.store', 64 * w + 16 * column, 2));
   });
 }
+
+const id = (element: Operand): number => (element.kind === 'register' ? element.id : -1);
 
 /** A loop over the lanes: place(site, address + i * stride, thread + i), with `move` copying one lane's bytes. */
 function overLanes(
@@ -347,7 +370,7 @@ function copy(code: FunctionBuilder, to: number, from: number, bytes: number): v
 }
 
 /** gather(site, address, stride, thread): the lanes' elements, each checked, to the arena. */
-function gather(context: SimdContext, space: 'global' | 'shared', bytes: number): FunctionRef {
+export function gather(context: SimdContext, space: 'global' | 'shared', bytes: number): FunctionRef {
   const { unit } = context.scalar;
   const place = placeFunction(unit, space, 'read', bytes);
   return unit.helper(`gather.${space}.${bytes}`, ['i32', 'i64', 'i64', 'i32'], [], (code) =>

@@ -4,7 +4,7 @@
  * alike, or addresses that wrap around), their registers are saved to the frames and scalar code runs those threads, from
  * that block to the next synchronisation.
  */
-import type { Instruction } from '../../ptx/ir.ts';
+import type { Instruction, MemoryAccess } from '../../ptx/ir.ts';
 import { TYPE_BYTES } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { regionSuccessors } from '../cfg.ts';
@@ -19,7 +19,10 @@ import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import { vectorForm } from './arithmetic.ts';
 import { type Classification, isUniform } from './classify.ts';
 import { SimdContext } from './context.ts';
-import { emitVectorAccess, isVectorAccess } from './memory.ts';
+import { emitVectorAccess, isContiguous, isVectorAccess } from './memory.ts';
+import { Pins } from './pins.ts';
+import { emitRunLoad, findRuns } from './runs.ts';
+import { emitScattered, isScattered } from './scattered.ts';
 
 export interface SimdOptions {
   readonly lanes: number;
@@ -175,15 +178,20 @@ export function emitSimdRegion(
         context.forget();
         if (classification.extensions.has(block.first) && block.first < block.end) {
           pushWraps(context, flow.kernel.instructions[block.first]!);
-          code.if();
+          code.rarely();
           deopt(node);
           code.end();
         }
         if (!isVaryingBranch(node)) count(block.cost * lanes);
+        const runs = unit.options.checked ? findRuns(context, flow, block) : undefined;
+        const pins = new Pins(context, flow, live, node);
         for (let index = block.first; index < block.end; index++) {
           const instruction = flow.kernel.instructions[index]!;
           if (isUniformInstruction(unit, instruction)) continue;
-          emitGroupInstruction(context, instruction, budget, laneThread, thread);
+          pins.before(index);
+          const run = runs?.get(index);
+          if (run) emitRunLoad(context, instruction as MemoryAccess, index, run);
+          else emitGroupInstruction(context, instruction, budget, laneThread, thread);
           for (const id of definitions(instruction)) context.forget(id);
         }
         const { terminator } = block;
@@ -231,7 +239,7 @@ export function emitSimdRegion(
           combine('v128.or');
           code.op('v128.any_true').tee(any);
           combine('v128.and');
-          code.op('i32x4.all_true').op('i32.ne').if();
+          code.op('i32x4.all_true').op('i32.ne').rarely();
           deopt(node);
           code.end();
           count(block.cost * lanes);
@@ -240,7 +248,7 @@ export function emitSimdRegion(
         });
       },
       backEdge() {
-        code.get(budget).i64(0n).op('i64.lt_s').if();
+        code.get(budget).i64(0n).op('i64.lt_s').rarely();
         code.get(arena).get(budget).memory('i64.store', ARENA.budget);
         code.call(unit.outOfBudget).op('unreachable').end();
       },
@@ -358,9 +366,9 @@ function emitUnguarded(context: SimdContext, instruction: Instruction, laneThrea
     laneByLane(context, instruction, laneThread, thread);
     return;
   }
-  if (instruction.kind === 'memory' && isVectorAccess(context, instruction)) {
-    emitVectorAccess(context, instruction);
-    return;
+  if (instruction.kind === 'memory') {
+    const lanes = (): void => laneByLane(context, instruction, laneThread, thread);
+    if (emitMemoryForm(context, instruction, lanes)) return;
   }
   const sources = uses(instruction);
   const allSame = sources.every((id) => isUniform(context.classOf(id))) && !readsLane(context, instruction);
@@ -427,6 +435,16 @@ function emitUnguarded(context: SimdContext, instruction: Instruction, laneThrea
     return;
   }
   laneByLane(context, instruction, laneThread, thread);
+}
+
+/** Emits a memory access that has a form for all lanes together; false when it has none. */
+function emitMemoryForm(context: SimdContext, instruction: MemoryAccess, otherwise: () => void): boolean {
+  const vector = isVectorAccess(context, instruction);
+  if (isScattered(context, instruction) && !isContiguous(context, instruction))
+    emitScattered(context, instruction, vector ? () => emitVectorAccess(context, instruction) : otherwise);
+  else if (vector) emitVectorAccess(context, instruction);
+  else return false;
+  return true;
 }
 
 const usesCarry = (instruction: Instruction): boolean =>

@@ -25,7 +25,9 @@ export class ByteBuffer {
 
   append(values: ArrayLike<number>): void {
     this.reserve(values.length);
-    this.data.set(values, this.length);
+    // Encodings are a few bytes long: `set` costs many times what copying them does.
+    if (values.length > 32) this.data.set(values, this.length);
+    else for (let index = 0; index < values.length; index++) this.data[this.length + index] = values[index]!;
     this.length += values.length;
   }
 

@@ -28,6 +28,8 @@ export class FunctionBuilder implements FunctionRef {
   /** Where calls name a function whose index is not known yet. */
   private readonly calls: { at: number; target: FunctionRef }[] = [];
   private readonly localTypes: ValueType[] = [];
+  /** Where code is entered rarely, from the start of `code`. */
+  private readonly rare: number[] = [];
   private depth = 0;
   index = -1;
 
@@ -198,6 +200,12 @@ export class FunctionBuilder implements FunctionRef {
     return this.open(0x04, result);
   }
 
+  /** An `if` that is hardly ever entered: the engine keeps what it costs away from the code around it. */
+  rarely(result?: ValueType): Label {
+    this.rare.push(this.code.length);
+    return this.open(0x04, result);
+  }
+
   else(): this {
     this.code.byte(0x05);
     return this;
@@ -229,10 +237,8 @@ export class FunctionBuilder implements FunctionRef {
     return this;
   }
 
-  /** Appends this function's entry of the code section. */
-  encode(out: ByteBuffer): void {
-    for (const { at, target } of this.calls) this.code.patchU32(at, target.index);
-    if (this.depth !== 0) throw new Error(`Unbalanced control structure in function '${this.name}'.`);
+  /** The declarations of locals, which stand before the code. */
+  private encodeLocals(): ByteBuffer {
     const head = new ByteBuffer(16);
     const runs: [count: number, type: ValueType][] = [];
     for (const type of this.localTypes) {
@@ -245,10 +251,31 @@ export class FunctionBuilder implements FunctionRef {
       head.u32(count);
       head.byte(TYPE_CODE[type]);
     }
+    return head;
+  }
+
+  /** Appends this function's entry of the code section. */
+  encode(out: ByteBuffer): void {
+    for (const { at, target } of this.calls) this.code.patchU32(at, target.index);
+    if (this.depth !== 0) throw new Error(`Unbalanced control structure in function '${this.name}'.`);
+    const head = this.encodeLocals();
     out.u32(head.length + this.code.length + 1);
     out.append(head.bytes());
     out.append(this.code.bytes());
     out.byte(0x0b);
+  }
+
+  /** Appends this function's entry of the section of branch hints; false when it has none. */
+  encodeHints(out: ByteBuffer): boolean {
+    if (this.rare.length === 0) return false;
+    const start = this.encodeLocals().length;
+    out.u32(this.index);
+    out.u32(this.rare.length);
+    for (const at of this.rare) {
+      out.u32(start + at);
+      out.append([0x01, 0x00]);
+    }
+    return true;
   }
 }
 
@@ -411,6 +438,14 @@ export class ModuleBuilder {
         body.append([0x01, 0x00, 0x41, 0x00, 0x0b]);
         body.u32(this.elements.length);
         for (const item of this.elements) body.u32(item.index);
+      });
+    const hints = new ByteBuffer(1024);
+    const hinted = this.functions.filter((item) => item.encodeHints(hints)).length;
+    if (hinted > 0)
+      section(0, (body) => {
+        body.name('metadata.code.branch_hint');
+        body.u32(hinted);
+        body.append(hints.bytes());
       });
     section(10, (body) => {
       body.u32(this.functions.length);

@@ -34,8 +34,11 @@ function prepare(): void {
   if (prepared) return;
   prepared = true;
   setFlagsFromString('--experimental-wasm-relaxed-simd');
+  setFlagsFromString('--experimental-wasm-branch-hinting');
   setFlagsFromString('--no-liftoff');
   setFlagsFromString('--wasm-lazy-compilation');
+  // Functions are validated when they are compiled, not all of them before anything runs.
+  setFlagsFromString('--wasm-lazy-validation');
 }
 
 export function compileModule(bytes: Uint8Array): WasmModule {
