@@ -5,6 +5,7 @@
 import type { MemoryAccess } from '../../ptx/ir.ts';
 import { TYPE_BYTES } from '../../ptx/ir.ts';
 import { addressOperand, pushShadowTest, pushWindow, ROTATED_TAG } from '../scalar/memory.ts';
+import { recordWrite } from '../written.ts';
 import type { Affine } from './classify.ts';
 import { isUniform } from './classify.ts';
 import type { SimdContext } from './context.ts';
@@ -243,5 +244,6 @@ function markWritten(context: SimdContext, instruction: MemoryAccess, places: re
       code.op('i32.or');
     }
     code.memory(words === 4 ? 'i32.store' : words === 2 ? 'i32.store16' : 'i32.store8', 0, 0);
+    if (instruction.space === 'global') recordWrite(context.scalar.unit, code, place, 4 * words);
   }
 }
