@@ -7,6 +7,7 @@ export interface TaskOptions {
   scale?: number;
   precision: PrecisionPolicy;
   configuration?: number;
+  reference: 'own' | 'torch';
 }
 
 const precisions: readonly PrecisionPolicy[] = ['fp32', 'tf32', 'fp16', 'bf16'];
@@ -37,14 +38,16 @@ export function taking(command: Command): Command {
       new Option('--configuration <number>', 'which configuration of a task that lists several, from 0').argParser(
         whole(0),
       ),
+    )
+    .addOption(
+      new Option('--reference <whose>', 'with `torch`, real PyTorch must agree with the reference (ASSAY_PYTHON)')
+        .choices(['own', 'torch'])
+        .default('own'),
     );
 }
 
 /** Loads the task that a command was given. Throws TaskError. */
-export function taskFrom(
-  file: string,
-  { scale, precision, configuration }: TaskOptions,
-  places: Places,
-): Promise<Task> {
-  return loadTask(file, { cacheDir: places.traces, scale, precision, configuration });
+export function taskFrom(file: string, options: TaskOptions, places: Places): Promise<Task> {
+  const { scale, precision, configuration, reference } = options;
+  return loadTask(file, { cacheDir: places.traces, scale, precision, configuration, reference });
 }

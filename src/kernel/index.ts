@@ -6,7 +6,6 @@ export {
   type Diagnostic,
   findToolchain,
   type Toolchain,
-  wallWorks,
 } from './build/index.ts';
 export { type DeviceFacts, deviceFactsOf, factsOf } from './device-facts.ts';
 export { CandidateError, type CandidateErrorKind } from './error.ts';

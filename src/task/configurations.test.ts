@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { readConfigurations } from './configurations.ts';
+import { readConfigurations, settingsText } from './configurations.ts';
 import { loadTask, taskConfigurations } from './task.ts';
 import { TaskError } from './trace/task-error.ts';
 import { testCache } from './trace/test-cache.ts';
@@ -76,7 +76,7 @@ describe("robust-kbench's form", () => {
     const path = taskFolder('scaled_norm', FORWARD, CONFIGURATIONS);
     const { name, signature, configuration } = await loadTask(path, { cacheDir });
     assert.equal(name, 'scaled_norm');
-    assert.equal(configuration, 'init_method = "random", features = 8, batch_size = 4');
+    assert.equal(settingsText(configuration!), 'init_method = "random", features = 8, batch_size = 4');
     assert.deepEqual(
       signature.tensors.map((t) => [t.name, t.role, t.spec.shape]),
       [

@@ -37,8 +37,9 @@ export {
   specText,
   tensorBytes,
 } from './operators/tensor.ts';
+export { outputSpecs } from './output-specs.ts';
 export { workOf } from './scale.ts';
-export { type LoadOptions, loadTask, outputSpecs, signatureOf, taskConfigurations } from './task.ts';
+export { type LoadOptions, loadTask, signatureOf, taskConfigurations } from './task.ts';
 export { DEFAULT_LIMITS, type SandboxLimits } from './trace/sandbox.ts';
 export { TaskError, type TaskErrorKind } from './trace/task-error.ts';
 export type * from './types.ts';

@@ -2,11 +2,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { findTask, type Settings, settingsText } from './configurations.ts';
+import { outputSpecs } from './output-specs.ts';
 import { findScale } from './scale.ts';
+import { agreeWithTorch } from './trace/agree-with-torch.ts';
 import type { SandboxLimits } from './trace/sandbox.ts';
 import { TaskError } from './trace/task-error.ts';
 import { FileTracer } from './trace/trace.ts';
-import type { Graph, InitScalar, PrecisionPolicy, Signature, Task, TensorSpec } from './types.ts';
+import type { Graph, InitScalar, PrecisionPolicy, Signature, Task } from './types.ts';
 
 export interface LoadOptions {
   /** Where traces and the interpreter's snapshot are kept; made when absent. */
@@ -15,6 +17,8 @@ export interface LoadOptions {
   scale?: number;
   /** Arithmetic a candidate may use inside; fp32 when absent. */
   precision?: PrecisionPolicy;
+  /** Also run the task in real PyTorch, behind a wall; a disagreement is an error. */
+  reference?: 'own' | 'torch';
   /** Which configuration of a task that has several, from 0; the first when absent. */
   configuration?: number;
   limits?: SandboxLimits;
@@ -35,14 +39,6 @@ function readSource(path: string): string {
       `The task file ${path} has ${bytes.length} bytes; a task is source text of at most 1 MiB.`,
     );
   return bytes.toString('utf8');
-}
-
-/** The specs of a graph's outputs. */
-export function outputSpecs(graph: Graph): TensorSpec[] {
-  const wanted = new Map<number, TensorSpec>();
-  for (const v of [...graph.inputs, ...graph.parameters, ...graph.constants]) wanted.set(v.id, v.spec);
-  for (const node of graph.nodes) for (const v of node.outputs) wanted.set(v.id, v.spec);
-  return graph.outputs.map((id) => wanted.get(id)!);
 }
 
 /**
@@ -96,6 +92,10 @@ export async function loadTask(from: string | TaskText, options: LoadOptions): P
     const whole = await tracer.trace();
     const { traced, scaled } =
       options.scale === undefined ? { traced: whole, scaled: [] } : await findScale(tracer, whole, options.scale);
+    if (options.reference === 'torch') {
+      const overrides = Object.fromEntries(scaled.map((change) => [change.name, change.to]));
+      await agreeWithTorch(name, { ...traced, source, overrides, settings });
+    }
     const hash = createHash('sha256').update(source).update('\0').update(JSON.stringify(scaled));
     if (settings) hash.update('\0').update(JSON.stringify(settings));
     if (precision !== 'fp32') hash.update('\0').update(precision);
@@ -107,7 +107,7 @@ export async function loadTask(from: string | TaskText, options: LoadOptions): P
       signature: signatureOf(traced.graph, traced.scalars, traced.functional),
       precision,
       scaled,
-      ...(settings && { configuration: settingsText(settings) }),
+      ...(settings && { configuration: settings }),
     };
   } finally {
     await tracer.close();

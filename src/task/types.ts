@@ -3,6 +3,8 @@
  * Plain data throughout, so that a task can be hashed, stored and sent to another process.
  */
 
+import type { Settings } from './configurations.ts';
+
 /** Element types a task may use; PyTorch's names without `torch.`. */
 export type DType =
   | 'float64'
@@ -138,6 +140,6 @@ export interface Task {
   precision: PrecisionPolicy;
   /** Constants of the file that `--scale` changed: name, from, to. Empty at the file's own shapes. */
   scaled: readonly { name: string; from: number; to: number }[];
-  /** The configuration of a task that has several, in words. */
-  configuration?: string;
+  /** The configuration of a task that has several. */
+  configuration?: Settings;
 }

@@ -1,7 +1,8 @@
 /** `assay doctor`: what this machine has, what each thing is for, and how to get what is missing. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { findToolchain, wallWorks } from '../../kernel/index.ts';
+import { wallWorks } from '../../isolation/index.ts';
+import { findToolchain } from '../../kernel/index.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, wrap } from '../terminal/format.ts';
 

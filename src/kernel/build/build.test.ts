@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { BuildError, buildDeviceCode, findToolchain, wallWorks } from './index.ts';
+import { wallWorks } from '../../isolation/index.ts';
+import { BuildError, buildDeviceCode, findToolchain } from './index.ts';
 
 const toolchain = await findToolchain();
 const wall = await wallWorks();

@@ -8,13 +8,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
+import { behindWall, type ProcessLimits, type ProcessResult, runLimited } from '../../isolation/index.ts';
 import type { Build } from '../types.ts';
 import { BuildError } from './build-error.ts';
 import { readDiagnostics, readResources, summarise } from './diagnostics.ts';
 import { checkFlags } from './flags.ts';
-import { type ProcessLimits, type ProcessResult, runLimited } from './limited-process.ts';
 import { findToolchain, type Toolchain } from './toolchain.ts';
-import { behindWall } from './wall.ts';
 
 export interface BuildRequest {
   /** Device-only CUDA C++ whose line numbers are the candidate's. */

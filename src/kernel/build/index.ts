@@ -1,4 +1,3 @@
 export { type BuildRequest, buildDeviceCode } from './build.ts';
 export { BuildError, type Diagnostic } from './build-error.ts';
 export { findToolchain, type Toolchain } from './toolchain.ts';
-export { wallWorks } from './wall.ts';

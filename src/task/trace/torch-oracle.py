@@ -1,7 +1,8 @@
-"""Real PyTorch on the tests' task texts: names, shapes and order of parameters, and outputs on given values.
+"""Real PyTorch on task texts: names, shapes and order of parameters, and outputs on given values.
 
-stdin: JSON list of {source, overrides, inputs, parameters}; values are flat lists in row-major order, or null to run without giving any.
-stdout: JSON list of {parameters: [[name, shape, dtype]], outputs: [{shape, dtype, values}]} or {error}.
+argv: a file with a JSON list of {source, overrides, settings, inputs, parameters}, and the file to write the answer to. Values are flat lists in
+row-major order (inputs in order, parameters by name), or null to run without giving any; infinities and NaN are spelled.
+Answer: a JSON list of {parameters: [[name, shape, dtype]], outputs: [{shape, dtype, values}]} or {error}.
 """
 
 import ast
@@ -32,31 +33,37 @@ def registered(model):
 
 
 def filled(like, values):
-    return torch.tensor(values, dtype=torch.float64).to(like.dtype).reshape(like.shape)
+    return torch.tensor([float(v) for v in values], dtype=torch.float64).to(like.dtype).reshape(like.shape)
 
 
 def name_of(dtype):
     return str(dtype).removeprefix('torch.')
 
 
-def run(task, constants):
+def run(task, driver):
     tree = ast.parse(task['source'])
-    if task.get('overrides'):
-        nodes = constants(tree)
-        for name, value in task['overrides'].items():
+    settings = {part: dict(given) for part, given in (task.get('settings') or {}).items()}
+    nodes = driver.constants(tree)
+    for name, value in (task.get('overrides') or {}).items():
+        if name in nodes:
             nodes[name].value = value
+        for given in settings.values():
+            if name in given:
+                given[name] = value
     space = {'__name__': 'task'}
     exec(compile(tree, 'task', 'exec'), space)
     init = space.get('get_init_inputs', list)()
-    model = space['Model'](*init)
-    given = [x.contiguous() if isinstance(x, torch.Tensor) else x for x in space['get_inputs']()]
+    model = space['Model'](*init, **driver.taken(space['Model'].__init__, settings.get('init', {})))
+    drawn = space['get_inputs'](**driver.taken(space['get_inputs'], settings.get('input', {})))
+    given = [x.contiguous() if isinstance(x, torch.Tensor) else x for x in drawn]
     parameters = list(registered(model))
     if task.get('inputs') is not None:
         values = iter(task['inputs'])
         given = [filled(x, next(values)) if isinstance(x, torch.Tensor) else x for x in given]
         with torch.no_grad():
-            for (_, t), v in zip(parameters, task['parameters']):
-                t.copy_(filled(t, v))
+            for name, t in parameters:
+                if name in task['parameters']:
+                    t.copy_(filled(t, task['parameters'][name]))
     described = [[name, list(t.shape), name_of(t.dtype)] for name, t in parameters]
     with torch.no_grad():
         outputs = flat(model(*given))
@@ -74,18 +81,21 @@ def run(task, constants):
     }
 
 
-def main():
+def main(request, answer):
     sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'python'))
-    from assay_trace import constants
+    import assay_trace as driver
 
     sys.path.pop()  # our stand-ins must not answer for a package that is not installed
     answers = []
-    for task in json.load(sys.stdin):
+    with open(request) as f:
+        tasks = json.load(f)
+    for task in tasks:
         try:
-            answers.append(run(task, constants))
+            answers.append(run(task, driver))
         except Exception as error:
             answers.append({'error': f'{type(error).__name__}: {error}'})
-    json.dump(answers, sys.stdout)
+    with open(answer, 'w') as f:
+        json.dump(answers, f)
 
 
-main()
+main(*sys.argv[1:])

@@ -1,34 +1,61 @@
-/** For tests: the same task text in real PyTorch, and in our tracer and reference; what they say of names, shapes and values must agree. */
+/**
+ * A second opinion: the same task text in real PyTorch, in a process behind a wall, and in our tracer and reference; what they say of
+ * names, shapes, dtypes, order and values must agree.
+ */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { behindWall, type ProcessLimits, runLimited } from '../../isolation/index.ts';
+import type { Settings } from '../configurations.ts';
 import { AS_WRITTEN, drawArguments } from '../inputs/draw.ts';
 import { evaluateGraph, isRandomDraw } from '../operators/evaluate.ts';
-import { outputSpecs } from '../task.ts';
+import { outputSpecs } from '../output-specs.ts';
 import type { Graph, HostTensor, TensorSpec } from '../types.ts';
+import type { Traced } from './trace.ts';
 
 /** PyTorch from this version on has all that the tests name. */
 const OLDEST = '2.4';
 
 const PROBE = `
-import sys
+import json, sys
 from importlib.metadata import PackageNotFoundError, version
 try: found = [int(n) for n in version('torch').split('.')[:2]]
 except PackageNotFoundError: found = [0, 0]
+print(json.dumps(sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, *filter(None, sys.path)})))
 sys.exit(found < [int(n) for n in '${OLDEST}'.split('.')])
 `;
 
+const limits: ProcessLimits = {
+  milliseconds: 300_000,
+  cpuSeconds: 600,
+  addressSpaceKiB: 16 * 2 ** 20,
+  fileKiB: 2 ** 20,
+  outputBytes: 1 << 20,
+};
+
+/** A Python with real PyTorch. */
+export interface TorchPython {
+  python: string;
+  /** What it must be able to read. */
+  folders: readonly string[];
+}
+
 /** A Python with real PyTorch (ASSAY_PYTHON, else python3), or why there is none. */
-export function pythonWithTorch(): { python: string } | { missing: string } {
+export function pythonWithTorch(): TorchPython | { missing: string } {
   const python = process.env.ASSAY_PYTHON ?? 'python3';
   const probe = spawnSync(python, ['-c', PROBE], { encoding: 'utf8', timeout: 60_000 });
-  if (probe.status === 0) return { python };
+  if (probe.status === 0) return { python, folders: JSON.parse(probe.stdout) as string[] };
   return { missing: `${python} has no PyTorch ${OLDEST} or later; set ASSAY_PYTHON to a Python that has` };
 }
 
 export interface Case {
   source: string;
   graph: Graph;
-  overrides?: Record<string, number>;
+  overrides?: Readonly<Record<string, number>>;
+  settings?: Settings;
+  functional?: Traced['functional'];
 }
 
 interface Answer {
@@ -37,14 +64,15 @@ interface Answer {
   outputs: { shape: number[]; dtype: string; values: (number | string)[] }[];
 }
 
+const SPELLED: Readonly<Record<string, number>> = { nan: NaN, inf: Infinity, '-inf': -Infinity };
+
 /** Largest difference relative to the largest value, infinities and NaN equal to themselves. */
 function relativeError(ours: Float64Array, theirs: readonly (number | string)[]): number {
   let largest = 1e-3;
   let worst = 0;
   theirs.forEach((spelling, i) => {
     const a = ours[i]!;
-    const b =
-      typeof spelling === 'number' ? spelling : spelling === 'nan' ? NaN : spelling === 'inf' ? Infinity : -Infinity;
+    const b = typeof spelling === 'number' ? spelling : SPELLED[spelling]!;
     if (Object.is(a, b) || a === b) return;
     if (!Number.isFinite(a) || !Number.isFinite(b)) worst = Infinity;
     largest = Math.max(largest, Math.abs(b));
@@ -60,26 +88,47 @@ export function evaluable(graph: Graph): boolean {
 
 const SEED = '5eed'.repeat(16);
 
+/** The script's answer to a request, from a process of its own. Throws an Error with what it printed. */
+async function ask({ python, folders }: TorchPython, request: unknown): Promise<Answer[]> {
+  const script = fileURLToPath(new URL('./torch-oracle.py', import.meta.url));
+  const directory = mkdtempSync(join(tmpdir(), 'assay-torch-'));
+  try {
+    const [asked, answered] = [join(directory, 'request.json'), join(directory, 'answer.json')];
+    writeFileSync(asked, JSON.stringify(request));
+    const command = await behindWall([python, script, asked, answered], directory, [...folders, dirname(script)]);
+    const result = await runLimited(command, directory, process.env.PATH ?? '/usr/bin:/bin', limits);
+    if (result.ended !== 'ok' || result.status !== 0) {
+      const why = result.ended === 'ok' ? result.output.trim().split('\n').slice(-5).join('\n') : result.ended;
+      throw new Error(`PyTorch could not run the task: ${why}`);
+    }
+    return JSON.parse(readFileSync(answered, 'utf8')) as Answer[];
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const spelled = ({ values }: HostTensor) =>
+  Array.from(values, (v) => (Number.isFinite(v) ? v : String(v).toLowerCase()));
+
 /**
- * Runs the cases in real PyTorch, in one process. The answer has one entry a case: undefined where names, shapes, dtypes, order and (where nothing is random) values agree, else a sentence.
+ * Runs the cases in real PyTorch, in one process. The answer has one entry a case: undefined where names, shapes, dtypes, order and (where nothing is random)
+ * values agree to `tolerance` of the largest, else a sentence.
  */
-export function disagreements(python: string, cases: readonly Case[], tolerance: number): (string | undefined)[] {
+export async function disagreements(
+  python: TorchPython,
+  cases: readonly Case[],
+  tolerance: number,
+): Promise<(string | undefined)[]> {
   const given = cases.map(({ graph }) => (evaluable(graph) ? drawArguments({ graph }, AS_WRITTEN, SEED) : null));
-  const request = cases.map(({ source, overrides, graph }, i) => ({
-    source,
-    overrides,
-    inputs: given[i]?.slice(0, graph.inputs.length).map((t) => [...t.values]) ?? null,
-    parameters: given[i]?.slice(graph.inputs.length).map((t) => [...t.values]) ?? null,
+  const request = cases.map(({ source, overrides, settings, graph }, i) => ({
+    ...{ source, overrides, settings },
+    inputs: given[i]?.slice(0, graph.inputs.length).map(spelled) ?? null,
+    parameters: Object.fromEntries(
+      given[i]?.slice(graph.inputs.length).map((tensor, p) => [graph.parameters[p]!.name, spelled(tensor)]) ?? [],
+    ),
   }));
-  const run = spawnSync(python, [fileURLToPath(new URL('./torch-oracle.py', import.meta.url))], {
-    input: JSON.stringify(request),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 30,
-    timeout: 300_000,
-  });
-  if (run.status !== 0) throw new Error(`The PyTorch oracle failed: ${run.stderr}`);
-  const answers = JSON.parse(run.stdout) as Answer[];
-  return cases.map(({ graph }, i) => disagreement(graph, given[i] ?? null, answers[i]!, tolerance));
+  const answers = await ask(python, request);
+  return cases.map((one, i) => disagreement(one, given[i] ?? null, answers[i]!, tolerance));
 }
 
 function firstDifference(ours: readonly TensorSpec[], theirs: Answer['outputs']): string {
@@ -91,11 +140,20 @@ function firstDifference(ours: readonly TensorSpec[], theirs: Answer['outputs'])
     : `output ${k} is ${ours[k]!.dtype}[${ours[k]!.shape}], in PyTorch ${theirs[k]?.dtype}[${theirs[k]?.shape}]`;
 }
 
-function disagreement(graph: Graph, given: HostTensor[] | null, answer: Answer, tolerance: number): string | undefined {
+function disagreement(
+  { graph, functional }: Case,
+  given: HostTensor[] | null,
+  answer: Answer,
+  tolerance: number,
+): string | undefined {
   if (answer.error) return `PyTorch refuses it: ${answer.error}`;
-  const parameters = JSON.stringify(graph.parameters.map((p) => [p.name, p.spec.shape, p.spec.dtype]));
-  if (parameters !== JSON.stringify(answer.parameters))
-    return `parameters ${parameters}, in PyTorch ${JSON.stringify(answer.parameters)}`;
+  const parameters = graph.parameters.map((p) => JSON.stringify([p.name, p.spec.shape, p.spec.dtype]));
+  const theirParameters = answer.parameters.map((p) => JSON.stringify(p));
+  // In the functional form the graph has those that `fn` is given, in its order.
+  const agree = functional
+    ? parameters.every((p) => theirParameters.includes(p))
+    : parameters.join() === theirParameters.join();
+  if (!agree) return `parameters ${parameters}, in PyTorch ${theirParameters}`;
   const ours = JSON.stringify(outputSpecs(graph).map((s) => [s.shape, s.dtype]));
   const theirs = JSON.stringify(answer.outputs.map((o) => [o.shape, o.dtype]));
   if (ours !== theirs) return firstDifference(outputSpecs(graph), answer.outputs);

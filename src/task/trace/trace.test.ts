@@ -5,7 +5,7 @@ import { before, describe, test } from 'node:test';
 import { Sandbox } from './sandbox.ts';
 import { testCache } from './test-cache.ts';
 import { type Case, disagreements, evaluable, pythonWithTorch } from './torch-oracle.ts';
-import { readAnswer } from './trace.ts';
+import { FileTracer, readAnswer } from './trace.ts';
 
 /** A task file: lines of __init__, lines of forward, what get_inputs returns, arguments of __init__. */
 function task(init: string, forward: string, inputs: string, initInputs = '', initParameters = ''): string {
@@ -212,7 +212,7 @@ describe('tracing agrees with real PyTorch', () => {
       sandbox.close();
       rmSync(cacheDir, { recursive: true, force: true });
     }
-    disagreements(found.python, cases, 5e-5).forEach((why, i) => {
+    (await disagreements(found, cases, 5e-5)).forEach((why, i) => {
       if (why) wrong.set(all[i]![0], why);
     });
     compared = cases.filter((c) => evaluable(c.graph)).length;
@@ -226,6 +226,21 @@ describe('tracing agrees with real PyTorch', () => {
       );
     });
   }
+
+  test("a graph that is not the file's is told", { skip }, async () => {
+    if ('missing' in found) return;
+    const cacheDir = await testCache();
+    try {
+      const tracer = new FileTracer('task.py', task('', 'return x.relu()', X), cacheDir);
+      const { graph } = await tracer.trace();
+      await tracer.close();
+      const other = task('', 'return x.sigmoid()', X);
+      const [why] = await disagreements(found, [{ source: other, graph }], 5e-5);
+      assert.match(why ?? '', /values differ/);
+    } finally {
+      rmSync(cacheDir, { recursive: true, force: true });
+    }
+  });
 
   test('every file is compared by value, not by shape alone', { skip }, () => {
     assert.equal(compared, Object.values(files).flat().length);

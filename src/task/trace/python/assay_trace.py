@@ -340,13 +340,13 @@ def _call(module, name, settings, default=None):
                 f'the file defines no {name}; a task has a class Model(nn.Module), get_inputs() and get_init_inputs()',
             )
         return default
-    value = f(**_taken(f, settings))
+    value = f(**taken(f, settings))
     if not isinstance(value, (list, tuple)):
         raise TaskFault('invalid', f'{name}() returned a {type(value).__name__}; it must return a list')
     return list(value)
 
 
-def _taken(f, settings):
+def taken(f, settings):
     """Those of a configuration's settings that a function takes: one configuration is written for the model and its inputs together."""
     parameters = inspect.signature(f).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
@@ -465,7 +465,7 @@ def _run(source, overrides, settings):
             'the file defines no class Model(nn.Module); a task has one, with get_inputs() and get_init_inputs()',
         )
     init = _call(module, 'get_init_inputs', {}, [])
-    keywords = _taken(module.Model.__init__, settings.get('init', {}))
+    keywords = taken(module.Model.__init__, settings.get('init', {}))
     model = module.Model(*init, **keywords)
     given = _call(module, 'get_inputs', settings.get('input', {}))
     bound = inspect.signature(module.Model.__init__).bind(model, *init, **keywords)

@@ -1,5 +1,5 @@
 /**
- * Runs a compiler on hostile input: empty environment, its own process group, limits on CPU time, memory, file size and
+ * Runs a program on hostile input: empty environment, its own process group, limits on CPU time, memory, file size and
  * output, killed whole when it outlives its wall clock or is aborted. POSIX only (`sh` sets the limits before `exec`).
  */
 import { spawn } from 'node:child_process';

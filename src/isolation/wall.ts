@@ -1,6 +1,6 @@
 /**
- * A wall around the compiler where bubblewrap is installed: it sees the system's programs and headers, the CUDA
- * toolkit and its own temporary folder, read-only but for that folder, in namespaces of its own, with no network.
+ * A wall around a process where bubblewrap is installed: it sees the system's programs and headers, the folders it is
+ * given and a directory of its own, read-only but for that directory, in namespaces of its own, with no network.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
