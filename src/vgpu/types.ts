@@ -58,7 +58,9 @@ export type FindingKind =
   | 'trap'
   | 'assert'
   | 'budget-exceeded'
-  | 'bad-launch';
+  | 'bad-launch'
+  /** Results that differ between schedules: what several launches together show, never one ({@link Sanitizer}). */
+  | 'order-dependence';
 
 /** One fault, with where it happened. Equal faults at one instruction are counted, not repeated. */
 export interface Finding {

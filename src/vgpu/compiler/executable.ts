@@ -9,6 +9,7 @@ import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import { compileProgram, compileSimdProgram, type Program } from './program.ts';
 import { BlockScheduler, type Region, type Stop } from './scheduler.ts';
+import { Standstill } from './stuck.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
 import { instantiate, type WasmInstance } from './wasm/engine.ts';
 
@@ -109,6 +110,8 @@ interface Resident {
 
 /** Blocks in flight at once, at most: each has its own frames, shared and local memory. */
 const MAX_RESIDENT = 2048;
+/** Rounds in which no block begins or ends, after which they may all be waiting for ever. A power of two. */
+const STUCK_ROUNDS = 8;
 
 class Launch {
   readonly reporter: FaultReporter;
@@ -191,7 +194,11 @@ class Launch {
   private runTogether(waiting: [number, number][]): void {
     let resident = [this.slots[0]!];
     const free: Resident[] = this.slots.slice(1);
+    let rounds = 0;
+    let still: Standstill | undefined;
     while (resident.length > 0) {
+      const before = resident.length;
+      const comes = waiting.length > 0 && before < MAX_RESIDENT;
       for (let more = resident.length; more > 0 && waiting.length > 0 && resident.length < MAX_RESIDENT; more--) {
         const range = waiting[0]!;
         const block = range[0]++;
@@ -208,6 +215,21 @@ class Launch {
         if (finished) free.push(slot);
         return !finished;
       });
+      if (resident.length === 0) return;
+      if (comes || resident.length !== before) {
+        rounds = 0;
+        still = undefined;
+        continue;
+      }
+      // Nobody ended and nobody came: now and then, and ever less often, see whether anybody gets on.
+      const positions = resident.map(({ scheduler }) => scheduler.positions);
+      if (still?.holds(positions)) resident[0]!.scheduler.livelock(resident.length);
+      still = undefined;
+      rounds++;
+      if (rounds >= STUCK_ROUNDS && (rounds & (rounds - 1)) === 0) {
+        const budgets = resident.map(({ areas }) => areas.arena + ARENA.budget);
+        still = Standstill.of(this.context.memory, budgets, positions);
+      }
     }
   }
 

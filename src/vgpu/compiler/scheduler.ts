@@ -270,6 +270,22 @@ export class BlockScheduler {
     return collective.members ? this.frames.value(collective.members, thread) | (1 << (thread & 31)) : -1;
   }
 
+  /** Where each thread stands. */
+  get positions(): Uint16Array {
+    return this.state;
+  }
+
+  /** All of `blocks` blocks, this one among them, wait in loops for ever: say so, and end the launch. */
+  livelock(blocks: number): never {
+    const thread = this.state.findIndex((state) => this.stops[state]?.point.kind === 'yield');
+    const at = thread < 0 ? undefined : this.stops[this.state[thread]!]!.point.repeats;
+    const others = blocks === 1 ? '' : ` So do the threads of ${blocks - 1} more ${blocks === 2 ? 'block' : 'blocks'}.`;
+    const place = at === undefined ? '' : `: ${this.reporter.who(thread)} repeats ${at.op} at ${whereOf(at)}`;
+    const message = `Every thread that is left waits in a loop for memory that nobody will write any more${place}.${others}`;
+    this.reporter.note(Math.max(thread, 0), { kind: 'deadlock', message, instruction: at });
+    throw new LaunchStopped(message);
+  }
+
   /** Nothing can run: say who waits where, and end the launch. */
   private deadlock(): never {
     const places = new Map<number, number[]>();

@@ -2,8 +2,9 @@
  * Where threads stop and go on: each synchronisation or yield of a kernel, what the scheduler must know of it, and which
  * block continues. Number 0 means exited; the start of the kernel is a point of its own.
  */
-import type { Barrier, Matrix, Operand, Warp } from '../ptx/ir.ts';
+import type { Barrier, Instruction, Matrix, Operand, Warp } from '../ptx/ir.ts';
 import type { Slot } from './arena.ts';
+import type { ControlFlow } from './cfg.ts';
 import type { RegisterFacts } from './registers.ts';
 import type { Unit } from './unit.ts';
 
@@ -16,6 +17,8 @@ export interface SyncPoint {
   readonly number: number;
   readonly kind: 'start' | 'barrier' | 'warp' | 'matrix' | 'yield';
   readonly instruction: Barrier | Warp | Matrix | undefined;
+  /** What a yielding loop waits on: an access of the block that the thread goes on with, or whatever it starts with. */
+  readonly repeats: Instruction | undefined;
   /** Block at which a thread goes on. */
   readonly next: number;
   /** Registers saved in frames by a thread that stops here, if its region changed them. */
@@ -49,7 +52,9 @@ export interface SyncPoints {
 
 export function findSyncPoints(unit: Unit): SyncPoints {
   const { flow, facts, live } = unit;
-  const points: SyncPoint[] = [{ number: 1, kind: 'start', instruction: undefined, next: flow.entry, saved: [] }];
+  const points: SyncPoint[] = [
+    { number: 1, kind: 'start', instruction: undefined, repeats: undefined, next: flow.entry, saved: [] },
+  ];
   const ofBlock = new Int32Array(flow.blocks.length).fill(-1);
   flow.blocks.forEach((block, index) => {
     const { terminator } = block;
@@ -66,11 +71,18 @@ export function findSyncPoints(unit: Unit): SyncPoints {
       number: points.length + 1,
       kind: terminator.kind === 'yield' ? 'yield' : (instruction!.kind as 'barrier' | 'warp' | 'matrix'),
       instruction,
+      repeats: instruction === undefined ? repeatedIn(flow, terminator.next) : undefined,
       next: terminator.next,
       saved: [...needed],
     });
   });
   return { points, ofBlock };
+}
+
+function repeatedIn({ blocks, kernel }: ControlFlow, block: number): Instruction | undefined {
+  const { first, end } = blocks[block]!;
+  const body = kernel.instructions.slice(first, end);
+  return body.find(({ kind }) => kind === 'memory' || kind === 'atomic' || kind === 'mbarrier') ?? body[0];
 }
 
 /** How the scheduler gets at an operand. */

@@ -89,6 +89,8 @@ export interface Access {
   readonly at: Instruction;
   /** Entry or `.func`: where an address in param space points. */
   readonly fn: PtxFunction;
+  /** The shared variable that the address was computed from, where that is known. */
+  readonly origin?: Variable;
 }
 
 /** Decides about all lanes of an access; returns the lanes that may go on, with `env.physical` filled for them. */
@@ -288,6 +290,13 @@ function windowCheck(env: Environment, access: Access, space: 'shared' | 'local'
       if (region !== undefined && low + bytes > region.end) {
         const own = region.end - region.start;
         fault('out-of-bounds', warp, lane, low, size, `${region.name} has only ${own} byte${own === 1 ? '' : 's'}`);
+        return false;
+      }
+      const own = access.origin === undefined ? undefined : env.regionOf(access.origin);
+      if (own !== undefined && (low < own.start || low + bytes > own.end)) {
+        const length = own.end - own.start;
+        const reason = `the address was computed from ${own.name}, which has only ${length} byte${length === 1 ? '' : 's'}`;
+        fault('out-of-bounds', warp, lane, low, size, reason);
         return false;
       }
     }

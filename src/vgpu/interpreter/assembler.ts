@@ -13,9 +13,11 @@ import {
   type PtxType,
   type SpecialRegister,
   TYPE_BYTES,
+  type Variable,
 } from '../ptx/ir.ts';
 import { specialRegisterBits } from '../ptx/special-registers.ts';
 import { LANES, type PredicateRef, type Ref, type RegisterFile, wordsOf } from './registers.ts';
+import { sharedOrigins } from './shared-origin.ts';
 
 interface FunctionLayout {
   readonly fn: PtxFunction;
@@ -37,6 +39,7 @@ export class Assembler {
   warpWords = 0;
   predicateCount = 0;
   readonly #constants = new Map<string, Ref>();
+  readonly #origins = new Map<PtxFunction, ReadonlyMap<Instruction, Variable>>();
   #constantWords = 0;
 
   constructor(module: LoadedModule, kernel: PtxFunction, functions: readonly PtxFunction[], file: RegisterFile) {
@@ -89,6 +92,16 @@ export class Assembler {
 
   predicateIndex(fn: PtxFunction, id: number): number {
     return this.layouts.get(fn)!.slots[id]!;
+  }
+
+  /** The shared variable that an access's address was computed from, where that is known. */
+  sharedOrigin(fn: PtxFunction, access: Instruction): Variable | undefined {
+    let origins = this.#origins.get(fn);
+    if (origins === undefined) {
+      origins = sharedOrigins(fn);
+      this.#origins.set(fn, origins);
+    }
+    return origins.get(access);
   }
 
   /** A value of `words` words broadcast to all lanes. */

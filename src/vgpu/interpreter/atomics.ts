@@ -13,7 +13,8 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
   const bytes = elementBytes * i.vector;
   if (bytes > 16) throw asm.error(i, 'an atomic of more than 16 bytes is not supported');
   const addresses = addressStep(asm, env, fn, i.src[0], i);
-  const resolve = resolver(env, { kind: 'atomic', bytes, space: i.space, at: i, fn }, undefined);
+  const origin = asm.sharedOrigin(fn, i);
+  const resolve = resolver(env, { kind: 'atomic', bytes, space: i.space, at: i, fn, origin }, undefined);
   const list = (operand: Operand | undefined): readonly Operand[] =>
     operand === undefined ? [] : operand.kind === 'vector' ? operand.elements : [operand];
   const operands = list(i.src[1]).map((operand) => asm.value(fn, operand, i.type, i));
@@ -38,7 +39,9 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
         const operand = r[operands[0]!.slot + (base & operands[0]!.mask) + l]!;
         const swap = swaps.length === 0 ? 0 : r[swaps[0]!.slot + (base & swaps[0]!.mask) + l]!;
         const old = i32[p >>> 2]!;
-        i32[p >>> 2] = update32(old, operand, swap);
+        const value = update32(old, operand, swap);
+        if (value !== old) env.atomicChanges++;
+        i32[p >>> 2] = value;
         if (results.length > 0) r[results[0]!.slot + base + l * results[0]!.words] = old;
         continue;
       }
@@ -47,7 +50,9 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
         const read = (ref: (typeof operands)[number] | undefined): bigint =>
           ref === undefined ? 0n : readBits(r, ref.slot + (base & ref.mask) + l * ref.words, elementBytes);
         const old = loadBits(u8, at, elementBytes);
-        storeBits(u8, at, elementBytes, update!(old, read(operands[e]), read(swaps[e])));
+        const value = update!(old, read(operands[e]), read(swaps[e]));
+        if (value !== old) env.atomicChanges++;
+        storeBits(u8, at, elementBytes, value);
         const result = results[e];
         if (result !== undefined) {
           const d = result.slot + base + l * result.words;

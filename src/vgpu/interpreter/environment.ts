@@ -4,7 +4,7 @@ import type { LaunchContext } from '../executable.ts';
 import type { FaultSite } from '../findings.ts';
 import type { SharedRegion } from '../loader.ts';
 import type { DeviceMemory } from '../memory.ts';
-import type { Instruction, Space } from '../ptx/ir.ts';
+import type { Instruction, Space, Variable } from '../ptx/ir.ts';
 import type { Dim3 } from '../types.ts';
 import type { Profiler } from './profiler.ts';
 import type { RaceDetector } from './races.ts';
@@ -25,6 +25,8 @@ export class Environment {
   sharedBytes = 0;
   /** What of it variables own. */
   sharedRegions: readonly SharedRegion[] = [];
+  /** The place of a shared variable; undefined for dynamic memory when the launch gives none. */
+  regionOf: (variable: Variable) => SharedRegion | undefined = () => undefined;
   /** Bytes of shared memory that the block would have on a GPU. */
   sharedBytesNeeded = 0;
   dynamicSharedBytes = 0;
@@ -33,6 +35,8 @@ export class Environment {
   paramBytes = 0;
   profiler: Profiler | undefined;
   races: RaceDetector | undefined;
+  /** Atomics that have changed memory so far. */
+  atomicChanges = 0;
   /** Addresses of the current access by lane, as computed: low and high words. */
   readonly low = new Uint32Array(LANES);
   readonly high = new Uint32Array(LANES);

@@ -18,6 +18,8 @@ import { Warp } from './warp.ts';
 const MAX_RESIDENT = 2048;
 /** Turns of a block after which another is let in even if it does not look as if it waits. */
 const PATIENCE = 5000;
+/** Rounds in which no block begins or ends, after which they may all be waiting for ever. A power of two. */
+const STUCK_ROUNDS = 4;
 
 export function interpreter(module: LoadedModule, kernel: PtxFunction): Executable {
   let built: { memory: DeviceMemory; env: Environment; program: Program } | undefined;
@@ -58,6 +60,11 @@ class Run {
       context.dynamicSharedBytes > 0 ? layout.dynamicOffset + context.dynamicSharedBytes : 0,
     );
     env.sharedRegions = sharedRegions(layout, context.dynamicSharedBytes);
+    env.regionOf = (variable) => {
+      const start = layout.offsets.get(variable);
+      const bytes = variable.bytes === 0 ? context.dynamicSharedBytes : variable.bytes;
+      return start === undefined || bytes === 0 ? undefined : { name: variable.name, start, end: start + bytes };
+    };
     env.sharedBytesNeeded = sharedBytesNeeded(layout, context.dynamicSharedBytes);
     env.dynamicSharedBytes = context.dynamicSharedBytes;
     env.localBytes = program.stackBytes;
@@ -109,13 +116,16 @@ class Run {
   #runAll(scheduler: Scheduler): void {
     const waiting = [...this.#context.blocks].reverse();
     const resident: Block[] = [];
+    let rounds = 0;
     while (waiting.length > 0 || resident.length > 0) {
       if (resident.length === 0) resident.push(this.#start(waiting.pop()!));
+      const before = resident.length;
       // Every resident block gets a turn; one that only waits lets another in.
       let wantsCompany = false;
       for (const block of [...resident]) {
         const turnsLeft = resident.length === 1 ? PATIENCE : 1;
-        wantsCompany = this.#runTurns(scheduler, block, turnsLeft) || wantsCompany;
+        const alone = resident.length === 1 && waiting.length === 0;
+        wantsCompany = this.#runTurns(scheduler, block, turnsLeft, alone) || wantsCompany;
         if (!block.finished) continue;
         resident.splice(resident.indexOf(block), 1);
         this.#env.profiler?.blockEnded(block);
@@ -127,15 +137,19 @@ class Run {
           resident.push(this.#start(waiting.pop()!));
         }
       }
+      rounds = resident.length === before ? rounds + 1 : 0;
+      // Nobody ended and nobody can come: now and then, and ever less often, see whether anybody gets on.
+      if (rounds >= STUCK_ROUNDS && (rounds & (rounds - 1)) === 0) scheduler.stopIfStuck(resident);
     }
   }
 
   /** Runs a block for some turns; true when it seems to wait for another block. */
-  #runTurns(scheduler: Scheduler, block: Block, turns: number): boolean {
+  #runTurns(scheduler: Scheduler, block: Block, turns: number, alone: boolean): boolean {
     for (let turn = 0; turn < turns && !block.finished; turn++) {
       const { ran, spinning } = scheduler.runBlock(block);
       if (!ran && !block.finished) scheduler.deadlock(block);
       if (spinning && !block.finished) return true;
+      if (alone && turn >= STUCK_ROUNDS && (turn & (turn - 1)) === 0) scheduler.stopIfStuck([block]);
     }
     return !block.finished && turns === PATIENCE;
   }

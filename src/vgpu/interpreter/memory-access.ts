@@ -16,7 +16,8 @@ export function memoryStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
   const kind = i.op === 'ld' ? 'read' : 'write';
   // An access of 32 bytes is aligned to 32 and checked in halves.
   const checkBytes = Math.min(bytes, 16);
-  const resolve = resolver(env, { kind, bytes: checkBytes, space: i.space, at: i, fn }, variable);
+  const origin = asm.sharedOrigin(fn, i);
+  const resolve = resolver(env, { kind, bytes: checkBytes, space: i.space, at: i, fn, origin }, variable);
   const value = i.op === 'ld' ? i.dst[0]! : i.src[1]!;
   const elements: readonly Operand[] = value.kind === 'vector' ? value.elements : [value];
   const refs = elements.map((element) =>

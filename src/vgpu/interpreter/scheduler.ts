@@ -9,6 +9,7 @@ import type { Block, Completed } from './block.ts';
 import { type CallPlan, callExternal, copyValue, lanePhysical, parameterPlaces, type ValuePlace } from './calls.ts';
 import { type Environment, LaunchStopped, whereOf } from './environment.ts';
 import { laneList } from './exchange.ts';
+import { findLivelock } from './livelock.ts';
 import { type Poison, PoisonTracker } from './poison.ts';
 import { Kind, type LinkedFunction, type Program } from './program.ts';
 import { LANES } from './registers.ts';
@@ -29,6 +30,8 @@ export class Scheduler {
   #turns = 0;
   #poisonTracker: PoisonTracker | undefined;
   #random: number;
+  /** The group that ran last: where it started, and its lanes. */
+  #group = { pc: 0, mask: 0 };
 
   constructor(program: Program, env: Environment) {
     this.#program = program;
@@ -89,6 +92,18 @@ export class Scheduler {
     return warp.runnable !== 0 && used > instructions * 3;
   }
 
+  /** Ends the launch when every thread of these blocks waits for ever (livelock.ts). */
+  stopIfStuck(blocks: readonly Block[]): void {
+    const stuck = findLivelock(this.#program, this.#env, blocks, (warp) => {
+      this.#runGroup(warp, 1);
+      return this.#group;
+    });
+    if (stuck === undefined) return;
+    const { warp, lane, at, message } = stuck;
+    this.#env.note(warp, lane, { kind: 'deadlock', message, instruction: at });
+    throw new LaunchStopped(message);
+  }
+
   #overBudget(warp: Warp): never {
     const env = this.#env;
     const lane = lowestLane(warp.runnable === 0 ? warp.present : warp.runnable);
@@ -122,6 +137,8 @@ export class Scheduler {
     const others = (runnable & ~mask) !== 0;
     const turn = others ? Math.min(limit, this.#random === 0 ? GROUP_TURN : 50 + this.#pick(2000)) : limit;
     const turnNumber = ++this.#turns;
+    this.#group.pc = pc;
+    this.#group.mask = mask;
     for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.lastRun[l] = turnNumber;
     return this.#runStraight(warp, mask, pc, meet, turn);
   }

@@ -9,7 +9,6 @@ export {
   type SanitizeRequest,
   Sanitizer,
   type SanitizerFinding,
-  type SanitizerKind,
   type ScheduleRun,
 } from './sanitizer.ts';
 export { KIND_MEANINGS, sarif } from './sarif.ts';

@@ -5,6 +5,7 @@
  *
  *     x: const float[1000] = ramp,                 an array; const: the kernel may not write it
  *     w: float[64, 33],                            no initial value: reading it before writing is a finding
+ *     o: freed float[256],                         memory that has been freed before the launch
  *     v: @x + 16,                                  a pointer into x, 16 elements from its start
  *     b: null,                                     a null pointer
  *     n: int = 64*33                               a scalar
@@ -33,6 +34,8 @@ export type ArgumentSpec = { readonly name: string } & (
       readonly type: ElementType;
       readonly count: number;
       readonly readOnly: boolean;
+      /** It has been freed before the launch. */
+      readonly freed: boolean;
       readonly fill: Fill;
     }
   | { readonly kind: 'alias'; readonly of: string; readonly offset: number }
@@ -109,9 +112,11 @@ function argument(
     return { name, kind: 'alias', of, offset: cursor.accept('+') ? size(cursor, scalars) : 0 };
   }
   if (cursor.acceptWord('null') || cursor.acceptWord('nullptr')) return { name, kind: 'null' };
+  const freed = cursor.acceptWord('freed');
   const readOnly = cursor.acceptWord('const');
   const type = typeName(cursor);
   if (!cursor.sees('[')) {
+    if (freed) throw cursor.error('only an array (`freed float[256]`) can have been freed');
     if (!cursor.accept('=')) {
       throw cursor.error(`a scalar needs a value (\`${name}: ${type.name} = 1\`), an array its size (\`[256]\`)`);
     }
@@ -119,7 +124,7 @@ function argument(
     return { name, kind: 'scalar', type, value: number(cursor, scalars) };
   }
   const count = elementCount(cursor, scalars);
-  return { name, kind: 'array', type, count, readOnly, fill: fill(cursor, scalars, count * type.components) };
+  return { name, kind: 'array', type, count, readOnly, freed, fill: fill(cursor, scalars, count * type.components) };
 }
 
 function typeName(cursor: Cursor): ElementType {

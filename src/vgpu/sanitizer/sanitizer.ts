@@ -14,11 +14,7 @@ import { type ArgumentSpec, type LaunchShape, LaunchSpecError } from './launch-s
 import { describeDifference } from './order-dependence.ts';
 import { ownPlace, SourceMap, type SourcePlace } from './source-trail.ts';
 
-/** What the executors find, and what only several launches together show. */
-export type SanitizerKind = FindingKind | 'order-dependence';
-
-export interface SanitizerFinding extends Omit<Finding, 'kind' | 'source'> {
-  kind: SanitizerKind;
+export interface SanitizerFinding extends Omit<Finding, 'source'> {
   /** The place to show: in the caller's own text, even when the instruction is in an inlined library function. */
   place?: SourcePlace;
   /** All places, innermost first. */
@@ -65,7 +61,7 @@ export interface SanitizeReport {
 
 const DEFAULT_BUDGET = 1e9;
 /** Kinds that say how a launch ended. */
-const ENDINGS: ReadonlySet<SanitizerKind> = new Set<SanitizerKind>(['budget-exceeded', 'deadlock']);
+const ENDINGS: ReadonlySet<FindingKind> = new Set<FindingKind>(['budget-exceeded', 'deadlock']);
 /** Of device memory: what the arguments need, and this for the module's variables and the launch's own areas. */
 const SPARE_BYTES = 512 * 1024 * 1024;
 const MOST_BYTES = 3 * 1024 ** 3;
@@ -249,8 +245,11 @@ class Bench {
       if (spec.kind === 'array') {
         const bytes = spec.count * elementSize(spec.type);
         const { address } = gpu.memory.allocate(bytes, { name: spec.name, input: spec.readOnly });
-        this.#arrays.push({ spec, pointer: address, bytes, initial: initialBytes(spec, index + 1) });
-        this.pointers.push(address);
+        if (spec.freed) gpu.free(address);
+        else {
+          this.#arrays.push({ spec, pointer: address, bytes, initial: initialBytes(spec, index + 1) });
+          this.pointers.push(address);
+        }
         places.set(spec.name, { pointer: address, elementBytes: elementSize(spec.type) });
       }
       this.parameters.push(parameterBytes(spec, places));

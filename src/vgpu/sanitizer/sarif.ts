@@ -2,10 +2,11 @@
  * Reports as SARIF 2.1.0, which code hosts and editors show beside the code.
  * @see https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
  */
-import type { SanitizeReport, SanitizerFinding, SanitizerKind } from './sanitizer.ts';
+import type { FindingKind } from '../types.ts';
+import type { SanitizeReport, SanitizerFinding } from './sanitizer.ts';
 
 /** What each kind means, for people who see it in a list of rules. */
-export const KIND_MEANINGS: Readonly<Record<SanitizerKind, string>> = {
+export const KIND_MEANINGS: Readonly<Record<FindingKind, string>> = {
   'out-of-bounds':
     'An access outside the allocation that its pointer belongs to, or to memory not passed to the launch.',
   misaligned: 'An access whose address is not a multiple of its size.',
@@ -57,7 +58,7 @@ export function sarif(reports: readonly SanitizeReport[], options: SarifOptions)
   };
 }
 
-function result(finding: SanitizerFinding, kinds: readonly SanitizerKind[], options: SarifOptions): object {
+function result(finding: SanitizerFinding, kinds: readonly FindingKind[], options: SarifOptions): object {
   const { kind, message, place, trail, kernel, block, thread, allocation, address, access, space, bytes } = finding;
   const uri = options.uri ?? ((file: string) => file);
   const physical = (file: string, line?: number, column?: number) => ({
