@@ -62,8 +62,8 @@ __global__ void assertBad(const float* x, float* y, int n) { assert(threadIdx.x 
 __global__ void assertGood(const float* x, float* y, int n) { assert(threadIdx.x < 64); y[threadIdx.x] = x[threadIdx.x]; }
 __global__ void trapBad(const float* x, float* y, int n) { if (x[threadIdx.x] > 60) __trap(); y[threadIdx.x] = 0; }
 __global__ void trapGood(const float* x, float* y, int n) { if (x[threadIdx.x] > 99) __trap(); y[threadIdx.x] = 0; }
-__global__ void endlessBad(const float* x, float* y, int n) { volatile float* v = y; v[0] = 0; while (v[0] == 0) {} }
-__global__ void endlessGood(const float* x, float* y, int n) { volatile float* v = y; v[0] = 1; while (v[0] == 0) {} }
+__global__ void endlessBad(const float* x, float* y, int n) { volatile float* v = y; v[0] = 0; while (v[0] >= 0) v[0] = v[0] + 1; }
+__global__ void endlessGood(const float* x, float* y, int n) { volatile float* v = y; v[0] = 0; while (v[0] < 9) v[0] = v[0] + 1; }
 __global__ void asyncBad(const float* x, float* y, int n) {
   __shared__ __align__(16) float s[64]; int t = threadIdx.x;
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" :: "r"((unsigned)__cvta_generic_to_shared(&s[t])), "l"(x + t) : "memory");
