@@ -222,9 +222,12 @@ export function reductionCases(d: Draws): OperatorCase[] {
     t.values.fill(-Infinity, 21, 28);
     return t;
   };
-  const plain = ['sum', 'mean', 'prod', 'max', 'min', 'logsumexp', 'any', 'all'];
+  const plain = ['sum', 'mean', 'prod', 'logsumexp', 'any', 'all'];
   const rows: [string, Record<string, Attribute>][] = [
     ...plain.map((op): [string, Record<string, Attribute>] => [op, {}]),
+    ...['max', 'min'].flatMap((op) =>
+      ['share', 'first'].map((ties): [string, Record<string, Attribute>] => [op, { ties }]),
+    ),
     ...[0, 1].flatMap((correction) =>
       ['var', 'std'].map((op): [string, Record<string, Attribute>] => [op, { correction }]),
     ),
@@ -246,6 +249,7 @@ export function reductionCases(d: Draws): OperatorCase[] {
       [[4, 1, 3], [1]],
     ] as const) {
       if ((op === 'var' || op === 'std') && more.correction === 1 && shape[1] === 1) continue;
+      if (more.ties === 'first' && dims.length > 1) continue;
       cases.push({ op, attributes: { ...more, dims, keepdim: shape.length === 3 }, inputs: [d.normal(shape)] });
     }
     cases.push({ op, attributes: { ...more, dims: [1], keepdim: false }, inputs: [withSpecials()] });

@@ -105,20 +105,24 @@ function inferShared(
   return { groups, bias };
 }
 
-const reads: NonNullable<Operator['reads']> = (inputs, attributes, outputs, [demand]) => {
-  // A stride beyond the kernel skips elements; then only the weight is sure.
-  if (demand! < elementCount(outputs[0]!.shape)) return inputs.map(() => 0);
-  const kernel = inputs[1]!.shape.slice(2);
+/** True if every element of x meets some tap, and every tap some element. */
+function isDense(x: TensorSpec, attributes: Attributes, kernel: readonly number[]): boolean {
   const stride = attributes.integers('stride', 1);
   const padding = attributes.integers('padding', 0);
   const dilation = attributes.integers('dilation', 1);
-  const dense = kernel.every(
+  return kernel.every(
     (k, d) =>
       dilation[d] === 1 &&
       stride[d]! <= k &&
       padding[d]! < k &&
-      (inputs[0]!.shape[d + 2]! + 2 * padding[d]! - k) % stride[d]! === 0,
+      (x.shape[d + 2]! + 2 * padding[d]! - k) % stride[d]! === 0,
   );
+}
+
+const reads: NonNullable<Operator['reads']> = (inputs, attributes, outputs, [demand]) => {
+  // A stride beyond the kernel skips elements; then only the weight is sure.
+  if (demand! < elementCount(outputs[0]!.shape)) return inputs.map(() => 0);
+  const dense = isDense(inputs[0]!, attributes, inputs[1]!.shape.slice(2));
   return inputs.map((spec, i) => (i === 0 && !dense ? 0 : i === 1 && !dense ? 0 : elementCount(spec.shape)));
 };
 
@@ -151,14 +155,7 @@ function convolution(spatial: number): Operator {
       const out = new Float64Array(elementCount(shape));
       for (let n = 0; n < batch; n++) {
         for (let group = 0; group < groups; group++) {
-          // Every place that a run does not write is padding, and stays zero.
-          for (let c = 0; c < inGroup; c++) {
-            const from = (n * channelsIn + group * inGroup + c) * inSize;
-            forEachRun(g, (tap, position, offset, count, step) => {
-              const to = (c * taps + tap) * positions + position;
-              for (let i = 0, s = from + offset; i < count; i++, s += step) columns[to + i] = x.values[s]!;
-            });
-          }
+          gatherColumns(g, x.values, (n * channelsIn + group * inGroup) * inSize, inGroup, inSize, columns, positions);
           const left = {
             values: weight.values,
             start: group * outGroup * inGroup * taps,
@@ -257,6 +254,99 @@ function transposedConvolution(spatial: number): Operator {
   };
 }
 
+/**
+ * The gradient of a convolution's weight: element (co, ci, tap) sums, over images and positions, the gradient at a position times the element that
+ * the tap saw from there. Serves the transposed convolution too, with the roles of its input and gradient exchanged.
+ */
+const weightBackward: Operator = {
+  name: 'conv_weight_backward',
+  kind: 'contraction',
+  infer(inputs, attributes) {
+    expectOperands(inputs, 2);
+    expectSameDtype(inputs);
+    expectFloating(inputs[0]!);
+    const [x, grad] = inputs as readonly [TensorSpec, TensorSpec];
+    const kernel = attributes.integers('kernel', 1);
+    const spatial = kernel.length;
+    const groups = attributes.integer('groups', 1);
+    if (spatial < 1 || spatial > 3) throw new Error('It takes one to three kernel sizes.');
+    for (const spec of inputs) {
+      if (spec.shape.length !== spatial + 2)
+        throw new Error(`It takes tensors of ${spatial + 2} dimensions, not [${spec.shape.join(', ')}].`);
+    }
+    if (x.shape[0] !== grad.shape[0]) throw new Error('Its operands differ in the number of images.');
+    if (x.shape[1]! % groups !== 0 || grad.shape[1]! % groups !== 0)
+      throw new Error(`Its channels do not divide into ${groups} groups.`);
+    const [stride, padding, dilation] = [
+      attributes.integers('stride', 1, spatial),
+      attributes.integers('padding', 0, spatial),
+      attributes.integers('dilation', 1, spatial),
+    ];
+    kernel.forEach((k, d) => {
+      const most = convolvedSize(x.shape[d + 2]!, k, stride[d]!, padding[d]!, dilation[d]!);
+      if (grad.shape[d + 2]! > most)
+        throw new Error(`A gradient of ${grad.shape[d + 2]} positions is more than the ${most} there are.`);
+    });
+    return [{ shape: [grad.shape[1]!, x.shape[1]! / groups, ...kernel], dtype: x.dtype }];
+  },
+  evaluate([x, grad], attributes, a, outputs) {
+    const groups = attributes.integer('groups', 1);
+    const kernel = attributes.integers('kernel', 1);
+    const [batch, channelsIn] = x!.spec.shape as readonly [number, number];
+    const channelsOut = grad!.spec.shape[1]!;
+    const g = geometry(kernel.length, attributes, x!.spec.shape.slice(2), grad!.spec.shape.slice(2), kernel);
+    const [inSize, positions, taps] = [elementCount(g.large), elementCount(g.small), elementCount(g.kernel)];
+    const [inGroup, outGroup] = [channelsIn / groups, channelsOut / groups];
+    const out = new Float64Array(elementCount(outputs[0]!.shape));
+    const columns = new Float64Array(inGroup * taps * positions);
+    const part = new Float64Array(outGroup * inGroup * taps);
+    for (let step = 0; step < batch; step++) {
+      const n = a.order === 'reversed' ? batch - 1 - step : step;
+      for (let group = 0; group < groups; group++) {
+        gatherColumns(g, x!.values, (n * channelsIn + group * inGroup) * inSize, inGroup, inSize, columns, positions);
+        const start = (n * channelsOut + group * outGroup) * positions;
+        const left = { values: grad!.values, start, row: positions, column: 1 };
+        const right = { values: columns, start: 0, row: 1, column: positions };
+        gemm(outGroup, inGroup * taps, positions, left, right, part, 0, a);
+        const at = group * part.length;
+        for (let i = 0; i < part.length; i++) out[at + i] = a.round(out[at + i]! + part[i]!);
+      }
+    }
+    return [out];
+  },
+  operations(inputs, attributes) {
+    const terms =
+      (inputs[0]!.shape[1]! / attributes.integer('groups', 1)) * elementCount(attributes.integers('kernel'));
+    return { arithmetic: 0, special: 0, contraction: 2 * elementCount(inputs[1]!.shape) * terms };
+  },
+  // Which elements a tap sees depends on stride and padding: only a dense convolution surely reads all.
+  reads: (inputs, attributes, outputs, [demand]) => {
+    const dense = isDense(inputs[0]!, attributes, attributes.integers('kernel'));
+    const whole = dense && demand! >= elementCount(outputs[0]!.shape);
+    return inputs.map((spec) => (whole ? elementCount(spec.shape) : 0));
+  },
+};
+
+/** Copies what the taps see of some channels into columns[(channel, tap), position]. Every place that no run writes is padding, and stays zero. */
+function gatherColumns(
+  g: Geometry,
+  values: Float64Array,
+  start: number,
+  channels: number,
+  size: number,
+  columns: Float64Array,
+  positions: number,
+): void {
+  const taps = elementCount(g.kernel);
+  for (let c = 0; c < channels; c++) {
+    const from = start + c * size;
+    forEachRun(g, (tap, position, offset, count, step) => {
+      const to = (c * taps + tap) * positions + position;
+      for (let i = 0, s = from + offset; i < count; i++, s += step) columns[to + i] = values[s]!;
+    });
+  }
+}
+
 /** Adds columns back to where they came from (col2im). */
 function addColumns(
   g: Geometry,
@@ -273,8 +363,8 @@ function addColumns(
   });
 }
 
-/** conv1d to conv3d, conv_transpose1d to conv_transpose3d. */
-export const convolutionOperators: readonly Operator[] = [1, 2, 3].flatMap((n) => [
-  convolution(n),
-  transposedConvolution(n),
-]);
+/** conv1d to conv3d, conv_transpose1d to conv_transpose3d, conv_weight_backward. */
+export const convolutionOperators: readonly Operator[] = [
+  ...[1, 2, 3].flatMap((n) => [convolution(n), transposedConvolution(n)]),
+  weightBackward,
+];

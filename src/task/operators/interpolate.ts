@@ -3,7 +3,7 @@
  * weights follow PyTorch (half-pixel centres unless align_corners; cubic with A = -0.75; borders repeated). 'area' is adaptive_avg_pool and not here.
  */
 import type { Attributes, Operator } from './operator.ts';
-import { expectFloating, expectOperands } from './operator.ts';
+import { expectFloating, expectOperands, expectShape } from './operator.ts';
 import { around } from './stride.ts';
 import { elementCount } from './tensor.ts';
 
@@ -115,5 +115,51 @@ const interpolate: Operator = {
   },
 };
 
-/** interpolate. */
-export const interpolateOperators: readonly Operator[] = [interpolate];
+/** The transpose of interpolate: each gradient goes back to the elements it was made of, with the same weights. */
+const interpolateBackward: Operator = {
+  name: 'interpolate_backward',
+  kind: 'window',
+  infer([grad, ...rest], attributes) {
+    expectOperands([grad!, ...rest], 1);
+    expectFloating(grad!);
+    const { size } = settings(attributes, grad!.shape.length);
+    const shape = attributes.integers('size', 0, grad!.shape.length);
+    expectShape(grad, [...shape.slice(0, 2), ...size], 'gradient');
+    if (shape.slice(2).some((n) => n < 1)) throw new Error('It interpolates between no elements.');
+    return [{ shape, dtype: grad!.dtype }];
+  },
+  evaluate([grad], attributes, a, outputs) {
+    const { mode, size, scales, corners } = settings(attributes, grad!.spec.shape.length);
+    let { values } = grad!;
+    let shape = [...grad!.spec.shape];
+    // The dimensions were resampled first to last; they go back last to first.
+    for (let d = size.length - 1; d >= 0; d--) {
+      const dim = d + 2;
+      const length = outputs[0]!.shape[dim]!;
+      const taps = tapsOf(mode, length, size[d]!, scales[d]!, corners);
+      const { outer, size: from, inner } = around(shape, dim);
+      const next = new Float64Array(outer * length * inner);
+      for (let p = 0; p < outer; p++) {
+        for (let o = 0; o < from; o++) {
+          for (let k = 0; k < taps.per; k++) {
+            const to = (p * length + taps.index[o * taps.per + k]!) * inner;
+            const weight = a.round(taps.weight[o * taps.per + k]!);
+            const at = (p * from + o) * inner;
+            for (let i = 0; i < inner; i++) next[to + i] = a.round(next[to + i]! + a.round(weight * values[at + i]!));
+          }
+        }
+      }
+      values = next;
+      shape = shape.map((s, e) => (e === dim ? length : s));
+    }
+    return [values];
+  },
+  operations: (inputs, attributes, outputs) => interpolate.operations(outputs, attributes, inputs),
+  reads: (inputs, attributes, outputs, [demand]) => {
+    const grown = attributes.integers('output_size').every((out, d) => out >= outputs[0]!.shape[d + 2]!);
+    return [grown && demand! >= elementCount(outputs[0]!.shape) ? elementCount(inputs[0]!.shape) : 0];
+  },
+};
+
+/** interpolate, interpolate_backward. */
+export const interpolateOperators: readonly Operator[] = [interpolate, interpolateBackward];

@@ -111,7 +111,8 @@ const readsScatter: NonNullable<Operator['reads']> = (inputs, _attributes, outpu
   return [Math.max(0, demand! - src), Math.max(0, demand! - (total - src))];
 };
 
-function padIndex(index: number, size: number, mode: string): number {
+/** Where an index of the padded dimension comes from in one of `size`; -1 for the fill. */
+export function padIndex(index: number, size: number, mode: string): number {
   if (index >= 0 && index < size) return index;
   switch (mode) {
     case 'reflect':

@@ -1,5 +1,6 @@
 """Real PyTorch's answer to each operator of operators.md, for the tests: reads cases as JSON lines, writes results as JSON lines.
-A case is {op, attributes, inputs: [{shape, dtype, data: base64}]}; a result is {outputs: [...]} in the same form, or {error}."""
+A case is {op, attributes, inputs: [{shape, dtype, data: base64}]}; a result is {outputs: [...]} in the same form, or {error}. A case with `grads`, gradients of the
+outputs, and `wrt`, which operands, asks for gradients too: {gradients: [... or null]}."""
 import base64
 import json
 import math
@@ -70,10 +71,8 @@ def rnn(op, t, a):
         t[0].shape[2], a["hidden_size"], a["num_layers"], bias=a["bias"], batch_first=a["batch_first"], bidirectional=a["bidirectional"],
         dtype=t[0].dtype, **extra,
     )
-    with torch.no_grad():
-        for p, w in zip(m.parameters(), t[1 + states :], strict=True):
-            p.copy_(w)
-    out, h = m(t[0], (t[1], t[2]) if op == "lstm" else t[1])
+    weights = {name: w for (name, _), w in zip(m.named_parameters(), t[1 + states :], strict=True)}
+    out, h = torch.func.functional_call(m, weights, (t[0], (t[1], t[2]) if op == "lstm" else t[1]))
     return (out, *h) if op == "lstm" else (out, h)
 
 
@@ -106,6 +105,8 @@ def run(op, t, a):
         case "sum" | "mean" | "logsumexp":
             return getattr(torch, op)(t[0], a["dims"], keepdim=a["keepdim"]) if a["dims"] else t[0].clone()
         case "max" | "min":
+            if a["ties"] == "first" and len(a["dims"]) == 1 and t[0].ndim:
+                return getattr(torch, op)(t[0], a["dims"][0], keepdim=a["keepdim"])[0]
             return getattr(torch, "a" + op)(t[0], a["dims"], keepdim=a["keepdim"])
         case "prod" | "any" | "all":
             x = t[0]
@@ -237,13 +238,29 @@ def run(op, t, a):
     raise KeyError(f"no oracle for {op}")
 
 
+def backward(out, t, grads):
+    """Gradients of the operands that ask for them, None where nothing flows, given those of the outputs that take part."""
+    leaves = [x for x in t if x.requires_grad]
+    smooth = [x for x in out if x.requires_grad]
+    if not smooth:
+        return [None] * len(leaves)
+    made = torch.autograd.grad(smooth, leaves, [tensor(g) for g in grads[: len(smooth)]], allow_unused=True)
+    return [None if x is None else plain(x) for x in made]
+
+
 def main():
     with open(sys.argv[1]) as cases, open(sys.argv[2], "w") as results:
         for line in cases:
             case = json.loads(line)
             try:
-                out = run(case["op"], [tensor(t) for t in case["inputs"]], case["attributes"])
-                answer = {"outputs": [plain(x) for x in (out if isinstance(out, tuple) else (out,))]}
+                t = [tensor(x) for x in case["inputs"]]
+                for i in case.get("wrt", []):
+                    t[i].requires_grad_()
+                out = run(case["op"], t, case["attributes"])
+                out = out if isinstance(out, tuple) else (out,)
+                answer = {"outputs": [plain(x) for x in out]}
+                if "wrt" in case:
+                    answer["gradients"] = backward(out, t, case["grads"])
             except Exception as error:  # the test decides whether an error was expected
                 answer = {"error": f"{type(error).__name__}: {error}"}
             results.write(json.dumps(answer) + "\n")

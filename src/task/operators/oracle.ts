@@ -15,9 +15,13 @@ export interface OperatorCase {
   op: string;
   attributes: Record<string, Attribute>;
   inputs: HostTensor[];
+  /** Gradients of the outputs that take part: asks for the gradients of the operands `wrt`. */
+  grads?: HostTensor[];
+  wrt?: number[];
 }
 
-export type OracleAnswer = { outputs: HostTensor[] } | { error: string };
+/** `gradients`, where they were asked for: one an operand of `wrt`, null where PyTorch says that nothing flows. */
+export type OracleAnswer = { outputs: HostTensor[]; gradients?: (HostTensor | null)[] } | { error: string };
 
 interface WireTensor extends TensorSpec {
   data: string;
@@ -39,7 +43,10 @@ export function askTorch(cases: readonly OperatorCase[]): OracleAnswer[] {
     const wire = (t: HostTensor): WireTensor => ({ ...t.spec, data: Buffer.from(encode(t)).toString('base64') });
     const asked = join(folder, 'cases.jsonl');
     const answered = join(folder, 'answers.jsonl');
-    writeFileSync(asked, cases.map((c) => `${JSON.stringify({ ...c, inputs: c.inputs.map(wire) })}\n`).join(''));
+    const read = (t: WireTensor) => decode(Buffer.from(t.data, 'base64'), { shape: t.shape, dtype: t.dtype });
+    const text = (c: OperatorCase) =>
+      JSON.stringify({ ...c, inputs: c.inputs.map(wire), ...(c.grads && { grads: c.grads.map(wire) }) });
+    writeFileSync(asked, cases.map((c) => `${text(c)}\n`).join(''));
     const script = fileURLToPath(new URL('./oracle.py', import.meta.url));
     const run = spawnSync(python, [script, asked, answered], { encoding: 'utf8' });
     if (run.status !== 0) throw new Error(`The PyTorch oracle failed: ${run.stderr}`);
@@ -47,11 +54,12 @@ export function askTorch(cases: readonly OperatorCase[]): OracleAnswer[] {
       .trimEnd()
       .split('\n')
       .map((line) => {
-        const answer = JSON.parse(line) as { outputs: WireTensor[] } | { error: string };
+        const answer = JSON.parse(line) as
+          | { outputs: WireTensor[]; gradients?: (WireTensor | null)[] }
+          | { error: string };
         if ('error' in answer) return answer;
-        return {
-          outputs: answer.outputs.map((t) => decode(Buffer.from(t.data, 'base64'), { shape: t.shape, dtype: t.dtype })),
-        };
+        const { outputs, gradients } = answer;
+        return { outputs: outputs.map(read), gradients: gradients?.map((t) => t && read(t)) };
       });
   } finally {
     rmSync(folder, { recursive: true, force: true });

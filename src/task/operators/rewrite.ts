@@ -110,3 +110,22 @@ export function pruned(graph: Graph): Graph {
   }
   return { ...graph, nodes: nodes.reverse(), constants: graph.constants.filter((c) => live.has(c.id)) };
 }
+
+/** The same graph with ids that are dense and in order: inputs, parameters, constants, nodes' outputs. */
+export function renumbered(graph: Graph): Graph {
+  const ids = new Map<number, number>();
+  const next = <V extends { id: number }>(value: V): V => {
+    const id = ids.size;
+    ids.set(value.id, id);
+    return { ...value, id };
+  };
+  const inputs = graph.inputs.map(next);
+  const parameters = graph.parameters.map(next);
+  const constants = graph.constants.map(next);
+  const nodes = graph.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((id) => ids.get(id)!),
+    outputs: node.outputs.map(next),
+  }));
+  return { inputs, parameters, constants, nodes, outputs: graph.outputs.map((id) => ids.get(id)!) };
+}

@@ -1,11 +1,13 @@
 /** The table of all operators, by name: operators.md made code. */
 import { alongOperators } from './along.ts';
+import { alongBackwardOperators } from './along-backward.ts';
 import { binaryOperators } from './binary.ts';
 import { contractionOperators } from './contract.ts';
 import { convolutionOperators } from './conv.ts';
 import { indexingOperators } from './indexing.ts';
 import { interpolateOperators } from './interpolate.ts';
 import { layoutOperators } from './layout.ts';
+import { layoutBackwardOperators } from './layout-backward.ts';
 import { lossOperators } from './loss.ts';
 import { normalisationOperators } from './normalise.ts';
 import type { Operator } from './operator.ts';
@@ -14,6 +16,7 @@ import { randomOperators } from './random.ts';
 import { recurrentOperators } from './recurrent.ts';
 import { reductionOperators } from './reduce.ts';
 import { windowOperators } from './window.ts';
+import { windowBackwardOperators } from './window-backward.ts';
 
 /** Every operator a graph may contain. */
 export const operators: ReadonlyMap<string, Operator> = new Map(
@@ -22,14 +25,17 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     binaryOperators,
     reductionOperators,
     alongOperators,
+    alongBackwardOperators,
     normalisationOperators,
     contractionOperators,
     convolutionOperators,
     windowOperators,
+    windowBackwardOperators,
     interpolateOperators,
     recurrentOperators,
     lossOperators,
     layoutOperators,
+    layoutBackwardOperators,
     indexingOperators,
     randomOperators,
   ]

@@ -8,7 +8,7 @@ import { expectFloating, expectOperands, noOperations } from './operator.ts';
 import { elementCount } from './tensor.ts';
 
 /** Where a window lies along one dimension: elements first, first + step, ... (count of them), all inside; `padded` of them with padding. */
-interface Span {
+export interface Span {
   first: number;
   count: number;
   step: number;
@@ -54,13 +54,15 @@ function adaptiveSpans(size: number, out: number): Span[] {
   });
 }
 
-/** Folds the elements of each window of x. `fold` gets a scratch row, how many are in it, and the window's size with padding. */
-function foldWindows(
-  values: Float64Array,
+/**
+ * Visits the windows over the last dimensions of a tensor of this shape, in the order of the output's elements: the output's index, the offsets of
+ * the window's elements (the first `count` of a reused array) and the window's size with padding.
+ */
+export function forEachWindow(
   shape: readonly number[],
   spans: readonly Span[][],
-  fold: (row: Float64Array, count: number, padded: number) => number,
-): Float64Array {
+  visit: (at: number, offsets: Int32Array, count: number, padded: number) => void,
+): void {
   const spatial = spans.length;
   const sizes = [...new Array<number>(3 - spatial).fill(1), ...shape.slice(-spatial)] as [number, number, number];
   const whole: Span[] = [{ first: 0, count: 1, step: 1, padded: 1 }];
@@ -68,8 +70,7 @@ function foldWindows(
   const planes = elementCount(shape.slice(0, shape.length - spatial));
   const plane = sizes[0] * sizes[1] * sizes[2];
   const most = [zs, ys, xs].reduce((n, list) => n * Math.max(0, ...list.map((s) => s.count)), 1);
-  const row = new Float64Array(most);
-  const out = new Float64Array(planes * zs.length * ys.length * xs.length);
+  const offsets = new Int32Array(most);
   let at = 0;
   for (let p = 0; p < planes; p++) {
     for (const z of zs) {
@@ -79,14 +80,34 @@ function foldWindows(
           for (let k = 0, dz = z.first; k < z.count; k++, dz += z.step) {
             for (let j = 0, dy = y.first; j < y.count; j++, dy += y.step) {
               const base = p * plane + (dz * sizes[1] + dy) * sizes[2];
-              for (let i = 0, dx = x.first; i < x.count; i++, dx += x.step) row[n++] = values[base + dx]!;
+              for (let i = 0, dx = x.first; i < x.count; i++, dx += x.step) offsets[n++] = base + dx;
             }
           }
-          out[at++] = fold(row, n, z.padded * y.padded * x.padded);
+          visit(at++, offsets, n, z.padded * y.padded * x.padded);
         }
       }
     }
   }
+}
+
+/** The shape that windows over the last dimensions leave. */
+export function windowedShape(shape: readonly number[], spans: readonly Span[][]): number[] {
+  return [...shape.slice(0, shape.length - spans.length), ...spans.map((list) => list.length)];
+}
+
+/** Folds the elements of each window of x. `fold` gets a scratch row, how many are in it, and the window's size with padding. */
+function foldWindows(
+  values: Float64Array,
+  shape: readonly number[],
+  spans: readonly Span[][],
+  fold: (row: Float64Array, count: number, padded: number) => number,
+): Float64Array {
+  const out = new Float64Array(elementCount(windowedShape(shape, spans)));
+  const row = new Float64Array(spans.reduce((n, list) => n * Math.max(0, ...list.map((s) => s.count)), 1));
+  forEachWindow(shape, spans, (at, offsets, count, padded) => {
+    for (let i = 0; i < count; i++) row[i] = values[offsets[i]!]!;
+    out[at] = fold(row, count, padded);
+  });
   return out;
 }
 
@@ -105,10 +126,20 @@ function expectSpatial(x: TensorSpec, spatial: number): void {
     throw new Error(`It takes [N, C] and ${spatial} more dimensions, not [${x.shape.join(', ')}].`);
 }
 
-interface Pool {
+export interface Pool {
   /** Spans of every pooled dimension. */
   spans: (shape: readonly number[], attributes: Attributes) => Span[][];
   fold: (attributes: Attributes, a: Arithmetic) => (row: Float64Array, count: number, padded: number) => number;
+}
+
+/** Elements that lie in some window. */
+export function coveredCount(shape: readonly number[], spans: readonly Span[][]): number {
+  const covered = spans.map((list, d) => {
+    const seen = new Uint8Array(shape[shape.length - spans.length + d]!);
+    for (const span of list) for (let i = 0; i < span.count; i++) seen[span.first + i * span.step] = 1;
+    return seen.reduce((n, s) => n + s, 0);
+  });
+  return elementCount(shape.slice(0, shape.length - spans.length)) * covered.reduce((n, c) => n * c, 1);
 }
 
 function poolOperator(name: string, spatial: number | undefined, pool: Pool): Operator {
@@ -121,8 +152,7 @@ function poolOperator(name: string, spatial: number | undefined, pool: Pool): Op
       if (spatial !== undefined) expectSpatial(x!, spatial);
       if (name.includes('avg')) expectFloating(x!);
       const spans = pool.spans(x!.shape, attributes);
-      const kept = x!.shape.slice(0, x!.shape.length - spans.length);
-      return [{ shape: [...kept, ...spans.map((list) => list.length)], dtype: x!.dtype }];
+      return [{ shape: windowedShape(x!.shape, spans), dtype: x!.dtype }];
     },
     evaluate: ([x], attributes, a) => [
       foldWindows(x!.values, x!.spec.shape, pool.spans(x!.spec.shape, attributes), pool.fold(attributes, a)),
@@ -137,18 +167,13 @@ function poolOperator(name: string, spatial: number | undefined, pool: Pool): Op
       if (demand! < elementCount(outputs[0]!.shape)) return [0];
       const { shape } = inputs[0]!;
       const spans = pool.spans(shape, attributes);
-      const covered = spans.map((list, d) => {
-        const seen = new Uint8Array(shape[shape.length - spans.length + d]!);
-        for (const span of list) for (let i = 0; i < span.count; i++) seen[span.first + i * span.step] = 1;
-        return seen.reduce((n, s) => n + s, 0);
-      });
-      return [elementCount(shape.slice(0, shape.length - spans.length)) * covered.reduce((n, c) => n * c, 1)];
+      return [coveredCount(shape, spans)];
     },
   };
 }
 
 /** Spans of max_pool and avg_pool from their lists; avg_pool has no dilation. */
-function listedSpans(spatial: number, dilated: boolean): Pool['spans'] {
+export function listedSpans(spatial: number, dilated: boolean): Pool['spans'] {
   return (shape, attributes) => {
     const kernel = attributes.integers('kernel', 1, spatial);
     const stride = attributes.integers('stride', 1, spatial);
@@ -167,7 +192,7 @@ const averageFold: Pool['fold'] = (attributes, a) => {
   return (row, count, padded) => a.divide(a.sum(row, count), divisor ?? (includePad ? padded : count));
 };
 
-const adaptive: Pool['spans'] = (shape, attributes) => {
+export const adaptive: Pool['spans'] = (shape, attributes) => {
   const sizes = attributes.integers('output_size', 0);
   if (sizes.length < 1 || sizes.length > 3 || shape.length < sizes.length)
     throw new Error('It takes one to three output sizes.');

@@ -53,6 +53,8 @@ def reduce(op, x, dim, keepdim, attributes=None, dtype=None):
     dims = _dims(x, dim)
     dtype = dtype or x.dtype
     at = {**(attributes or {}), 'dims': dims, 'keepdim': bool(keepdim)}
+    if op in ('max', 'min'):
+        at.setdefault('ties', 'share')
     return emit(op, [x], at, (_reduced(x.shape, dims, keepdim), dtype), known=_known_total(op, x, dims, dtype))
 
 
@@ -129,7 +131,8 @@ def _extreme(op):
         _non_empty(op, input, dim)
         if dim is None:
             return reduce(op, input, None, False)
-        return Pair(reduce(op, input, dim, keepdim), _arg('arg' + op, input, dim, keepdim))
+        # Along one dimension there is an index, and the gradient goes there; elsewhere equals share it.
+        return Pair(reduce(op, input, dim, keepdim, {'ties': 'first'}), _arg('arg' + op, input, dim, keepdim))
 
     f.__name__ = op
     return f
