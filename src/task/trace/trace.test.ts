@@ -163,6 +163,11 @@ const PROGRAMS: readonly [string, string, string][] = [
     'class Twice(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, a):\n        ctx.save_for_backward(a)\n        return 2 * a\nself.f = Twice.apply',
     'return self.f(x).cpu().to(y.device).contiguous()',
   ],
+  [
+    'torch.functional',
+    'import torch.functional as TF\nself.split = TF.split',
+    'import torch.functional as TF\nreturn TF.norm(self.split(x, 3, -1)[0], dim=-1)',
+  ],
 ];
 
 /** One file a line of the table. */

@@ -6,7 +6,7 @@ What it does not know raises `Unsupported`, which names the call. Nothing here c
 import sys as _sys
 from types import ModuleType as _ModuleType, SimpleNamespace as _Namespace
 
-from . import _contract, _create, _layers, _pointwise, _reduce, _views
+from . import _contract, _create, _layers, _pointwise, _reduce, _views, functional
 from ._dtypes import (
     bfloat16, double, dtype, finfo, float16, float32, float64, get_default_dtype, half, iinfo, int8, int16, int32, int64, long, promote_types,
     set_default_dtype, short, uint8,
