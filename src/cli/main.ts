@@ -71,10 +71,13 @@ async function main(argv: readonly string[]): Promise<number> {
     .addOption(json())
     .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
   taking(program.command('task').description('about a task file').command('inspect'))
-    .description('print its graph, the signature a candidate must have, and its floor')
+    .description(
+      'print its graph, the signature a candidate must have, its floor, and which wrong answers it can tell from right ones',
+    )
     .addOption(gpu())
+    .option('--no-mutants', 'do not put wrong variants of the task to its checks')
     .addOption(json())
-    .action((task, options) => run(inspect(task, options, places())));
+    .action((task, options) => run(inspect(task, options, places(), interruption.signal)));
   program
     .command('sanitize')
     .description(

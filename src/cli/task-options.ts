@@ -1,6 +1,6 @@
 /** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { loadTask, type PrecisionPolicy, type Task } from '../task/index.ts';
+import { type LoadOptions, loadTask, type PrecisionPolicy, type Task } from '../task/index.ts';
 import type { Places } from './places.ts';
 
 export interface TaskOptions {
@@ -46,8 +46,13 @@ export function taking(command: Command): Command {
     );
 }
 
+/** What the task room is told of them. */
+export function loadOptions(options: TaskOptions, places: Places): LoadOptions {
+  const { scale, precision, configuration, reference } = options;
+  return { cacheDir: places.traces, scale, precision, configuration, reference };
+}
+
 /** Loads the task that a command was given. Throws TaskError. */
 export function taskFrom(file: string, options: TaskOptions, places: Places): Promise<Task> {
-  const { scale, precision, configuration, reference } = options;
-  return loadTask(file, { cacheDir: places.traces, scale, precision, configuration, reference });
+  return loadTask(file, loadOptions(options, places));
 }

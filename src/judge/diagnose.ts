@@ -60,7 +60,7 @@ export function diagnose(trial: Trial, index: number, output: number): string | 
     return `${name} is a copy of the ${trial.task.signature.tensors[i]!.role} \`${trial.task.signature.tensors[i]!.name}\`.`;
   }
   for (const mutant of trial.oracle.mutants) {
-    const other = trial.oracle.evaluate(mutant.graph, inputs)[output];
+    const other = trial.oracle.answer(mutant, inputs)[output];
     if (other === undefined || other.values.length !== got.length) continue;
     if (compareOutput(got, against(tolerance, other.values)).wrong === 0) {
       return `This is the result of the task with one thing changed: ${mutant.description}.`;

@@ -203,8 +203,25 @@ export const evidenceSchema = z.object({
           operator: z.string(),
           killedByOwnInputs: z.boolean(),
           killedBy: z.string().optional(),
+          /** What of the task is wrong in it, as a kind; absent in evidence of before. */
+          kind: z.string().optional(),
+          /** Error over what is allowed, family by family, until one caught it (over 1). */
+          tried: z.array(z.object({ family: z.string(), excess: number })).optional(),
         }),
       ),
+      /** Variants that compute the same function as the task, and why that is believed. */
+      equivalent: z
+        .array(
+          z.object({
+            id: z.string(),
+            kind: z.string(),
+            description: z.string(),
+            operator: z.string(),
+            by: z.enum(['proof', 'evidence']),
+            reason: z.string(),
+          }),
+        )
+        .optional(),
       score: z.number(),
       ownScore: z.number(),
       dead: z.array(z.object({ operator: z.string(), reason: z.string() })),

@@ -1,10 +1,12 @@
 /** The judge: checks, tolerance, seeds, verdicts, evidence, task admission. */
-export { type Admission, admit, type MutantResult } from './admission.ts';
+export { type Admission, admit, type EquivalentMutant, type MutantResult } from './admission.ts';
 export { checks } from './check.ts';
 export { type Claim, claim } from './claim.ts';
+export { type Discrimination, discriminate, type Fitness, type Flaw } from './discrimination.ts';
 export { type EvidenceSource, evidenceOf, parseEvidence } from './evidence.ts';
 export { evidencePage } from './evidence-page.ts';
 export { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
+export { FLAT_TOLERANCES, type FlatReport } from './flat-check.ts';
 export { judge, judgePrepared } from './judge.ts';
 export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';

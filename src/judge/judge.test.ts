@@ -288,7 +288,11 @@ describe('the protocol', () => {
     );
     assert.equal(verdict.outcome, 'correct');
     assert.match(verdict.reason, /cannot see `add`/);
-    assert.equal(verdict.admission?.score, 0.5);
+    assert.equal(verdict.admission?.score, 1);
+    assert.deepEqual(
+      verdict.admission?.equivalent.map(({ id, by }) => [id, by]),
+      [['none', 'proof']],
+    );
     assert.equal(
       heard.some((event) => event.type === 'task.degenerate' && event.operator === 'add'),
       true,

@@ -15,6 +15,7 @@ import { type Finding, type GpuTarget, gpuTarget } from '../vgpu/index.ts';
 import { type Admission, admit } from './admission.ts';
 import { planStage, runStage } from './check.ts';
 import type { Oracle } from './oracle.ts';
+import { randomOperator } from './random-task.ts';
 import { type Commitment, commit, sourceHash } from './seeds.ts';
 import { createOracle } from './task-oracle.ts';
 import { Trial } from './trial.ts';
@@ -159,18 +160,6 @@ async function timed<T>(record: Proceedings, stage: string, work: () => Promise<
   } finally {
     record.timings.push({ stage, milliseconds: performance.now() - start });
   }
-}
-
-/** A sentence, when the task's result is random and there is no right answer to compare with. */
-function randomOperator({ graph }: Task): string | undefined {
-  const dropout = graph.nodes.find((node) => node.op === 'dropout');
-  if (dropout !== undefined) {
-    return `The task draws random numbers (dropout on line ${dropout.line}), so no result can be compared with it. Call \`.eval()\` in the task, or take dropout out.`;
-  }
-  const drawn = graph.constants.find(({ draw }) => ['uniform', 'normal', 'integer', 'permutation'].includes(draw.kind));
-  return drawn === undefined
-    ? undefined
-    : 'The task draws random numbers inside `forward`, so no result can be compared with it. Make them an input.';
 }
 
 function findingsOf(trial: Trial | undefined): readonly Finding[] {

@@ -26,6 +26,8 @@ export interface Oracle {
   expect(inputs: readonly HostTensor[]): Expectation;
   /** Outputs of another graph with the same signature, in float64. */
   evaluate(graph: Graph, inputs: readonly HostTensor[]): readonly HostTensor[];
+  /** Outputs of a wrong variant of the task. */
+  answer(mutant: Mutant, inputs: readonly HostTensor[]): readonly HostTensor[];
   /** Wrong variants of the task. */
   readonly mutants: readonly Mutant[];
   /** Names of the honest arithmetics that the tolerance rests on. */

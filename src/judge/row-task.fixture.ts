@@ -65,9 +65,23 @@ export function rowOracle(options: { undetectable?: boolean } = {}): Oracle {
     reveal: () => undefined,
     arithmetics: ['four orders of summation'],
     mutants: [
-      { id: 'dropped-0', operator: 'softmax', description: '`softmax` on line 3 left out', graph: identityGraph },
+      {
+        id: 'dropped-0',
+        kind: 'dropped',
+        operator: 'softmax',
+        description: '`softmax` on line 3 left out',
+        graph: identityGraph,
+      },
       ...(options.undetectable
-        ? [{ id: 'none', operator: 'add', description: '`add` on line 2 left out', graph: unchanged }]
+        ? [
+            {
+              id: 'none',
+              kind: 'dropped' as const,
+              operator: 'add',
+              description: '`add` on line 2 left out',
+              graph: unchanged,
+            },
+          ]
         : []),
     ],
     draw(family, seed) {
@@ -75,6 +89,9 @@ export function rowOracle(options: { undetectable?: boolean } = {}): Oracle {
       const tensors = drawn.get(key) ?? [{ spec, values: FAMILIES[family]!(Number.parseInt(seed.slice(0, 8), 16)) }];
       drawn.set(key, tensors);
       return tensors;
+    },
+    answer({ graph }, inputs) {
+      return this.evaluate(graph, inputs);
     },
     evaluate: (graph, inputs) => [
       graph === identityGraph ? inputs[0]! : { spec, values: byRow(inputs[0]!.values, COLUMNS, exactSoftmaxRow) },

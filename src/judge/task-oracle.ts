@@ -19,9 +19,10 @@ import {
   mutants,
   type Task,
   type TensorSpec,
+  Variants,
   workOf,
 } from '../task/index.ts';
-import { shows } from './mutant.ts';
+import { excessOf } from './mutant.ts';
 import type { Expectation, Oracle } from './oracle.ts';
 import { deriveTolerance, type FloatTolerance } from './tolerance.ts';
 
@@ -72,6 +73,9 @@ export function arithmeticName(choice: ArithmeticChoice): string {
 const TELLING = ['small', 'negative', 'shifted', 'large', 'heavy-tailed'];
 const PUBLIC_SEED = '0'.repeat(64);
 
+/** Work of a task above which its values are not all kept while mutants are tried: they would fill the memory. */
+const MOST_SHARED = 1e8;
+
 /** Sets of inputs whose expectation is kept. */
 const KEPT = 12;
 
@@ -88,6 +92,8 @@ class TaskOracle implements Oracle {
   readonly #drawn = new Map<string, readonly HostTensor[]>();
   readonly #expected = new Map<readonly HostTensor[], Expectation>();
   #mutants: readonly Mutant[] | undefined;
+  /** All values of the graph on the inputs that mutants were last put to. */
+  #variants: { inputs: readonly HostTensor[]; values: Variants } | undefined;
   readonly #revealing: string[] = [];
   #revealed = false;
 
@@ -103,7 +109,7 @@ class TaskOracle implements Oracle {
   }
 
   get mutants(): readonly Mutant[] {
-    this.#mutants ??= mutants(this.#task.graph);
+    this.#mutants ??= mutants(this.#task.graph, this.#task.precision);
     return this.#mutants;
   }
 
@@ -123,7 +129,7 @@ class TaskOracle implements Oracle {
       if (survivors.size === 0 || !this.families.includes(family)) continue;
       const inputs = this.draw(family, PUBLIC_SEED);
       const { outputs } = this.expect(inputs);
-      const shown = [...survivors].filter((mutant) => shows(this, mutant, inputs, outputs));
+      const shown = [...survivors].filter((mutant) => excessOf(this, mutant, inputs, outputs) > 1);
       for (const mutant of shown) survivors.delete(mutant);
       if (shown.length > 0) this.#revealing.push(family);
     }
@@ -135,6 +141,14 @@ class TaskOracle implements Oracle {
 
   evaluate(graph: Graph, inputs: readonly HostTensor[]): readonly HostTensor[] {
     return evaluateGraph(graph, inputs, { format: 'float64' }, 'exact');
+  }
+
+  answer({ graph, arithmetic, frozen }: Mutant, inputs: readonly HostTensor[]): readonly HostTensor[] {
+    const given = frozen ? [...frozen, ...inputs.slice(frozen.length)] : inputs;
+    if (arithmetic) return evaluateGraph(graph, given, arithmetic);
+    if (frozen || workOf(this.#task.graph) > MOST_SHARED) return evaluateGraph(graph, given, { format: 'float64' });
+    if (this.#variants?.inputs !== inputs) this.#variants = { inputs, values: new Variants(this.#task.graph, inputs) };
+    return this.#variants.values.outputsOf(graph);
   }
 
   expect(inputs: readonly HostTensor[]): Expectation {

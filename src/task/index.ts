@@ -8,7 +8,10 @@ export {
   floor,
   graphOperations,
 } from './floor/floor.ts';
-export { AS_WRITTEN, drawArguments, type InputFamily, inputFamilies } from './inputs/draw.ts';
+export { AS_WRITTEN, drawArguments, drawAsFiled, type InputFamily, inputFamilies } from './inputs/draw.ts';
+export { domainOf, Equivalence, sentenceOf, unusedArguments } from './mutants/equivalent.ts';
+export { type Mutant, type MutantKind, mutants } from './mutants/mutants.ts';
+export { Variants } from './mutants/variants.ts';
 export { type ArithmeticChoice, float64, type SummationOrder } from './operators/arithmetic.ts';
 export {
   checkGraph,
@@ -18,7 +21,6 @@ export {
   isRandomDraw,
   type OutputValues,
 } from './operators/evaluate.ts';
-export { type Mutant, mutants } from './operators/mutants.ts';
 export { Attributes, type Operations, type Operator, type OperatorKind } from './operators/operator.ts';
 export { operatorOf, operators } from './operators/table.ts';
 export {
@@ -39,7 +41,14 @@ export {
 } from './operators/tensor.ts';
 export { outputSpecs } from './output-specs.ts';
 export { workOf } from './scale.ts';
-export { type LoadOptions, loadTask, signatureOf, taskConfigurations } from './task.ts';
+export {
+  type LoadOptions,
+  loadTask,
+  loadVerified,
+  signatureOf,
+  taskConfigurations,
+  type VerifiedTask,
+} from './task.ts';
 export { DEFAULT_LIMITS, type SandboxLimits } from './trace/sandbox.ts';
 export { TaskError, type TaskErrorKind } from './trace/task-error.ts';
 export type * from './types.ts';

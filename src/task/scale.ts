@@ -19,8 +19,10 @@ const SMALLEST_SIZE = 8;
 /** No size but the batch is brought below this: a dimension of one or two is another program. */
 const LEAST_SIZE = 5;
 const STRUCTURE =
-  /kernel|stride|pad|dilat|group|head|layers|(^|_)n_layer|depth|block|seed|eps|power|factor|scale|ratio|axis|bits|window/i;
-const BATCH = /batch|^b$|^n_samples$|^bs$/i;
+  /kernel|stride|pad|dilat|group|head|layers|(^|_| )n_layer|block|seed|eps|power|factor|scale|ratio|axis|bits|window/i;
+/** The depth of a network, or of a volume: the latter is a size that some input has. */
+const DEPTH = /depth/i;
+const BATCH = /batch|(^|\bof )(b|n_samples|bs)$/i;
 
 const count = (spec: TensorSpec) => spec.shape.reduce((n, s) => n * s, 1);
 
@@ -51,6 +53,8 @@ function candidates(target: number, from: number, taken: ReadonlySet<number>): n
   );
 }
 
+const alike = (names: readonly string[], value: number) => Object.fromEntries(names.map((n) => [n, value]));
+
 /** One search for smaller constants. */
 class Search {
   readonly #tracer: FileTracer;
@@ -58,6 +62,7 @@ class Search {
   readonly #original: ReadonlyMap<string, SizeConstant>;
   readonly #now = new Map<string, number>();
   readonly #fixed = new Set<string>();
+  readonly #dimensions: ReadonlySet<number>;
   /** Constants that were changed together, because the file takes them only together. */
   readonly #together = new Map<string, readonly string[]>();
   #traces = 0;
@@ -68,6 +73,7 @@ class Search {
     this.#tracer = tracer;
     this.#budget = budget;
     this.#original = new Map(whole.constants.map((c) => [c.name, c]));
+    this.#dimensions = new Set(whole.graph.inputs.flatMap(({ spec }) => spec.shape));
     this.traced = whole;
     this.work = workOf(whole.graph);
   }
@@ -80,17 +86,23 @@ class Search {
     return this.#now.get(name) ?? this.#original.get(name)!.value;
   }
 
+  /** A constant that is no size, by its name: kernel sizes, ranks, numbers of heads. */
+  #isStructure(name: string): boolean {
+    return STRUCTURE.test(name) || (DEPTH.test(name) && !this.#dimensions.has(this.#original.get(name)!.value));
+  }
+
   /** Constants that may shrink further, largest first. */
   #open(): string[] {
     return [...this.#original.keys()]
-      .filter((n) => !this.#fixed.has(n) && !STRUCTURE.test(n) && this.#value(n) >= SMALLEST_SIZE)
+      .filter((n) => !this.#fixed.has(n) && !this.#isStructure(n) && this.#value(n) >= SMALLEST_SIZE)
       .sort((a, b) => this.#value(b) - this.#value(a));
   }
 
-  /** Trace with these constants at this value; keep it if the file takes it, as the same program, and the new work is wanted. */
-  async #attempt(names: readonly string[], value: number, wanted: (work: number) => boolean): Promise<boolean> {
+  /** Trace with these constants at these values; keep it if the file takes it, as the same program, and the new work is wanted. */
+  async #attempt(values: Readonly<Record<string, number>>, wanted: (work: number) => boolean): Promise<boolean> {
     if (++this.#traces > MAX_TRACES) return false;
-    const overrides = Object.fromEntries([...this.#now, ...names.map((n) => [n, value] as const)]);
+    const names = Object.keys(values);
+    const overrides = { ...Object.fromEntries(this.#now), ...values };
     let traced: Traced;
     try {
       traced = await this.#tracer.trace(overrides);
@@ -101,7 +113,7 @@ class Search {
     const work = workOf(traced.graph);
     const sameProgram = traced.graph.nodes.length === this.traced.graph.nodes.length;
     if (!sameProgram || work === 0 || !wanted(work)) return false;
-    for (const name of names) {
+    for (const [name, value] of Object.entries(values)) {
       this.#now.set(name, value);
       this.#together.set(name, names);
     }
@@ -113,15 +125,31 @@ class Search {
   /** Bring a constant to about `target`: alone, or with every other constant of the same value (a size written twice). */
   async #shrink(name: string, target: number): Promise<boolean> {
     const from = this.#value(name);
-    const twins = [...this.#original.keys()].filter((n) => n !== name && this.#value(n) === from && !STRUCTURE.test(n));
+    const twins = [...this.#original.keys()].filter(
+      (n) => n !== name && this.#value(n) === from && !this.#isStructure(n),
+    );
     const taken = new Set([...this.#original.keys()].filter((n) => n !== name).map((n) => this.#value(n)));
+    const less = (work: number) => work < this.work;
     for (const value of candidates(target, from, taken)) {
-      const less = (work: number) => work < this.work;
-      if (await this.#attempt([name], value, less)) return true;
-      if (twins.length && (await this.#attempt([name, ...twins], value, less))) return true;
+      if (await this.#attempt({ [name]: value }, less)) return true;
+      if (twins.length && (await this.#attempt(alike([name, ...twins], value), less))) return true;
       if (this.#traces > MAX_TRACES) return false;
     }
+    if (await this.#shrinkWithPartner(name, from, less)) return true;
     this.#fixed.add(name);
+    return false;
+  }
+
+  /** Halve a constant together with another that must stay in proportion to it: a width that a transposed convolution doubles to meet a normalised shape. */
+  async #shrinkWithPartner(name: string, from: number, wanted: (work: number) => boolean): Promise<boolean> {
+    for (const parts of [4, 2]) {
+      for (const partner of this.#open().filter((n) => n !== name)) {
+        const both = { [name]: from / parts, [partner]: this.#value(partner) / parts };
+        if (!Object.values(both).every((n) => Number.isInteger(n) && n >= LEAST_SIZE)) continue;
+        if (this.#traces > MAX_TRACES) return false;
+        if (await this.#attempt(both, wanted)) return true;
+      }
+    }
     return false;
   }
 
@@ -155,8 +183,10 @@ class Search {
       const more = (work: number) => work > this.work && work <= this.#budget;
       const names = this.#together.get(smallest)!;
       const double = 2 * this.#value(smallest);
-      if (!(await this.#attempt(names, double + 1, more)) && !(await this.#attempt(names, double, more)))
-        for (const name of names) stuck.add(name);
+      // Constants that only went down together in proportion stay where they are.
+      const equal = names.every((n) => this.#value(n) === this.#value(smallest));
+      const grown = async (value: number) => equal && this.#attempt(alike(names, value), more);
+      if (!(await grown(double + 1)) && !(await grown(double))) for (const name of names) stuck.add(name);
     }
   }
 
@@ -165,16 +195,17 @@ class Search {
   }
 }
 
-/** Shapes of the same program whose work (see workOf) is at most `budget`. Throws TaskError when none is found. */
+/** Shapes of the same program whose work (see workOf) is at most `budget`. Throws TaskError when none is found, unless the `nearest` will do. */
 export async function findScale(
   tracer: FileTracer,
   whole: Traced,
   budget: number,
+  nearest = false,
 ): Promise<{ traced: Traced; scaled: { name: string; from: number; to: number }[] }> {
   if (!(budget > 0)) throw new TaskError('invalid', `A scale is a positive number of operations, not ${budget}.`);
   const search = new Search(tracer, whole, budget);
   await search.run();
-  if (!search.done)
+  if (!search.done && !nearest)
     throw new TaskError(
       'invalid',
       `The task cannot be scaled to ${budget} operations: the smallest found takes ${Math.round(search.work)}` +

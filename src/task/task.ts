@@ -2,13 +2,16 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { findTask, type Settings, settingsText } from './configurations.ts';
+import { idleConstants } from './idle.ts';
+import { operatorOf } from './operators/table.ts';
 import { outputSpecs } from './output-specs.ts';
-import { findScale } from './scale.ts';
+import { findScale, workOf } from './scale.ts';
 import { agreeWithTorch } from './trace/agree-with-torch.ts';
 import type { SandboxLimits } from './trace/sandbox.ts';
 import { TaskError } from './trace/task-error.ts';
-import { FileTracer } from './trace/trace.ts';
+import { FileTracer, type SizeConstant, type Traced } from './trace/trace.ts';
 import type { Graph, InitScalar, PrecisionPolicy, Signature, Task } from './types.ts';
+import { LARGER_SCALE, VERIFIED_SCALE } from './verified-scale.ts';
 
 export interface LoadOptions {
   /** Where traces and the interpreter's snapshot are kept; made when absent. */
@@ -85,31 +88,87 @@ export function taskConfigurations(path: string): string[] {
  * Throws TaskError, a sentence with the line of the file.
  */
 export async function loadTask(from: string | TaskText, options: LoadOptions): Promise<Task> {
-  const { name, source, settings } = typeof from === 'string' ? readTask(from, options.configuration) : from;
-  const { precision = 'fp32', limits } = options;
-  const tracer = new FileTracer(`${name}.py`, source, options.cacheDir, { limits, settings });
-  try {
+  return withTracer(from, options, async (tracer, text) => {
+    const shapes = await shapesAt(tracer, options.scale);
+    await agreed(text, options, shapes);
+    return taskAt(text, options, shapes);
+  });
+}
+
+/** A task as asked for, and the shapes at which it can be put to the question. */
+export interface VerifiedTask {
+  task: Task;
+  /** At shapes at which all its mutants can be tried in seconds: the task itself where it is small enough. */
+  verified: Task;
+  /** For tasks without products or convolutions: at shapes at which one evaluation is still cheap. */
+  larger?: Task;
+  /** Constants of the file that change nothing when they are changed. */
+  idle: readonly SizeConstant[];
+}
+
+/** Load a task, and the same at smaller shapes (see verified-scale.ts; the least there are where none are small enough). Throws TaskError. */
+export async function loadVerified(from: string | TaskText, options: LoadOptions): Promise<VerifiedTask> {
+  return withTracer(from, options, async (tracer, text) => {
     const whole = await tracer.trace();
-    const { traced, scaled } =
-      options.scale === undefined ? { traced: whole, scaled: [] } : await findScale(tracer, whole, options.scale);
-    if (options.reference === 'torch') {
-      const overrides = Object.fromEntries(scaled.map((change) => [change.name, change.to]));
-      await agreeWithTorch(name, { ...traced, source, overrides, settings });
-    }
-    const hash = createHash('sha256').update(source).update('\0').update(JSON.stringify(scaled));
-    if (settings) hash.update('\0').update(JSON.stringify(settings));
-    if (precision !== 'fp32') hash.update('\0').update(precision);
+    const wanted = await shapesAt(tracer, options.scale);
+    const task = taskAt(text, options, wanted);
+    const work = workOf(task.graph);
+    const at = async (scale: number) =>
+      work <= scale ? wanted : findScale(tracer, whole, scale, true);
+    const contracts = task.graph.nodes.some(({ op }) => operatorOf(op).kind === 'contraction');
+    const verified = await at(VERIFIED_SCALE);
+    await agreed(text, options, verified);
     return {
-      name,
-      source,
-      hash: hash.digest('hex'),
-      graph: traced.graph,
-      signature: signatureOf(traced.graph, traced.scalars, traced.functional),
-      precision,
-      scaled,
-      ...(settings && { configuration: settings }),
+      task,
+      verified: taskAt(text, options, verified),
+      ...(!contracts && work > VERIFIED_SCALE && { larger: taskAt(text, options, await at(LARGER_SCALE)) }),
+      idle: await idleConstants(tracer, whole),
     };
+  });
+}
+
+async function withTracer<T>(
+  from: string | TaskText,
+  options: LoadOptions,
+  work: (tracer: FileTracer, text: TaskText) => Promise<T>,
+): Promise<T> {
+  const text = typeof from === 'string' ? readTask(from, options.configuration) : from;
+  const { limits, cacheDir } = options;
+  const tracer = new FileTracer(`${text.name}.py`, text.source, cacheDir, { limits, settings: text.settings });
+  try {
+    return await work(tracer, text);
   } finally {
     await tracer.close();
   }
+}
+
+type Shapes = { traced: Traced; scaled: Task['scaled'] };
+
+async function shapesAt(tracer: FileTracer, scale: number | undefined): Promise<Shapes> {
+  const whole = await tracer.trace();
+  return scale === undefined ? { traced: whole, scaled: [] } : findScale(tracer, whole, scale);
+}
+
+/** Where real PyTorch was asked for: throws unless it computes the same at these shapes. */
+async function agreed({ name, source, settings }: TaskText, { reference }: LoadOptions, shapes: Shapes): Promise<void> {
+  if (reference !== 'torch') return;
+  const overrides = Object.fromEntries(shapes.scaled.map((change) => [change.name, change.to]));
+  await agreeWithTorch(name, { ...shapes.traced, source, overrides, settings });
+}
+
+function taskAt({ name, source, settings }: TaskText, options: LoadOptions, { traced, scaled }: Shapes): Task {
+  const { precision = 'fp32' } = options;
+  const hash = createHash('sha256').update(source).update('\0').update(JSON.stringify(scaled));
+  if (settings) hash.update('\0').update(JSON.stringify(settings));
+  if (precision !== 'fp32') hash.update('\0').update(precision);
+  return {
+    name,
+    source,
+    hash: hash.digest('hex'),
+    graph: traced.graph,
+    signature: signatureOf(traced.graph, traced.scalars, traced.functional),
+    precision,
+    scaled,
+    ...(settings && { configuration: settings }),
+  };
 }

@@ -7,20 +7,28 @@ import { attributeNumber } from '../operators/operator.ts';
 import { pruned, valueSpecs } from '../operators/rewrite.ts';
 import { sameSpec } from '../operators/tensor.ts';
 import type { Graph, GraphNode, TensorSpec } from '../types.ts';
+import { anything, type Range, valueRanges } from './ranges.ts';
 
-/** What values a tensor can hold, NaN aside. */
-interface Range {
-  low: number;
-  high: number;
+/** Something that algebra leaves out, and why it may. */
+export interface Omission {
+  op: string;
+  line: number;
+  /** Follows on the operator's name: "passes its operand on, because no value there is below 0". */
+  why: string;
 }
 
-const anything: Range = { low: -Infinity, high: Infinity };
-
-/** The graph without work that algebra can leave out. Repeats until nothing changes. */
-export function simplified(graph: Graph): Graph {
+/**
+ * The graph without work that algebra can leave out. Repeats until nothing changes. `domain` holds what is known of the arguments' values,
+ * by id (nothing, unless given); `omitted` is filled with what was left out.
+ */
+export function simplified(
+  graph: Graph,
+  domain: ReadonlyMap<number, Range> = new Map(),
+  omitted: Omission[] = [],
+): Graph {
   let now = pruned(graph);
   for (;;) {
-    const next = pruned(once(now));
+    const next = pruned(once(now, domain, omitted));
     if (next.nodes.length === now.nodes.length && next.outputs.every((id, i) => id === now.outputs[i])) return next;
     now = next;
   }
@@ -29,7 +37,7 @@ export function simplified(graph: Graph): Graph {
 /**
  * Statistics over a channel do not see what is added to all of it: the bias of a product or convolution right before them is dead.
  */
-function withoutDeadBiases(graph: Graph): Graph {
+function withoutDeadBiases(graph: Graph, omitted: Omission[]): Graph {
   const users = new Map<number, number>();
   for (const id of [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs])
     users.set(id, (users.get(id) ?? 0) + 1);
@@ -45,15 +53,21 @@ function withoutDeadBiases(graph: Graph): Graph {
       node.attributes.bias === true &&
       (node.op.startsWith('conv') || (node.op === 'linear' && output.spec.shape.length === 2));
     if (!biased || !blind.has(output.id)) return node;
+    omitted.push({
+      op: node.op,
+      line: node.line,
+      why: 'has a bias that changes nothing, because the normalisation after it takes the mean of each channel away',
+    });
     return { ...node, inputs: node.inputs.slice(0, 2), attributes: { ...node.attributes, bias: false } };
   });
   return { ...graph, nodes };
 }
 
-function once(original: Graph): Graph {
-  const graph = withoutDeadBiases(original);
+function once(original: Graph, domain: ReadonlyMap<number, Range>, omitted: Omission[]): Graph {
+  const graph = withoutDeadBiases(original, omitted);
   const specs = valueSpecs(graph);
-  const ranges = valueRanges(graph);
+  const ranges = valueRanges(graph, domain);
+  const omit = ({ op, line }: GraphNode, why: string) => omitted.push({ op, line, why });
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output.id, node] as const)));
   const replaced = new Map<number, number>();
   const by = (id: number): number => replaced.get(id) ?? id;
@@ -66,6 +80,7 @@ function once(original: Graph): Graph {
     const key = JSON.stringify([node.op, node.inputs, node.attributes]);
     const twin = node.op === 'dropout' ? undefined : known.get(key);
     if (twin) {
+      omit(node, `computes what \`${twin.op}\` on line ${twin.line} has computed already`);
       node.outputs.forEach((output, i) => {
         replaced.set(output.id, twin.outputs[i]!.id);
       });
@@ -74,6 +89,7 @@ function once(original: Graph): Graph {
     const output = node.outputs[0]!;
     const range = ranges.get(output.id);
     if (node.outputs.length === 1 && range && range.low === range.high) {
+      omit(node, `is ${range.low} whatever the inputs are`);
       constants.push({
         id: next,
         spec: output.spec,
@@ -84,6 +100,7 @@ function once(original: Graph): Graph {
     }
     const same = identityOf(node, specs, producers, ranges);
     if (same !== undefined) {
+      omit(node, `passes its operand on, because ${whyIdentity(node, ranges.get(same), specs)}`);
       replaced.set(output.id, by(same));
       continue;
     }
@@ -119,20 +136,33 @@ function identityOf(
       return before?.op === node.op ? fits(before.inputs[0]) : undefined;
     case 'relu':
     case 'abs':
+    case 'leaky_relu':
+    case 'elu':
+    case 'celu':
       return (ranges.get(first!)?.low ?? -Infinity) >= 0 ? fits(first) : undefined;
-    case 'clamp': {
+    case 'clamp':
+    case 'hardtanh': {
       const range = ranges.get(first!) ?? anything;
-      const low = attributeNumber(node.attributes.min) ?? -Infinity;
-      const high = attributeNumber(node.attributes.max) ?? Infinity;
+      const low = attributeNumber(node.attributes.min ?? node.attributes.min_val) ?? -Infinity;
+      const high = attributeNumber(node.attributes.max ?? node.attributes.max_val) ?? Infinity;
       return range.low >= low && range.high <= high ? fits(first) : undefined;
+    }
+    case 'maximum':
+    case 'minimum': {
+      if (node.inputs[0] === node.inputs[1]) return fits(first);
+      const bound = other ?? Number.NaN;
+      const range = ranges.get(first!) ?? anything;
+      return (node.op === 'maximum' ? range.low >= bound : range.high <= bound) ? fits(first) : undefined;
     }
     case 'floor':
     case 'ceil':
     case 'round':
     case 'trunc':
+      return before?.op === node.op ? fits(first) : undefined;
     case 'tril':
     case 'triu':
-      return before?.op === node.op && before.attributes.diagonal === node.attributes.diagonal
+      return zerosBeyond(first!, node.op, producers) >=
+        (node.op === 'triu' ? 1 : -1) * (node.attributes.diagonal as number)
         ? fits(first)
         : undefined;
     // A tensor reshaped, permuted, expanded, cut or cast into what it is already.
@@ -143,7 +173,8 @@ function identityOf(
       return fits(first);
     case 'permute':
       return (node.attributes.dims as number[]).every((d, i) => d === i) ? fits(first) : undefined;
-    // Over dimensions of size one these give their operand (norm and logsumexp may not).
+    // Over dimensions of size one these give their operand (norm may not).
+    case 'logsumexp':
     case 'sum':
     case 'mean':
     case 'prod':
@@ -165,120 +196,60 @@ function identityOf(
   }
 }
 
+/**
+ * How triangular a value is: the greatest d so that all elements with column - row < d (of `triu`), or row - column < d (of `tril`), are zero; -Infinity if
+ * nothing is known. A product of triangular matrices is triangular.
+ */
+function zerosBeyond(id: number, side: 'triu' | 'tril', producers: Map<number, GraphNode>): number {
+  const node = producers.get(id);
+  switch (node?.op) {
+    case side:
+      return (side === 'triu' ? 1 : -1) * (node.attributes.diagonal as number);
+    case 'matmul':
+      return zerosBeyond(node.inputs[0]!, side, producers) + zerosBeyond(node.inputs[1]!, side, producers);
+    default:
+      return -Infinity;
+  }
+}
+
+/** Why {@link identityOf} may say so. */
+function whyIdentity(node: GraphNode, range: Range | undefined, specs: Map<number, TensorSpec>): string {
+  if (Array.isArray(node.attributes.dims) && node.op !== 'permute' && reducesNothing(node, specs))
+    return 'the dimensions it goes over have size 1';
+  if (typeof node.attributes.dim === 'number' && node.op.startsWith('cum'))
+    return 'the dimension it goes along has size 1';
+  switch (node.op) {
+    case 'tril':
+    case 'triu':
+      return 'the values beyond that diagonal are zero already';
+    case 'relu':
+    case 'abs':
+    case 'leaky_relu':
+    case 'elu':
+    case 'celu':
+    case 'clamp':
+    case 'hardtanh':
+    case 'maximum':
+    case 'minimum':
+      return range === undefined ? 'it is given one value twice' : `the values there lie in ${interval(range)}`;
+    case 'add':
+    case 'sub':
+    case 'mul':
+    case 'div':
+    case 'pow':
+      return `${String(node.attributes.other)} is its neutral element`;
+    default:
+      return 'it has nothing to change there';
+  }
+}
+
+function interval({ low, high }: Range): string {
+  const bound = (x: number) => String(Number(x.toPrecision(4)));
+  if (high === Infinity) return `[${bound(low)}, inf)`;
+  return low === -Infinity ? `(-inf, ${bound(high)}]` : `[${bound(low)}, ${bound(high)}]`;
+}
+
 function reducesNothing(node: GraphNode, specs: Map<number, TensorSpec>): boolean {
   const { shape } = specs.get(node.inputs[0]!)!;
   return (node.attributes.dims as number[]).every((d) => shape[d] === 1);
-}
-
-/** Ranges of values from the graph alone: an operator with one possible value needs no inputs. */
-function valueRanges(graph: Graph): Map<number, Range> {
-  const ranges = new Map<number, Range>();
-  for (const { id, draw } of graph.constants) {
-    const value = draw.kind === 'constant' ? attributeNumber(draw.value) : undefined;
-    if (value !== undefined && !Number.isNaN(value)) ranges.set(id, { low: value, high: value });
-  }
-  const specs = valueSpecs(graph);
-  for (const node of graph.nodes) {
-    const range = rangeOf(node, (i) => ranges.get(node.inputs[i]!) ?? anything, specs);
-    if (range && range.low <= range.high) ranges.set(node.outputs[0]!.id, range);
-  }
-  return ranges;
-}
-
-/** Operators whose value lies in an interval whatever goes in. */
-const bounded: Readonly<Record<string, Range>> = {
-  sigmoid: { low: 0, high: 1 },
-  hardsigmoid: { low: 0, high: 1 },
-  tanh: { low: -1, high: 1 },
-  erf: { low: -1, high: 1 },
-  sin: { low: -1, high: 1 },
-  cos: { low: -1, high: 1 },
-  softmax: { low: 0, high: 1 },
-  exp: { low: 0, high: Infinity },
-  exp2: { low: 0, high: Infinity },
-  softplus: { low: 0, high: Infinity },
-  abs: { low: 0, high: Infinity },
-  sqrt: { low: 0, high: Infinity },
-  norm: { low: 0, high: Infinity },
-  var: { low: 0, high: Infinity },
-  std: { low: 0, high: Infinity },
-};
-
-/** Operators that only choose or move elements of their first operand. */
-const moving = new Set([
-  ...[
-    'reshape',
-    'permute',
-    'expand',
-    'slice',
-    'select',
-    'flip',
-    'roll',
-    'unfold',
-    'diagonal',
-    'max',
-    'min',
-    'mean',
-    'cummax',
-    'cummin',
-  ],
-  ...['max_pool1d', 'max_pool2d', 'max_pool3d', 'adaptive_max_pool', 'adaptive_avg_pool', 'index_select', 'gather'],
-]);
-
-function rangeOf(node: GraphNode, operand: (i: number) => Range, specs: Map<number, TensorSpec>): Range | undefined {
-  const x = operand(0);
-  const other = attributeNumber(node.attributes.other);
-  const y: Range = other === undefined ? operand(1) : { low: other, high: other };
-  const { op } = node;
-  const raise = (low: number): Range => ({ low: Math.max(x.low, low), high: Math.max(x.high, low) });
-  const lower = (r: Range, high: number): Range => ({ low: Math.min(r.low, high), high: Math.min(r.high, high) });
-  if (moving.has(op)) return x;
-  switch (op) {
-    case 'relu':
-      return raise(0);
-    case 'clamp':
-      return lower(
-        raise(attributeNumber(node.attributes.min) ?? -Infinity),
-        attributeNumber(node.attributes.max) ?? Infinity,
-      );
-    case 'hardtanh':
-      return lower(raise(attributeNumber(node.attributes.min_val)!), attributeNumber(node.attributes.max_val)!);
-    case 'maximum':
-      return { low: Math.max(x.low, y.low), high: Math.max(x.high, y.high) };
-    case 'minimum':
-      return { low: Math.min(x.low, y.low), high: Math.min(x.high, y.high) };
-    case 'mul':
-      return (x.low === 0 && x.high === 0) || (y.low === 0 && y.high === 0) ? { low: 0, high: 0 } : undefined;
-    case 'sub':
-      // x - x, where the two operands are one value.
-      if (other === undefined && node.inputs[0] === node.inputs[1]) return { low: 0, high: 0 };
-      return x.low === x.high && y.low === y.high && Number.isFinite(x.low - y.low)
-        ? {
-            low: node.attributes.reverse ? y.low - x.low : x.low - y.low,
-            high: node.attributes.reverse ? y.low - x.low : x.low - y.low,
-          }
-        : undefined;
-    case 'softmax':
-    case 'log_softmax': {
-      const { shape } = specs.get(node.inputs[0]!)!;
-      const only = shape[node.attributes.dim as number] === 1;
-      if (only) return op === 'softmax' ? { low: 1, high: 1 } : { low: 0, high: 0 };
-      return op === 'softmax' ? bounded.softmax : { low: -Infinity, high: 0 };
-    }
-    case 'gelu':
-    case 'silu':
-    case 'tanh':
-    case 'erf':
-    case 'sin':
-    case 'mish':
-    case 'hardswish':
-    case 'leaky_relu':
-    case 'elu':
-    case 'selu':
-    case 'softsign':
-      // Zero goes to zero, and nothing else is known that matters here.
-      return x.low === 0 && x.high === 0 ? { low: 0, high: 0 } : bounded[op];
-    default:
-      return bounded[op];
-  }
 }

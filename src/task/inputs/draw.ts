@@ -44,6 +44,19 @@ export function drawArguments(
   return drawAt(task.graph, typeof family === 'string' ? family : family.name, seed);
 }
 
+/**
+ * The arguments exactly as the task file makes them: its own distributions, and parameters as its layers initialise them (ones, zeros, running
+ * statistics of nothing). What a benchmark checks with, never what the judge does. Weights follow from `weights`, inputs from `seed`.
+ */
+export function drawAsFiled(task: Pick<Task, 'graph'>, seed: string | number, weights: string | number): HostTensor[] {
+  const { inputs, parameters } = task.graph;
+  const made = (spec: TensorSpec, draw: Draw, random: Random) => drawTensor(spec, draw, AS_WRITTEN, '', random);
+  return [
+    ...inputs.map((input) => made(input.spec, input.draw, new Random(seed, `as filed/input/${input.name}`))),
+    ...parameters.map((p) => made(p.spec, p.draw, new Random(weights, `as filed/parameter/${p.name}`))),
+  ];
+}
+
 /** Draws with the families' scales free, or all at one end. */
 function drawAt(graph: Graph, name: string, seed: string | number, end?: ScaleEnd): HostTensor[] {
   const { family, domain } = splitFamily(name);

@@ -11,7 +11,7 @@ import { TaskError } from './task-error.ts';
 
 /** An integer literal of the file that sets sizes: a module-level assignment, or a literal in get_inputs or get_init_inputs. */
 export interface SizeConstant {
-  /** `batch_size`, `shape[1]`, `get_inputs#0` (the first literal in that function). */
+  /** `batch_size`, `shape[1]`, `number 1 of get_inputs` (the first literal in that function). */
   name: string;
   value: number;
   line: number;

@@ -135,9 +135,28 @@ def _is_count(node):
     return isinstance(node, ast.Constant) and type(node.value) is int
 
 
+def _folded(value):
+    """`2048 * 2` as one literal; anything but arithmetic on whole numbers as it is."""
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, (ast.Mult, ast.Add, ast.Sub, ast.FloorDiv)):
+        return value
+    left, right = _folded(value.left), _folded(value.right)
+    if not (_is_count(left) and _is_count(right)) or max(abs(left.value), abs(right.value)) > 2**40:
+        return value
+    if isinstance(value.op, ast.FloorDiv) and right.value == 0:
+        return value
+    operate = {ast.Mult: int.__mul__, ast.Add: int.__add__, ast.Sub: int.__sub__, ast.FloorDiv: int.__floordiv__}
+    return ast.copy_location(ast.Constant(operate[type(value.op)](left.value, right.value)), value)
+
+
 def constants(tree):
-    """Integer literals that set sizes: assigned at module level, or written in get_inputs and get_init_inputs. name -> node"""
+    """Integer literals that set sizes: assigned at module level, or written in get_inputs and get_init_inputs. name -> node.
+
+    A product of literals is one size, and becomes one literal in the tree.
+    """
     found = {}
+    for node in tree.body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            node.value = _folded(node.value)
 
     def assigned(target, value):
         if isinstance(target, ast.Name) and _is_count(value):
@@ -151,7 +170,7 @@ def constants(tree):
                     found[f'{target.id}[{i}]'] = v
         elif isinstance(target, ast.Name) and isinstance(value, ast.BinOp):
             for i, v in enumerate(n for n in ast.walk(value) if _is_count(n)):
-                found[f'{target.id}#{i}'] = v
+                found[f'number {i + 1} of {target.id}'] = v
 
     for node in tree.body:
         if isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets):
@@ -163,7 +182,7 @@ def constants(tree):
             assigned(node.target, node.value)
         elif isinstance(node, ast.FunctionDef) and node.name in ('get_inputs', 'get_init_inputs'):
             for i, v in enumerate(n for n in ast.walk(node) if _is_count(n)):
-                found[f'{node.name}#{i}'] = v
+                found[f'number {i + 1} of {node.name}'] = v
     return found
 
 
