@@ -113,8 +113,7 @@ export async function loadVerified(from: string | TaskText, options: LoadOptions
     const wanted = await shapesAt(tracer, options.scale);
     const task = taskAt(text, options, wanted);
     const work = workOf(task.graph);
-    const at = async (scale: number) =>
-      work <= scale ? wanted : findScale(tracer, whole, scale, true);
+    const at = async (scale: number) => (work <= scale ? wanted : findScale(tracer, whole, scale, true));
     const contracts = task.graph.nodes.some(({ op }) => operatorOf(op).kind === 'contraction');
     const verified = await at(VERIFIED_SCALE);
     await agreed(text, options, verified);
