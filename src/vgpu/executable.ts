@@ -15,6 +15,10 @@ export interface LaunchContext {
   readonly kernel: PtxFunction;
   readonly grid: Dim3;
   readonly block: Dim3;
+  /** Blocks of a cluster. */
+  readonly cluster: Dim3;
+  /** The launch or the kernel asks for clusters, though they may be of one block. */
+  readonly explicitCluster: boolean;
   readonly dynamicSharedBytes: number;
   /** Offset in the WebAssembly memory of the parameter buffer, `kernel.paramBytes` long, filled and initialised. */
   readonly paramBase: number;

@@ -7,7 +7,7 @@ import { interpreter } from './interpreter/interpreter.ts';
 import { LoadedModule, sharedBytesNeeded } from './loader.ts';
 import { type Allocation, DeviceMemory } from './memory.ts';
 import { COLOURS, GLOBAL_TAG } from './memory-layout.ts';
-import { type Instruction, PtxError, type PtxFunction } from './ptx/ir.ts';
+import type { Instruction, PtxFunction } from './ptx/ir.ts';
 import { parsePtx } from './ptx/parser.ts';
 import {
   type BoundTexture,
@@ -32,6 +32,8 @@ const MAX_BLOCK: Dim3 = [1024, 1024, 64];
 const MAX_GRID: Dim3 = [2 ** 31 - 1, 65535, 65535];
 /** Shared memory that a block can have on the largest GPU, bytes. */
 const MAX_SHARED = 227 * 1024;
+/** Blocks of a cluster on the largest GPU; more than 8 need `cudaFuncAttributeNonPortableClusterSizeAllowed`. */
+const MAX_CLUSTER = 16;
 
 /** The executors, fastest first; `auto` takes the first that can run the launch. */
 const EXECUTORS: readonly (readonly [LaunchReport['executor'], ExecutorFactory])[] = [
@@ -153,15 +155,6 @@ export class VirtualGpu {
       throw new RangeError(`there is no kernel ${kernelName}; the module has ${names.join(', ') || 'none'}`);
     }
     module.requireSupported(kernel);
-    const cluster = kernel.performance.requiredCluster;
-    if (cluster !== undefined && cluster[0] * cluster[1] * cluster[2] > 1) {
-      const shape = cluster.join(' x ');
-      throw new PtxError(
-        `clusters of ${shape} blocks; only clusters of one block are supported`,
-        kernel.ptxLine,
-        kernelName,
-      );
-    }
     const findings = new FindingSink(kernelName);
     const bad = badLaunch(module, kernel, config);
     const started = performance.now();
@@ -180,6 +173,8 @@ export class VirtualGpu {
       kernel,
       grid: config.grid,
       block: config.block,
+      cluster: clusterOf(kernel, config),
+      explicitCluster: config.cluster !== undefined || kernel.performance.requiredCluster !== undefined,
       dynamicSharedBytes: config.dynamicSharedBytes ?? 0,
       paramBase: parameters.base,
       blocks: blockOrder(config.blocks ?? Array.from({ length: total }, (_, index) => index), config.schedule ?? 0),
@@ -256,9 +251,14 @@ export class VirtualGpu {
       this.#executables.set(kernel, known);
     }
     let any = false;
+    const [x, y, z] = clusterOf(kernel, config);
     for (const [name, make] of EXECUTORS) {
       if (wanted !== 'auto' && wanted !== name) continue;
       any = true;
+      if (x * y * z > 1 && name !== 'interpreter') {
+        yield new CannotRun(`clusters of ${x} x ${y} x ${z} blocks are only interpreted; use the executor auto`);
+        continue;
+      }
       let made = known.get(name);
       if (made === undefined) {
         made = attempt(() => make(module, kernel));
@@ -312,6 +312,9 @@ function requireWholeGrid(module: LoadedModule, kernel: PtxFunction, config: Lau
     throw new RangeError('what a launch writes is known only with checks on: leave `checked` out or set it to true');
   if (config.written === 'blocks' && config.profile === true)
     throw new RangeError('a profile is of a whole launch: ask for what each block writes in a launch of its own');
+  const [x, y, z] = clusterOf(kernel, config);
+  if (config.written === 'blocks' && x * y * z > 1)
+    throw new RangeError('blocks of a cluster run together: ask for what the whole launch writes instead of each block');
   const alone = config.written === 'blocks' && total > 1;
   const left = config.blocks !== undefined && new Set(config.blocks).size < total;
   if (!alone && !left) return;
@@ -329,6 +332,11 @@ function waitsForGrid(module: LoadedModule, kernel: PtxFunction): boolean {
     );
   const functions = [kernel, ...[...module.ptx.functions.values()].filter((fn) => !fn.entry)];
   return functions.some((fn) => fn.instructions.some(readsWorkspace));
+}
+
+/** Blocks of a cluster: what the launch says, else what the kernel was compiled for. */
+function clusterOf(kernel: PtxFunction, config: LaunchConfig): Dim3 {
+  return config.cluster ?? kernel.performance.requiredCluster ?? [1, 1, 1];
 }
 
 /** A result, or the CannotRun that was thrown instead. */
@@ -425,7 +433,29 @@ function badLaunch(module: LoadedModule, kernel: PtxFunction, config: LaunchConf
   if (requiredThreads?.some((count, axis) => count !== block[axis])) {
     return `${kernel.name} is compiled for blocks of ${requiredThreads.join(' x ')} threads, and is launched with ${block.join(' x ')}.`;
   }
+  const badCluster = badClusterShape(kernel, config);
+  if (badCluster !== undefined) return badCluster;
   const shared = sharedBytesNeeded(module.sharedLayout(kernel), config.dynamicSharedBytes ?? 0);
   if (shared > MAX_SHARED) return `${shared} bytes of shared memory a block; the most is ${MAX_SHARED}.`;
+  return undefined;
+}
+
+function badClusterShape(kernel: PtxFunction, config: LaunchConfig): string | undefined {
+  const cluster = clusterOf(kernel, config);
+  const { requiredCluster, maxClusterBlocks } = kernel.performance;
+  if (cluster.some((count) => !(Number.isSafeInteger(count) && count >= 1))) {
+    return `The cluster is ${cluster.join(' x ')} blocks; each size must be a whole number of at least 1.`;
+  }
+  if (requiredCluster?.some((count, axis) => count !== cluster[axis])) {
+    return `${kernel.name} is compiled for clusters of ${requiredCluster.join(' x ')} blocks (__cluster_dims__), and is launched with ${cluster.join(' x ')}.`;
+  }
+  const blocks = cluster[0] * cluster[1] * cluster[2];
+  const most = Math.min(MAX_CLUSTER, maxClusterBlocks ?? MAX_CLUSTER);
+  if (blocks > most) return `A cluster of ${blocks} blocks; the most is ${most}.`;
+  for (let axis = 0; axis < 3; axis++) {
+    if (config.grid[axis]! % cluster[axis]! === 0) continue;
+    const name = 'xyz'[axis]!;
+    return `The grid's ${name} is ${config.grid[axis]}, which is no multiple of the cluster's ${cluster[axis]}.`;
+  }
   return undefined;
 }

@@ -98,7 +98,6 @@ __global__ void clusterOfOne(const float* x, float* y) {
   float* other = cluster.map_shared_rank(s, 0);
   y[t] = other[63 - t] + cluster.num_blocks() * 100 + cluster.block_rank();
 }
-__global__ void __cluster_dims__(2, 1, 1) clusterOfTwo(const float* x, float* y) { cg::this_cluster().sync(); y[threadIdx.x] = 0; }
 __global__ void floats8(const float* x, float* y) {
   int t = threadIdx.x; __nv_fp8_e4m3 a(x[t] * 10); __nv_fp8_e5m2 b(x[t] * 10); y[t] = float(a); y[64 + t] = float(b);
 }
@@ -207,12 +206,6 @@ describe('clusters, 8-bit floats, elections', { skip: skipWithoutNvcc() }, () =>
   it('runs clusters of one block', () => {
     const y = clean('clusterOfOne');
     for (let i = 0; i < 64; i++) assert.equal(y[i], x(63 - i) + 100);
-  });
-  it('refuses clusters of more', () => {
-    assert.throws(
-      () => launch('clusterOfTwo'),
-      (error: unknown) => error instanceof PtxError && /clusters of 2 x 1 x 1 blocks/.test(error.message),
-    );
   });
   it('converts to and from e4m3 and e5m2', () => {
     const y = clean('floats8');

@@ -12,7 +12,8 @@
  *     TEXTURE_TAG                       index of a texture or surface            handle of a texture or surface
  * In the shared, local and param spaces themselves (`ld.shared`, `st.local`) an address is the low word alone, 32 or 64
  * bits wide with a zero high word; `cvta` adds or removes the tag. Global and const addresses are generic already:
- * their `cvta` copies.
+ * their `cvta` copies. In a cluster of blocks, bits 24 and up of an address of shared memory hold 1 + the rank of the block
+ * that it belongs to (what `mapa` gives); zero there means the block that uses the address.
  *
  * ## The WebAssembly memory
  *     [0, HEAP_BASE)        shadow: the byte at offset >> 2 describes the 4-byte word at that offset (SHADOW_BASE is 0)
@@ -47,6 +48,8 @@ export const PARAM_TAG = 0x7e02;
 export const FUNCTION_TAG = 0x7e03;
 /** High word of the handles of textures and surfaces. */
 export const TEXTURE_TAG = 0x7e04;
+/** Where the rank of a block of the cluster begins in an address of shared memory. */
+export const CLUSTER_RANK_SHIFT = 24;
 /** Colours are 1 to COLOURS. */
 export const COLOURS = 15;
 /** Alignment of allocations, as cudaMalloc gives it. */

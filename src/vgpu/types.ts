@@ -12,6 +12,11 @@ export interface LaunchConfig {
   grid: Dim3;
   block: Dim3;
   dynamicSharedBytes?: number;
+  /**
+   * Blocks of a cluster (`cudaLaunchAttributeClusterDimension`): they are resident together and reach each other's shared
+   * memory. The grid must be a multiple of it. Absent: what `__cluster_dims__` says, or clusters of one block.
+   */
+  cluster?: Dim3;
   /** One entry for each kernel parameter, little-endian, exactly as long as the parameter. */
   arguments: readonly Uint8Array[];
   /**

@@ -3,10 +3,19 @@
  * of memory-layout.ts. A lane whose access is wrong is reported and left out of the transfer.
  */
 import type { SharedRegion } from '../loader.ts';
-import { COLOURS, GLOBAL_TAG, HEAP_BASE, LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
+import {
+  CLUSTER_RANK_SHIFT,
+  COLOURS,
+  GLOBAL_TAG,
+  HEAP_BASE,
+  LOCAL_TAG,
+  PARAM_TAG,
+  SHARED_TAG,
+} from '../memory-layout.ts';
 import type { Instruction, Operand, PtxFunction, Space, Variable } from '../ptx/ir.ts';
 import type { FindingKind } from '../types.ts';
 import type { Assembler } from './assembler.ts';
+import type { Block } from './block.ts';
 import type { Environment } from './environment.ts';
 import { frameParamStart } from './move.ts';
 import type { Warp } from './warp.ts';
@@ -91,6 +100,8 @@ export interface Access {
   readonly fn: PtxFunction;
   /** The shared variable that the address was computed from, where that is known. */
   readonly origin?: Variable;
+  /** `.shared::cluster`: an address may belong to another block of the cluster. Generic addresses always may. */
+  readonly clusterWide?: boolean;
 }
 
 /** Decides about all lanes of an access; returns the lanes that may go on, with `env.physical` filled for them. */
@@ -251,14 +262,18 @@ function windowCheck(env: Environment, access: Access, space: 'shared' | 'local'
   const { bytes } = access;
   const reads = access.kind !== 'write';
   const writes = access.kind !== 'read';
+  const wide = access.clusterWide === true || access.space === 'generic';
+  /** The block whose shared memory the lane at hand reaches for. */
+  let holder: Block | undefined;
   const fault = (kind: FindingKind, warp: Warp, lane: number, low: number, size: number, reason: string): void => {
     const verb = access.kind === 'write' ? 'writes' : access.kind === 'read' ? 'reads' : 'updates';
     const region = space === 'shared' ? regionBelow(env.sharedRegions, low) : undefined;
     const place = region === undefined ? `${space} memory` : `the shared variable ${region.name}`;
+    const owner = holder === undefined || holder === warp.block ? '' : ` of block (${holder.position.join(', ')})`;
     const offset = low - (region?.start ?? 0);
     env.fault(warp, lane, {
       kind,
-      message: `${env.who(warp, lane)} ${verb} ${bytes} byte${bytes === 1 ? '' : 's'} of ${place} at offset ${offset}: ${reason}.`,
+      message: `${env.who(warp, lane)} ${verb} ${bytes} byte${bytes === 1 ? '' : 's'} of ${place}${owner} at offset ${offset}: ${reason}.`,
       instruction: access.at,
       space,
       access: access.kind,
@@ -270,7 +285,24 @@ function windowCheck(env: Environment, access: Access, space: 'shared' | 'local'
           : { name: region.name, bytes: region.end - region.start, offset },
     });
   };
-  return (warp, lane, high, low) => {
+  return (warp, lane, high, address) => {
+    let low = address;
+    const { block } = warp;
+    holder = block;
+    if (space === 'shared' && address >>> CLUSTER_RANK_SHIFT !== 0) {
+      const member = block.cluster.blocks[(address >>> CLUSTER_RANK_SHIFT) - 1];
+      if (member !== undefined) {
+        holder = member;
+        low = address & ((1 << CLUSTER_RANK_SHIFT) - 1);
+      }
+      if (holder !== block && (!wide || holder.finished)) {
+        const reason = wide
+          ? 'that block has exited, and its shared memory with it; end with cluster.sync()'
+          : 'only .shared::cluster and generic accesses reach another block';
+        fault(wide ? 'use-after-free' : 'out-of-bounds', warp, lane, low, env.sharedBytes, reason);
+        return false;
+      }
+    }
     const size = space === 'shared' ? env.sharedBytes : space === 'local' ? env.localBytes : env.paramBytes;
     if ((low & (bytes - 1)) !== 0) return misaligned(env, access, warp, lane, space, high, low);
     if (high !== 0 || low + bytes > size) {
@@ -307,7 +339,7 @@ function windowCheck(env: Environment, access: Access, space: 'shared' | 'local'
     const physical =
       low +
       (space === 'shared'
-        ? warp.block.sharedBase
+        ? holder.sharedBase
         : space === 'local'
           ? warp.block.localBase + (warp.index * 32 + lane) * env.localBytes
           : env.launch.paramBase);
@@ -315,7 +347,7 @@ function windowCheck(env: Environment, access: Access, space: 'shared' | 'local'
       const needed = neededBits(at, left >= 4 ? 4 : bytes);
       const shadow = u8[at >>> 2]!;
       if (reads && (shadow & needed) !== needed) {
-        const pending = space === 'shared' && warp.block.hasPendingCopyTo(physical, bytes);
+        const pending = space === 'shared' && holder.hasPendingCopyTo(physical, bytes);
         const reason = pending
           ? 'an asynchronous copy to it is still in flight; wait for its group first'
           : 'it was never written';

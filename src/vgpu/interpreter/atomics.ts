@@ -14,7 +14,8 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
   if (bytes > 16) throw asm.error(i, 'an atomic of more than 16 bytes is not supported');
   const addresses = addressStep(asm, env, fn, i.src[0], i);
   const origin = asm.sharedOrigin(fn, i);
-  const resolve = resolver(env, { kind: 'atomic', bytes, space: i.space, at: i, fn, origin }, undefined);
+  const access = { kind: 'atomic', bytes, space: i.space, at: i, fn, origin, clusterWide: i.clusterWide } as const;
+  const resolve = resolver(env, access, undefined);
   const list = (operand: Operand | undefined): readonly Operand[] =>
     operand === undefined ? [] : operand.kind === 'vector' ? operand.elements : [operand];
   const operands = list(i.src[1]).map((operand) => asm.value(fn, operand, i.type, i));
@@ -64,19 +65,19 @@ export function atomicStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
   };
 }
 
-function readBits(r: Int32Array, slot: number, bytes: number): bigint {
+export function readBits(r: Int32Array, slot: number, bytes: number): bigint {
   let bits = 0n;
   for (let w = 0; w < Math.ceil(bytes / 4); w++) bits |= BigInt(r[slot + w]! >>> 0) << BigInt(32 * w);
   return BigInt.asUintN(bytes * 8, bits);
 }
 
-function loadBits(u8: Uint8Array, at: number, bytes: number): bigint {
+export function loadBits(u8: Uint8Array, at: number, bytes: number): bigint {
   let bits = 0n;
   for (let b = bytes - 1; b >= 0; b--) bits = (bits << 8n) | BigInt(u8[at + b]!);
   return bits;
 }
 
-function storeBits(u8: Uint8Array, at: number, bytes: number, bits: bigint): void {
+export function storeBits(u8: Uint8Array, at: number, bytes: number, bits: bigint): void {
   for (let b = 0; b < bytes; b++) u8[at + b] = Number((bits >> BigInt(8 * b)) & 0xffn);
 }
 
@@ -109,7 +110,13 @@ function updateWord(asm: Assembler, i: Atomic): (old: number, operand: number, s
 }
 
 function updateOf(asm: Assembler, i: Atomic): Update {
-  const { type, operation } = i;
+  const update = elementUpdate(i.operation, i.type);
+  if (update === undefined) throw asm.error(i, `atomic ${i.operation} on ${i.type} is not supported`);
+  return update;
+}
+
+/** One update of an element, on its bits; undefined where there is none of this type. */
+export function elementUpdate(operation: Atomic['operation'], type: PtxType): Update | undefined {
   switch (operation) {
     case 'exch':
       return (_old, operand) => operand;
@@ -121,15 +128,16 @@ function updateOf(asm: Assembler, i: Atomic): Update {
       return (old, operand) => old | operand;
     case 'xor':
       return (old, operand) => old ^ operand;
-    case 'add':
-    case 'min':
-    case 'max': {
+    case 'inc':
+      return type === 'u32' ? (old, operand) => (old >= operand ? 0n : old + 1n) : undefined;
+    case 'dec':
+      return type === 'u32' ? (old, operand) => (old === 0n || old > operand ? operand : old - 1n) : undefined;
+    default: {
       const bits = TYPE_BYTES[type] * 8;
       const f = combine(type, operation);
-      if (f !== undefined) return (old, operand) => BigInt.asUintN(bits, f(old, operand));
+      return f && ((old, operand) => BigInt.asUintN(bits, f(old, operand)));
     }
   }
-  throw asm.error(i, `atomic ${operation} on ${type} is not supported`);
 }
 
 function combine(type: PtxType, operation: 'add' | 'min' | 'max'): ((a: bigint, b: bigint) => bigint) | undefined {
@@ -137,6 +145,12 @@ function combine(type: PtxType, operation: 'add' | 'min' | 'max'): ((a: bigint, 
     return (a, b) => BigInt(f(Number(a), Number(b)) >>> 0);
   };
   switch (type) {
+    case 'u32':
+      if (operation === 'add') return (a, b) => a + b;
+      return operation === 'min' ? words(math.minU32) : words(math.maxU32);
+    case 's32':
+      if (operation === 'add') return (a, b) => a + b;
+      return words((a, b) => (operation === 'min' ? math.minS32(a | 0, b | 0) : math.maxS32(a | 0, b | 0)));
     case 'u64':
       return operation === 'add' ? math.add64i : operation === 'min' ? math.minU64 : math.maxU64;
     case 's64':

@@ -1,7 +1,8 @@
 /** One resident thread block: its warps, its memory areas, its barriers, its asynchronous copies. */
 import type { Dim3 } from '../types.ts';
 import type { AsyncCopies } from './async-copy.ts';
-import type { BulkCopies } from './bulk-copy.ts';
+import type { BulkGroups } from './bulk-groups.ts';
+import type { Cluster } from './cluster.ts';
 import type { Arrival } from './happens-before.ts';
 import type { Warp } from './warp.ts';
 import { popcount } from './warp.ts';
@@ -48,25 +49,26 @@ export class Block {
   /** Threads that have not exited. */
   live: number;
   copies: AsyncCopies | undefined;
-  bulk: BulkCopies | undefined;
-  /** barrier.cluster, which has its own phases: a cluster is one block here. */
-  readonly clusterBarrier = {
-    arrived: 0,
-    phase: 0,
-    arrivals: [] as Arrival[],
-    last: [] as readonly Arrival[],
-    waits: [] as BarrierWait[],
-  };
+  bulk: BulkGroups | undefined;
+  readonly cluster: Cluster;
+  /** Place among the cluster's blocks. */
+  readonly rank: number;
   /** Slot among the resident blocks, whose memory areas it uses. */
   readonly slot: number;
 
-  constructor(index: number, position: Dim3, threads: number, slot: number, sharedBase: number, localBase: number) {
-    this.index = index;
-    this.position = position;
+  constructor(
+    place: Pick<Block, 'index' | 'position' | 'cluster' | 'rank'>,
+    threads: number,
+    areas: Pick<Block, 'slot' | 'sharedBase' | 'localBase'>,
+  ) {
+    this.index = place.index;
+    this.position = place.position;
+    this.cluster = place.cluster;
+    this.rank = place.rank;
     this.live = threads;
-    this.slot = slot;
-    this.sharedBase = sharedBase;
-    this.localBase = localBase;
+    this.slot = areas.slot;
+    this.sharedBase = areas.sharedBase;
+    this.localBase = areas.localBase;
   }
 
   get finished(): boolean {
@@ -74,7 +76,7 @@ export class Block {
   }
 
   hasPendingCopyTo(physical: number, bytes: number): boolean {
-    return (this.copies?.touches(physical, bytes) ?? false) || (this.bulk?.touches(physical, bytes) ?? false);
+    return (this.copies?.touches(physical, bytes) ?? false) || this.cluster.hasWriteTo(physical, bytes);
   }
 
   barrier(id: number): BarrierState {
@@ -114,28 +116,7 @@ export class Block {
       const completed = state.waits.length > 0 ? this.#complete(id, state) : undefined;
       if (completed !== undefined) released.push(completed);
     }
-    const cluster = this.completeCluster();
-    if (cluster !== undefined) released.push(cluster);
     return released;
-  }
-
-  /** barrier.cluster.arrive. */
-  arriveCluster(arrival: Arrival): Completed | undefined {
-    this.clusterBarrier.arrived += popcount(arrival.mask);
-    this.clusterBarrier.arrivals.push(arrival);
-    return this.completeCluster();
-  }
-
-  /** Ends the phase when all live threads have arrived, and lets go those that wait for it. */
-  completeCluster(): Completed | undefined {
-    const { clusterBarrier: barrier } = this;
-    if (barrier.arrived === 0 || barrier.arrived < this.live) return undefined;
-    barrier.arrived = 0;
-    barrier.phase++;
-    barrier.last = barrier.arrivals.splice(0);
-    const completed = { arrivals: barrier.last, waits: barrier.waits.splice(0) };
-    for (const { warp, mask } of completed.waits) warp.waiting &= ~mask;
-    return completed;
   }
 
   #complete(id: number, state: BarrierState): Completed | undefined {

@@ -15,7 +15,7 @@ import type { Instruction, Scope } from '../ptx/ir.ts';
 import type { Block } from './block.ts';
 import { blockKey, blockOfKey, type Clock, holds, join, threadKey, warpKey } from './clock.ts';
 import { LANES } from './registers.ts';
-import type { Warp } from './warp.ts';
+import { popcount, type Warp } from './warp.ts';
 
 /** Clocks that each thread of a block has for itself, and those that all of them share since the last full barrier. */
 interface Shared {
@@ -170,6 +170,7 @@ export class HappensBefore {
     let toAll = scope === 'cta' ? undefined : join(state.fenced.shared, state.fenced.own[thread]);
     const releases =
       at.kind === 'bulk' ||
+      at.kind === 'async-store' ||
       ((at.kind === 'atomic' || at.kind === 'memory' || at.kind === 'mbarrier') &&
         (at.semantics === 'release' || at.semantics === 'acq_rel'));
     if (releases) {
@@ -250,6 +251,52 @@ export class HappensBefore {
     for (const { warp } of waiting) {
       for (let v = 0; v < count; v++)
         warps[warp.index * count + v] = Math.max(warps[warp.index * count + v]!, merged[v]!);
+    }
+  }
+
+  /** What lanes that arrive at a cluster's barrier make known, on top of what others did. `relaxed`: only what they fenced. */
+  publishArrival(before: Clock | undefined, warp: Warp, mask: number, relaxed: boolean): Clock | undefined {
+    const state = this.#state(warp.block);
+    const { index } = warp.block;
+    const of = relaxed ? state.fenced : state.acquired;
+    let clock = join(before, of.shared);
+    for (let l = 0; l < LANES; l++) {
+      if (((mask >>> l) & 1) !== 0) clock = join(clock, of.own[warp.index * LANES + l]);
+    }
+    if (relaxed) return clock;
+    const own = new Map<number, number>([[blockKey(index), state.time]]);
+    const count = state.lanes.length;
+    for (let v = 0; state.warps !== undefined && v < count; v++) {
+      own.set(warpKey(index, v), state.warps[warp.index * count + v]!);
+    }
+    if ((warp.alive & ~mask) === 0) own.set(warpKey(index, warp.index), this.time);
+    else {
+      for (let l = 0; l < LANES; l++) {
+        if (((mask >>> l) & 1) !== 0) own.set(threadKey(index, warp.index * LANES + l), this.time);
+      }
+    }
+    return join(clock, own);
+  }
+
+  /** Lanes go on after a cluster's barrier and know what the arrivals made known. */
+  acquireArrivals(waiting: readonly { warp: Warp; mask: number }[], known: Clock | undefined): void {
+    const waitsOf = new Map<Block, { warp: Warp; mask: number }[]>();
+    for (const wait of waiting) {
+      const { block } = wait.warp;
+      waitsOf.set(block, [...(waitsOf.get(block) ?? []), wait]);
+    }
+    for (const [block, waits] of waitsOf) {
+      const { acquired } = this.#state(block);
+      if (waits.reduce((sum, { mask }) => sum + popcount(mask), 0) === block.live) {
+        acquired.shared = join(acquired.shared, known);
+        continue;
+      }
+      for (const { warp, mask } of waits) {
+        for (let l = 0; l < LANES; l++) {
+          const thread = warp.index * LANES + l;
+          if (((mask >>> l) & 1) !== 0) acquired.own[thread] = join(acquired.own[thread], known);
+        }
+      }
     }
   }
 

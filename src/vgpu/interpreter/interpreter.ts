@@ -6,6 +6,8 @@ import { POISON_BYTE } from '../memory-layout.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
 import type { Dim3 } from '../types.ts';
 import { Block } from './block.ts';
+import { Cluster } from './cluster.ts';
+import { reportDeadlock } from './deadlock.ts';
 import { Environment, LaunchStopped } from './environment.ts';
 import { Profiler } from './profiler.ts';
 import { buildProgram, type Program } from './program.ts';
@@ -93,7 +95,7 @@ class Run {
       context.kernel.name,
       context.grid,
       context.block,
-      context.blocks.length,
+      this.#clusters().length * this.#clusterBlocks,
       threadInstructions,
     );
     return { completed, threadInstructions, profile };
@@ -114,56 +116,99 @@ class Run {
   }
 
   #runAll(scheduler: Scheduler): void {
-    const waiting = [...this.#context.blocks].reverse();
-    const resident: Block[] = [];
+    const waiting = this.#clusters().reverse();
+    const resident: Cluster[] = [];
+    const most = Math.max(1, Math.floor(MAX_RESIDENT / this.#clusterBlocks));
     let rounds = 0;
     while (waiting.length > 0 || resident.length > 0) {
       if (resident.length === 0) resident.push(this.#start(waiting.pop()!));
       const before = resident.length;
-      // Every resident block gets a turn; one that only waits lets another in.
+      // Every resident cluster gets a turn; one that only waits lets another in.
       let wantsCompany = false;
-      for (const block of [...resident]) {
+      for (const cluster of [...resident]) {
         const turnsLeft = resident.length === 1 ? PATIENCE : 1;
         const alone = resident.length === 1 && waiting.length === 0;
-        wantsCompany = this.#runTurns(scheduler, block, turnsLeft, alone) || wantsCompany;
-        if (!block.finished) continue;
-        resident.splice(resident.indexOf(block), 1);
-        this.#env.profiler?.blockEnded(block);
-        this.#freeSlots.push(block.slot);
+        wantsCompany = this.#runTurns(scheduler, cluster, turnsLeft, alone) || wantsCompany;
+        if (!cluster.finished) continue;
+        resident.splice(resident.indexOf(cluster), 1);
+        for (const block of cluster.blocks) this.#env.profiler?.blockEnded(block);
+        this.#freeSlots.push(...cluster.blocks.map(({ slot }) => slot));
       }
-      if (wantsCompany && waiting.length > 0 && resident.length < MAX_RESIDENT) {
+      if (wantsCompany && waiting.length > 0 && resident.length < most) {
         // Double the number in flight, so that a barrier over the whole grid is reached in few rounds.
-        for (let i = Math.max(1, resident.length); i > 0 && waiting.length > 0 && resident.length < MAX_RESIDENT; i--) {
+        for (let i = Math.max(1, resident.length); i > 0 && waiting.length > 0 && resident.length < most; i--) {
           resident.push(this.#start(waiting.pop()!));
         }
       }
       rounds = resident.length === before ? rounds + 1 : 0;
       // Nobody ended and nobody can come: now and then, and ever less often, see whether anybody gets on.
-      if (rounds >= STUCK_ROUNDS && (rounds & (rounds - 1)) === 0) scheduler.stopIfStuck(resident);
+      if (rounds >= STUCK_ROUNDS && (rounds & (rounds - 1)) === 0) {
+        scheduler.stopIfStuck(resident.flatMap(({ blocks }) => blocks));
+      }
     }
   }
 
-  /** Runs a block for some turns; true when it seems to wait for another block. */
-  #runTurns(scheduler: Scheduler, block: Block, turns: number, alone: boolean): boolean {
-    for (let turn = 0; turn < turns && !block.finished; turn++) {
-      const { ran, spinning } = scheduler.runBlock(block);
-      if (!ran && !block.finished) scheduler.deadlock(block);
-      if (spinning && !block.finished) return true;
-      if (alone && turn >= STUCK_ROUNDS && (turn & (turn - 1)) === 0) scheduler.stopIfStuck([block]);
+  /** Runs a cluster for some turns; true when it seems to wait for another one. */
+  #runTurns(scheduler: Scheduler, cluster: Cluster, turns: number, alone: boolean): boolean {
+    for (let turn = 0; turn < turns && !cluster.finished; turn++) {
+      let ran = false;
+      let spinning = true;
+      for (const block of cluster.blocks) {
+        if (block.finished) continue;
+        const outcome = scheduler.runBlock(block);
+        ran ||= outcome.ran;
+        if (outcome.ran) spinning &&= outcome.spinning;
+      }
+      if (!ran && !cluster.finished) reportDeadlock(this.#program, this.#env, cluster);
+      if (spinning && !cluster.finished) return true;
+      if (alone && turn >= STUCK_ROUNDS && (turn & (turn - 1)) === 0) scheduler.stopIfStuck(cluster.blocks);
     }
-    return !block.finished && turns === PATIENCE;
+    return !cluster.finished && turns === PATIENCE;
   }
 
-  #start(index: number): Block {
-    const { grid, memory } = this.#context;
+  get #clusterBlocks(): number {
+    const [x, y, z] = this.#context.cluster;
+    return x * y * z;
+  }
+
+  /** The clusters that hold the blocks to run, in their order, each as the indices of its blocks by rank. */
+  #clusters(): number[][] {
+    const { grid, cluster, blocks } = this.#context;
+    if (this.#clusterBlocks === 1) return blocks.map((block) => [block]);
+    const found = new Map<number, number[]>();
+    for (const block of blocks) {
+      const first = this.#position(block).map((at, axis) => at - (at % cluster[axis]!)) as [number, number, number];
+      const corner = (first[2] * grid[1] + first[1]) * grid[0] + first[0];
+      if (found.has(corner)) continue;
+      const members: number[] = [];
+      for (let z = 0; z < cluster[2]; z++) {
+        for (let y = 0; y < cluster[1]; y++) {
+          for (let x = 0; x < cluster[0]; x++) members.push(corner + (z * grid[1] + y) * grid[0] + x);
+        }
+      }
+      found.set(corner, members);
+    }
+    return [...found.values()];
+  }
+
+  #position(index: number): Dim3 {
+    const { grid } = this.#context;
+    return [index % grid[0], Math.floor(index / grid[0]) % grid[1], Math.floor(index / (grid[0] * grid[1]))];
+  }
+
+  #start(members: readonly number[]): Cluster {
+    const cluster = new Cluster();
+    for (const [rank, index] of members.entries()) cluster.blocks.push(this.#startBlock(index, cluster, rank));
+    const { races } = this.#env;
+    if (members.length > 1) for (const block of cluster.blocks) races?.lifetime.start(block);
+    return cluster;
+  }
+
+  #startBlock(index: number, cluster: Cluster, rank: number): Block {
+    const { memory } = this.#context;
     const env = this.#env;
     const slot = this.#freeSlots.pop() ?? this.#newSlot();
     const area = this.#areas[slot]!;
-    const position: Dim3 = [
-      index % grid[0],
-      Math.floor(index / grid[0]) % grid[1],
-      Math.floor(index / (grid[0] * grid[1])),
-    ];
     const localBase = area.base + Math.ceil(env.sharedBytes / 128) * 128;
     memory.u8.fill(POISON_BYTE, area.base, area.base + area.bytes);
     memory.markInitialised(area.base, area.bytes, false);
@@ -172,7 +217,8 @@ class Run {
       memory.u8.fill(0, area.base + reserved.start, area.base + reserved.end);
       memory.markInitialised(area.base + reserved.start, reserved.end - reserved.start, true);
     }
-    const block = new Block(index, position, this.#threads, slot, area.base, localBase);
+    const place = { index, position: this.#position(index), cluster, rank };
+    const block = new Block(place, this.#threads, { slot, sharedBase: area.base, localBase });
     const { file, assembler } = this.#program;
     const constants = Math.ceil(assembler.constantWords / 64) * 64;
     const blockWords = assembler.warpWords * this.#warps;
@@ -196,13 +242,14 @@ class Run {
     return this.#areas.length - 1;
   }
 
-  /** Special registers are ordinary registers, filled when the warp starts. All but %ctaid are the same in every block. */
+  /** Special registers are ordinary registers, filled when the warp starts. */
   #fillSpecials(warp: Warp): void {
     const { file, assembler } = this.#program;
     for (const [name, ref] of assembler.specials) {
       const at = ref.slot + warp.base;
-      if (name.startsWith('ctaid') || name.startsWith('clusterid')) {
-        file.i32.fill(warp.block.position[axisOf(name)], at, at + LANES);
+      const ofBlock = this.#blockValue(name, warp.block);
+      if (ofBlock !== undefined) {
+        file.i32.fill(ofBlock, at, at + LANES);
         continue;
       }
       const key = `${name}/${warp.index}`;
@@ -216,7 +263,25 @@ class Run {
     }
   }
 
-  /** The value of a special register that is the same in all blocks. Clusters are of one block each. */
+  /** The value of a special register that tells blocks apart; undefined for the others. */
+  #blockValue(name: string, block: Block): number | undefined {
+    const axis = axisOf(name);
+    const { cluster } = this.#context;
+    switch (name.split('.')[0]) {
+      case 'ctaid':
+        return block.position[axis];
+      case 'clusterid':
+        return Math.floor(block.position[axis] / cluster[axis]);
+      case 'cluster_ctaid':
+        return block.position[axis] % cluster[axis];
+      case 'cluster_ctarank':
+        return block.rank;
+      default:
+        return undefined;
+    }
+  }
+
+  /** The value of a special register that is the same in all blocks. */
   #specialValue(name: string, warp: Warp, lane: number): number {
     const axis = axisOf(name);
     const below = (1 << lane) - 1;
@@ -226,10 +291,15 @@ class Run {
       case 'ntid':
         return this.#context.block[axis];
       case 'nctaid':
-      case 'nclusterid':
         return this.#context.grid[axis];
+      case 'nclusterid':
+        return this.#context.grid[axis] / this.#context.cluster[axis];
       case 'cluster_nctaid':
+        return this.#context.cluster[axis];
       case 'cluster_nctarank':
+        return this.#clusterBlocks;
+      case 'is_explicit_cluster':
+        return this.#context.explicitCluster ? 1 : 0;
       case 'nsmid':
         return 1;
       case 'laneid':
@@ -261,7 +331,7 @@ class Run {
       case 'envreg2':
         return Number(this.#workspace & 0xffff_ffffn);
       default:
-        // cluster_ctaid, cluster_ctarank, is_explicit_cluster, smid, gridid
+        // smid, gridid
         return 0;
     }
   }

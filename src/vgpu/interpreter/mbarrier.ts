@@ -7,8 +7,8 @@
 import type { Instruction, Mbarrier, PtxFunction } from '../ptx/ir.ts';
 import { addressStep, resolver } from './addressing.ts';
 import type { Assembler } from './assembler.ts';
-import { deliverBulk } from './bulk-copy.ts';
 import { type Environment, LaunchStopped, whereOf } from './environment.ts';
+import { deliver } from './in-flight.ts';
 import type { Step } from './lane-loops.ts';
 import type { Ref } from './registers.ts';
 import type { Warp } from './warp.ts';
@@ -114,7 +114,8 @@ export function mbarrierStep(asm: Assembler, env: Environment, fn: PtxFunction, 
   }
   const addresses = addressStep(asm, env, fn, i.src[0], i);
   const fresh = i.operation === 'init';
-  const resolve = resolver(env, { kind: fresh ? 'write' : 'atomic', bytes: 8, space: i.space, at: i, fn }, undefined);
+  const access = { kind: fresh ? 'write' : 'atomic', bytes: 8, space: i.space, at: i, fn } as const;
+  const resolve = resolver(env, { ...access, clusterWide: i.clusterWide }, undefined);
   const waits = i.operation === 'test-wait' || i.operation === 'try-wait';
   const operand = i.src[1] === undefined ? undefined : asm.value(fn, i.src[1], waits && !i.parity ? 'b64' : 'u32', i);
   const result =
@@ -131,7 +132,7 @@ export function mbarrierStep(asm: Assembler, env: Environment, fn: PtxFunction, 
       store(env, physical, encode({ phase: 0n, pending: value, expected: value, transactions: 0n }));
       return false;
     }
-    if (waits) deliverBulk(env, warp.block, physical);
+    if (waits) deliver(env, warp.block.cluster, physical);
     const state = stateAt(env, warp, l, i);
     const before = encode(state);
     switch (i.operation) {
@@ -183,9 +184,10 @@ export function mbarrierStep(asm: Assembler, env: Environment, fn: PtxFunction, 
     let done = 0;
     for (let l = 0; l < 32; l++) {
       if (((good >>> l) & 1) === 0) continue;
-      if (!fresh && !waits) env.races?.synchronise(warp, l, env.physical[l]!, i, releases, false);
+      if (!fresh && !waits) env.races?.synchronise(warp, l, env.physical[l]!, i, i.scope, releases, false);
       if (apply(warp, l)) done |= 1 << l;
-      if (waits && ((done >>> l) & 1) === 1) env.races?.synchronise(warp, l, env.physical[l]!, i, false, acquires);
+      if (waits && ((done >>> l) & 1) === 1)
+        env.races?.synchronise(warp, l, env.physical[l]!, i, i.scope, false, acquires);
     }
     if (predicate !== undefined) warp.predicates[predicate] = (warp.predicates[predicate]! & ~mask) | done;
   };

@@ -17,7 +17,9 @@ export function memoryStep(asm: Assembler, env: Environment, fn: PtxFunction, i:
   // An access of 32 bytes is aligned to 32 and checked in halves.
   const checkBytes = Math.min(bytes, 16);
   const origin = asm.sharedOrigin(fn, i);
-  const resolve = resolver(env, { kind, bytes: checkBytes, space: i.space, at: i, fn, origin }, variable);
+  const { clusterWide } = i;
+  const access = { kind, bytes: checkBytes, space: i.space, at: i, fn, origin, clusterWide } as const;
+  const resolve = resolver(env, access, variable);
   const value = i.op === 'ld' ? i.dst[0]! : i.src[1]!;
   const elements: readonly Operand[] = value.kind === 'vector' ? value.elements : [value];
   const refs = elements.map((element) =>

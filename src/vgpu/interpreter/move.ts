@@ -1,5 +1,5 @@
 /** mov (with packing and unpacking of vectors), cvta and isspacep. */
-import { COLOURS, GLOBAL_TAG, LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
+import { CLUSTER_RANK_SHIFT, COLOURS, GLOBAL_TAG, LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import { type Move, type Operand, type PtxFunction, type PtxType, type Space, TYPE_BYTES } from '../ptx/ir.ts';
 import { type Assembler, lanesWhere } from './assembler.ts';
 import type { Step } from './lane-loops.ts';
@@ -14,6 +14,15 @@ export function moveStep(asm: Assembler, fn: PtxFunction, i: Move): Step {
   if (i.op === 'isspacep') return testSpace(asm, fn, i);
   const source = i.src[0]!;
   const target = i.dst[0]!;
+  if (i.type === 'pred' && source.kind === 'special') {
+    const word = asm.special(source.register);
+    const d = asm.predicateResult(fn, target, i);
+    return (warp, mask) => {
+      let set = 0;
+      for (let l = 0; l < 32; l++) if (asm.file.i32[at(word, warp.base) + l] !== 0) set |= 1 << l;
+      warp.predicates[d] = (warp.predicates[d]! & ~mask) | (set & mask);
+    };
+  }
   if (i.type === 'pred') {
     const p = asm.predicate(fn, source, i);
     const d = asm.predicateResult(fn, target, i);
@@ -177,7 +186,9 @@ function testSpace(asm: Assembler, fn: PtxFunction, i: Move): Step {
     for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
       if ((m & 1) === 0) continue;
       const high = file.i32[at(src, warp.base) + 2 * l + 1]!;
-      const hit = tag === undefined ? high > GLOBAL_TAG && high <= GLOBAL_TAG + COLOURS : high === tag;
+      const named = file.i32[at(src, warp.base) + 2 * l]! >>> CLUSTER_RANK_SHIFT;
+      const ours = tag !== SHARED_TAG || i.clusterWide === true || named === 0 || named - 1 === warp.block.rank;
+      const hit = tag === undefined ? high > GLOBAL_TAG && high <= GLOBAL_TAG + COLOURS : high === tag && ours;
       if (hit) result |= 1 << l;
     }
     warp.predicates[dst] = (warp.predicates[dst]! & ~mask) | result;

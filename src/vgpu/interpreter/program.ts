@@ -8,16 +8,18 @@ import { type Instruction, PtxError, type PtxFunction } from '../ptx/ir.ts';
 import { arithmeticStep } from './arithmetic.ts';
 import { Assembler } from './assembler.ts';
 import { asyncStep } from './async-copy.ts';
+import { asyncStoreStep } from './async-store.ts';
 import { atomicStep } from './atomics.ts';
 import { type BarrierPlan, barrierPlan } from './barrier.ts';
 import { bulkStep } from './bulk-copy.ts';
+import { bulkGroupStep } from './bulk-groups.ts';
 import { type CallPlan, callPlan } from './calls.ts';
-import { clusterStep } from './cluster.ts';
 import { compareStep } from './compare.ts';
 import { convertStep } from './convert.ts';
 import type { Environment } from './environment.ts';
 import { exchangeStep } from './exchange.ts';
 import type { Step } from './lane-loops.ts';
+import { mapRankStep } from './map-rank.ts';
 import { matrixStep } from './matrix.ts';
 import { mbarrierStep } from './mbarrier.ts';
 import { memoryStep } from './memory-access.ts';
@@ -203,13 +205,19 @@ function plainStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Instruc
       return mbarrierStep(asm, env, fn, i);
     case 'bulk':
       return bulkStep(asm, env, fn, i);
+    case 'bulk-group':
+      return bulkGroupStep(asm, fn, i);
+    case 'async-store':
+      return asyncStoreStep(asm, env, fn, i);
     case 'cluster':
-      return clusterStep(asm, env, fn, i);
+      return mapRankStep(asm, env, fn, i);
     case 'texture':
       return textureStep(asm, env, fn, i);
     case 'fence':
-      // A proxy fence orders kinds of access of one thread, which are one kind here.
-      if (i.proxy !== undefined) return nothing;
+      // Accesses of all proxies are one kind here: a proxy fence is only noted, so that a missing one can be reported.
+      if (i.proxy !== undefined) {
+        return i.proxy === 'async' ? (warp) => env.races?.proxyFence(warp) : nothing;
+      }
       return (warp, mask) => env.races?.fence(warp, mask, i.scope);
     case 'system':
       return nothing;

@@ -10,6 +10,8 @@
 import { LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import type { Instruction, Scope, Space } from '../ptx/ir.ts';
 import type { Block } from './block.ts';
+import type { Clock } from './clock.ts';
+import { ClusterLifetime } from './cluster-lifetime.ts';
 import { type Environment, whereOf } from './environment.ts';
 import { type Arrival, HappensBefore } from './happens-before.ts';
 import type { Warp } from './warp.ts';
@@ -49,6 +51,9 @@ interface Suspect {
   readonly space: 'global' | 'shared';
 }
 
+/** Kinds of instruction that write shared memory by the generic proxy. */
+const GENERIC_WRITES: ReadonlySet<Instruction['kind']> = new Set(['memory', 'atomic', 'matrix', 'async']);
+
 function emptyCell(): Cell {
   return {
     write: undefined,
@@ -70,9 +75,11 @@ export class RaceDetector {
   /** Cells by word address. */
   readonly #cells = new Map<number, Cell>();
   readonly #suspects: Suspect[] = [];
+  readonly lifetime: ClusterLifetime;
 
   constructor(env: Environment) {
     this.#env = env;
+    this.lifetime = new ClusterLifetime(env, this.#order);
   }
 
   get time(): number {
@@ -91,11 +98,58 @@ export class RaceDetector {
     this.#order.barrier(block, arrivals, waiting);
   }
 
+  /** fence.proxy.async: what was written before may be read by the asynchronous proxy. */
+  proxyFence(warp: Warp): void {
+    warp.block.cluster.proxyFence = this.#order.time;
+  }
+
+  /**
+   * The asynchronous proxy is about to read shared memory at `env.physical[lane]`. Reported when no thread of the cluster
+   * has executed fence.proxy.async since an ordinary write there.
+   */
+  asyncProxyRead(warp: Warp, lane: number, bytes: number, at: Instruction): void {
+    const env = this.#env;
+    const physical = env.physical[lane]!;
+    for (let offset = 0; offset < bytes; offset += 4) {
+      const cell = this.#cells.get((physical + offset) >>> 2);
+      const write = cell?.write ?? cell?.bytes?.find((byte) => byte.write !== undefined)?.write;
+      if (write === undefined || !GENERIC_WRITES.has(write.at.kind)) continue;
+      if (write.warp.block.cluster !== warp.block.cluster || write.time <= warp.block.cluster.proxyFence) continue;
+      env.fault(warp, lane, {
+        kind: 'race',
+        message: `${env.who(warp, lane)} lets the asynchronous proxy read at ${whereOf(at)} what ${env.who(write.warp, write.lane)} wrote at ${whereOf(write.at)}: fence.proxy.async is needed in between.`,
+        instruction: at,
+        space: 'shared',
+        access: 'read',
+        bytes,
+      });
+      return;
+    }
+  }
+
+  /** What lanes that arrive at a cluster's barrier make known, on top of what others did. */
+  publishArrival(before: Clock | undefined, warp: Warp, mask: number, relaxed: boolean): Clock | undefined {
+    return this.#order.publishArrival(before, warp, mask, relaxed);
+  }
+
+  acquireArrivals(waiting: readonly { warp: Warp; mask: number }[], known: Clock | undefined): void {
+    this.#order.acquireArrivals(waiting, known);
+  }
+
   /** A strong access to a place that is only used to synchronise (an mbarrier): publishes and acquires, races with nothing. */
-  synchronise(warp: Warp, lane: number, physical: number, at: Instruction, publish: boolean, acquire: boolean): void {
-    this.#order.tick(warp, lane);
-    if (acquire) this.#order.acquire(warp, lane, physical, 'cta');
-    if (publish) this.#order.publish(warp, lane, physical, 'cta', at);
+  synchronise(
+    warp: Warp,
+    lane: number,
+    physical: number,
+    at: Instruction,
+    scope: Scope,
+    publish: boolean,
+    acquire: boolean,
+  ): void {
+    const time = this.#order.tick(warp, lane);
+    this.lifetime.reach(warp, lane, time, physical, at);
+    if (acquire) this.#order.acquire(warp, lane, physical, scope);
+    if (publish) this.#order.publish(warp, lane, physical, scope, at);
   }
 
   /** One lane's access to `env.physical[lane]`, before its bytes change. */
@@ -116,6 +170,7 @@ export class RaceDetector {
     const inShared = space === 'shared' || (space === 'generic' && high === SHARED_TAG);
     const physical = env.physical[lane]!;
     const time = this.#order.tick(warp, lane);
+    if (inShared) this.lifetime.reach(warp, lane, time, physical, at);
     if (strong && kind !== 'write') this.#order.acquire(warp, lane, physical, scope);
     const first = this.#cell(physical >>> 2);
     const before = first.read;
@@ -170,9 +225,11 @@ export class RaceDetector {
     const sameWarp = earlier.warp === later.warp;
     if (sameWarp && earlier.lane === later.lane) return;
     const sameBlock = earlier.warp.block === later.warp.block;
+    const sameCluster = earlier.warp.block.cluster === later.warp.block.cluster;
     // A shared area is used by one block after another.
-    if (inShared && !sameBlock) return;
-    if (earlier.strong && later.strong && (sameBlock || (earlier.scope !== 'cta' && later.scope !== 'cta'))) {
+    if (inShared && !sameCluster) return;
+    const covers = (scope: Scope): boolean => sameBlock || (scope !== 'cta' && (sameCluster || scope !== 'cluster'));
+    if (earlier.strong && later.strong && covers(earlier.scope) && covers(later.scope)) {
       const passesValue =
         inShared && sameWarp && isVolatile(earlier) && isVolatile(later) && earlier.kind !== later.kind;
       if (!passesValue || earlier.polls || later.polls) return;
@@ -200,12 +257,14 @@ export class RaceDetector {
       const allocation = space === 'global' ? env.memory.at(physical) : undefined;
       const missing = sameWarp
         ? 'lanes of a warp do not run in step; __syncwarp() is needed between them'
-        : space === 'shared' || earlier.warp.block === later.warp.block
+        : earlier.warp.block === later.warp.block
           ? 'no barrier orders them'
-          : 'no fence and atomic order them';
+          : space === 'shared'
+            ? 'no cluster barrier (cluster.sync()) orders them'
+            : 'no fence and atomic order them';
       const address =
         allocation === undefined
-          ? BigInt(physical - (space === 'shared' ? later.warp.block.sharedBase : 0))
+          ? BigInt(physical - (space === 'shared' ? this.#sharedBase(later, physical) : 0))
           : allocation.address + BigInt(physical - allocation.base);
       env.fault(later.warp, later.lane, {
         kind: sameWarp ? 'missing-syncwarp' : 'race',
@@ -222,6 +281,12 @@ export class RaceDetector {
         },
       });
     }
+  }
+
+  /** Where the shared area starts that an access went to. */
+  #sharedBase({ warp }: Mark, physical: number): number {
+    const { block } = warp;
+    return (block.cluster.ownerOf(physical, this.#env.sharedBytes) ?? block).sharedBase;
   }
 }
 

@@ -3,15 +3,16 @@
  * divergent paths meet again; a group that runs long while others of its warp could run gives them a turn, so that a
  * lane may wait for another lane of its own warp.
  */
-import { FUNCTION_TAG } from '../memory-layout.ts';
+import type { Barrier } from '../ptx/ir.ts';
 import { lanesWhere } from './assembler.ts';
 import type { Block, Completed } from './block.ts';
-import { type CallPlan, callExternal, copyValue, lanePhysical, parameterPlaces, type ValuePlace } from './calls.ts';
+import { CallFrames } from './call-frames.ts';
+import type { Clock } from './clock.ts';
+import type { ClusterRelease } from './cluster.ts';
 import { type Environment, LaunchStopped, whereOf } from './environment.ts';
-import { laneList } from './exchange.ts';
 import { findLivelock } from './livelock.ts';
 import { type Poison, PoisonTracker } from './poison.ts';
-import { Kind, type LinkedFunction, type Program } from './program.ts';
+import { Kind, type Program } from './program.ts';
 import { LANES } from './registers.ts';
 import { lowestLane, popcount, type Warp } from './warp.ts';
 
@@ -25,7 +26,7 @@ const PROFILED_TURN = 128;
 export class Scheduler {
   readonly #program: Program;
   readonly #env: Environment;
-  readonly #parameters: { params: ValuePlace[]; returns: ValuePlace[] }[];
+  readonly #calls: CallFrames;
   threadInstructions = 0;
   #turns = 0;
   #poisonTracker: PoisonTracker | undefined;
@@ -37,10 +38,7 @@ export class Scheduler {
     this.#program = program;
     this.#env = env;
     this.#random = env.launch.schedule;
-    this.#parameters = program.functions.map(({ fn }) => ({
-      params: fn.entry ? [] : parameterPlaces(program.assembler, fn, fn.params),
-      returns: parameterPlaces(program.assembler, fn, fn.returns),
-    }));
+    this.#calls = new CallFrames(program, env);
   }
 
   /** Uniform in [0, n): only used when the launch has a schedule seed. */
@@ -259,11 +257,13 @@ export class Scheduler {
         this.#indexedBranch(warp, mask, pc);
         return;
       case Kind.call:
-        this.#call(warp, mask, pc);
+        this.#calls.call(warp, mask, pc);
         return;
-      case Kind.ret:
-        this.#return(warp, mask);
+      case Kind.ret: {
+        const leaving = this.#calls.return(warp, mask);
+        if (leaving !== 0) this.#exit(warp, leaving);
         return;
+      }
       case Kind.exit:
         this.#exit(warp, mask);
         return;
@@ -332,150 +332,26 @@ export class Scheduler {
         instruction: this.#program.instructions[warp.pc[l]!],
       });
     }
+    this.#env.races?.lifetime.exit(warp, mask);
     warp.alive &= ~mask;
     block.live -= popcount(mask);
     for (const completed of block.afterExit()) this.#released(block, completed);
+    this.#releasedCluster(block.cluster.completePhase());
     this.#releaseGathered(warp);
+    if (block.finished) this.#end(block);
   }
 
-  // Calls
-
-  #call(warp: Warp, mask: number, pc: number): void {
-    const plan = this.#program.calls[pc]!;
-    const { file, functions } = this.#program;
-    if (plan.external !== undefined) {
-      callExternal(this.#env, file.i32, plan, warp, mask);
-      this.#setPc(warp, mask, pc + 1);
-      return;
-    }
-    for (let l = 0; l < LANES; l++) {
-      if (((mask >>> l) & 1) === 0) continue;
-      const index = plan.callee ?? this.#indirectTarget(warp, l, plan);
-      this.#enter(warp, l, pc, plan, index, functions[index]!);
-    }
-  }
-
-  #indirectTarget(warp: Warp, lane: number, plan: CallPlan): number {
-    const ref = plan.target!;
-    const at = ref.slot + (warp.base & ref.mask) + lane * ref.words;
-    const { i32 } = this.#program.file;
-    const { module } = this.#program.assembler;
-    const name = i32[at + 1] === FUNCTION_TAG ? module.functionTable[(i32[at]! >>> 0) / 16] : undefined;
-    const index = this.#program.functions.findIndex(({ fn }) => fn.name === name);
-    if (index >= 0) return index;
-    const message = `${this.#env.who(warp, lane)} calls through a pointer that is not the address of a function.`;
-    this.#env.note(warp, lane, { kind: 'trap', message, instruction: plan.instruction });
-    throw new LaunchStopped(message);
-  }
-
-  #enter(warp: Warp, lane: number, pc: number, plan: CallPlan, index: number, callee: LinkedFunction): void {
+  /** The last thread of a block has exited: nothing may reach for its shared memory any more. */
+  #end(block: Block): void {
     const env = this.#env;
-    const { file, assembler } = this.#program;
-    const callerStack = warp.stack[lane]!;
-    const stack = callerStack + plan.callerFrameBytes;
-    if (stack + callee.frameBytes > env.localBytes) {
-      const message = `${env.who(warp, lane)} overflows its stack of ${env.localBytes} bytes calling ${callee.fn.name}.`;
-      env.note(warp, lane, { kind: 'stack-overflow', message, instruction: plan.instruction });
-      throw new LaunchStopped(message);
+    for (const { warp, lane, at } of block.cluster.writesAt(block, env.sharedBytes)) {
+      env.note(warp, lane, {
+        kind: 'unfinished-async-copy',
+        message: `Block (${block.position.join(', ')}) exits while the asynchronous copy that ${env.who(warp, lane)} started at ${whereOf(at)} still uses its shared memory: wait on its mbarrier first.`,
+        instruction: at,
+      });
     }
-    const layout = assembler.layouts.get(callee.fn)!;
-    const frames = warp.frames[lane]!;
-    let saved: Int32Array | undefined;
-    // On re-entry the outer call's registers are put aside: register-major storage, so lane by lane.
-    if (index === 0 || frames.some((frame) => frame.callee === index)) {
-      saved = new Int32Array(layout.endWord - layout.firstWord + layout.endPredicate - layout.firstPredicate);
-      this.#swapRegisters(warp, lane, index, saved, true);
-    }
-    const base = lanePhysical(env, warp, lane);
-    env.memory.markInitialised(base + stack, callee.frameBytes, false);
-    const { params } = this.#parameters[index]!;
-    for (const [position, to] of params.entries()) {
-      const from = plan.args[position];
-      if (from !== undefined) copyValue(env, file.i32, warp, lane, from, base + callerStack, to, base + stack);
-    }
-    frames.push({ returnTo: pc + 1, site: pc, callerStack, callee: index, saved });
-    warp.stack[lane] = stack;
-    warp.callDepth[lane]!++;
-    warp.pc[lane] = callee.start;
-  }
-
-  #swapRegisters(warp: Warp, lane: number, index: number, saved: Int32Array, save: boolean): void {
-    const { assembler, file, functions } = this.#program;
-    const { fn } = functions[index]!;
-    const layout = assembler.layouts.get(fn)!;
-    let at = 0;
-    for (const [id, { type }] of fn.registers.entries()) {
-      const slot = layout.slots[id]!;
-      if (type === 'pred') {
-        if (save) saved[at] = (warp.predicates[slot]! >>> lane) & 1;
-        else warp.predicates[slot] = (warp.predicates[slot]! & ~(1 << lane)) | (saved[at]! << lane);
-        at++;
-        continue;
-      }
-      const { words } = assembler.register(fn, id);
-      for (let w = 0; w < words; w++, at++) {
-        const word = warp.base + slot + lane * words + w;
-        if (save) saved[at] = file.i32[word]!;
-        else file.i32[word] = saved[at]!;
-      }
-    }
-  }
-
-  #return(warp: Warp, mask: number): void {
-    const env = this.#env;
-    const { file, calls } = this.#program;
-    let leaving = 0;
-    for (let l = 0; l < LANES; l++) {
-      if (((mask >>> l) & 1) === 0) continue;
-      const frame = warp.frames[l]!.pop();
-      if (frame === undefined) {
-        leaving |= 1 << l;
-        continue;
-      }
-      const base = lanePhysical(env, warp, l);
-      const calleeFrame = base + warp.stack[l]!;
-      const plan = calls[frame.site]!;
-      const { returns } = this.#parameters[frame.callee]!;
-      // A register result must be read before the outer call's registers come back.
-      const results = plan.returns.map((to, index) => ({ to, from: returns[index] }));
-      if (frame.saved !== undefined) {
-        const before = results.map(({ from }) =>
-          from?.kind === 'register' ? this.#readRegister(warp, l, from) : undefined,
-        );
-        this.#swapRegisters(warp, l, frame.callee, frame.saved, false);
-        for (const [index, { to, from }] of results.entries()) {
-          const words = before[index];
-          if (words !== undefined && to.kind === 'register') this.#writeRegister(warp, l, to, words);
-          else if (from !== undefined)
-            copyValue(env, file.i32, warp, l, from, calleeFrame, to, base + frame.callerStack);
-        }
-      } else {
-        for (const { to, from } of results) {
-          if (from !== undefined) copyValue(env, file.i32, warp, l, from, calleeFrame, to, base + frame.callerStack);
-        }
-      }
-      warp.stack[l] = frame.callerStack;
-      warp.callDepth[l]!--;
-      warp.pc[l] = frame.returnTo;
-    }
-    if (leaving !== 0) this.#exit(warp, leaving);
-  }
-
-  #readRegister(warp: Warp, lane: number, place: Extract<ValuePlace, { kind: 'register' }>): number[] {
-    const { ref } = place;
-    const at = ref.slot + warp.base + lane * ref.words;
-    return Array.from({ length: ref.words }, (_, w) => this.#program.file.i32[at + w]!);
-  }
-
-  #writeRegister(
-    warp: Warp,
-    lane: number,
-    place: Extract<ValuePlace, { kind: 'register' }>,
-    words: readonly number[],
-  ): void {
-    const { ref } = place;
-    const at = ref.slot + warp.base + lane * ref.words;
-    for (let w = 0; w < ref.words; w++) this.#program.file.i32[at + w] = words[w] ?? 0;
+    env.races?.lifetime.end(block);
   }
 
   // Barriers and gathering
@@ -486,7 +362,7 @@ export class Scheduler {
     const { block } = warp;
     this.#setPc(warp, mask, pc + 1);
     if (plan.instruction.operation.startsWith('cluster')) {
-      this.#clusterBarrier(warp, mask, pc, plan.instruction.operation === 'cluster-arrive');
+      this.#clusterBarrier(warp, mask, pc, plan.instruction);
       return;
     }
     const word = (ref: { slot: number; mask: number }, lane: number): number =>
@@ -519,25 +395,42 @@ export class Scheduler {
   }
 
   /** barrier.cluster: arrive goes on at once, wait stays until the phase that the lane arrived in is over. */
-  #clusterBarrier(warp: Warp, mask: number, pc: number, arrives: boolean): void {
-    const { block } = warp;
-    const { clusterBarrier } = block;
-    if (arrives) {
-      for (let l = 0; l < LANES; l++) if (((mask >>> l) & 1) !== 0) warp.clusterPhase[l] = clusterBarrier.phase + 1;
-      this.#released(block, block.arriveCluster({ warp, mask, time: this.#env.races?.time ?? 0 }));
+  #clusterBarrier(warp: Warp, mask: number, pc: number, at: Barrier): void {
+    const { cluster } = warp.block;
+    const { races } = this.#env;
+    if (at.operation === 'cluster-arrive') {
+      for (let l = 0; l < LANES; l++) {
+        if (((mask >>> l) & 1) === 0) continue;
+        if (warp.clusterPhase[l]! > cluster.phase) this.#arrivesTwice(warp, l, at);
+        warp.clusterPhase[l] = cluster.phase + 1;
+      }
+      const publish = (before: Clock | undefined) => races?.publishArrival(before, warp, mask, at.relaxed);
+      this.#releasedCluster(cluster.arrive(mask, publish));
       return;
     }
     let stays = 0;
     for (let l = 0; l < LANES; l++) {
-      if (((mask >>> l) & 1) === 0 || warp.clusterPhase[l]! <= clusterBarrier.phase) continue;
+      if (((mask >>> l) & 1) === 0 || warp.clusterPhase[l]! <= cluster.phase) continue;
       stays |= 1 << l;
       warp.memberMask[l] = 0;
     }
-    // The phase ended before: what all did until then is ordered.
-    if (stays !== mask) this.#env.races?.barrier(block, clusterBarrier.last, [{ warp, mask: mask & ~stays }]);
+    // The phase ended before: what its arrivals published is known.
+    if (stays !== mask) races?.acquireArrivals([{ warp, mask: mask & ~stays }], cluster.known);
     if (stays === 0) return;
     warp.waiting |= stays;
-    clusterBarrier.waits.push({ warp, mask: stays, site: pc, deliver: undefined });
+    cluster.wait({ warp, mask: stays, site: pc, deliver: undefined });
+  }
+
+  #arrivesTwice(warp: Warp, lane: number, instruction: Barrier): void {
+    this.#env.fault(warp, lane, {
+      kind: 'barrier-divergence',
+      message: `${this.#env.who(warp, lane)} arrives at the cluster's barrier again at ${whereOf(instruction)} before barrier.cluster.wait.`,
+      instruction,
+    });
+  }
+
+  #releasedCluster(release: ClusterRelease | undefined): void {
+    if (release !== undefined) this.#env.races?.acquireArrivals(release.waits, release.known);
   }
 
   /** After a barrier completes: all that waited must have been at the same barrier in the program. */
@@ -550,7 +443,7 @@ export class Scheduler {
     if (first === undefined) return;
     const { barriers, instructions } = this.#program;
     const other = waits.find(({ site }) => site !== first.site);
-    if (other === undefined || barriers[first.site]!.instruction.operation.startsWith('cluster')) return;
+    if (other === undefined) return;
     if (barriers[first.site]!.count !== undefined || barriers[other.site]!.count !== undefined) return;
     const lane = lowestLane(other.mask);
     const env = this.#env;
@@ -605,36 +498,5 @@ export class Scheduler {
       this.#program.steps[pc]!(warp, here);
       for (let l = 0, m = here; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.pc[l]!++;
     }
-  }
-
-  /** Reports that nothing in a block can run, with who waits where. */
-  deadlock(block: Block): never {
-    const { instructions } = this.#program;
-    const places: string[] = [];
-    let first: { warp: Warp; lane: number; pc: number } | undefined;
-    for (const warp of block.warps) {
-      const waiting = warp.waiting & warp.alive;
-      for (let left = waiting; left !== 0; ) {
-        const lane = lowestLane(left);
-        const barrier = warp.memberMask[lane] === 0;
-        let same = 0;
-        for (let l = 0; l < LANES; l++) {
-          if (((left >>> l) & 1) !== 0 && warp.pc[l] === warp.pc[lane] && (warp.memberMask[l] === 0) === barrier)
-            same |= 1 << l;
-        }
-        left &= ~same;
-        const pc = warp.pc[lane]! - (barrier ? 1 : 0);
-        first ??= { warp, lane, pc };
-        const missing = warp.memberMask[lane]! & warp.alive & ~same;
-        const what = barrier ? 'for the barrier' : `for ${laneList(missing)} in ${instructions[pc]!.op}`;
-        if (places.length < 8)
-          places.push(`warp ${warp.index}, ${laneList(same)}: ${what} at ${whereOf(instructions[pc]!)}`);
-      }
-    }
-    const message = `Block (${block.position.join(', ')}) is deadlocked. ${places.join('; ')}.`;
-    if (first !== undefined) {
-      this.#env.note(first.warp, first.lane, { kind: 'deadlock', message, instruction: instructions[first.pc] });
-    }
-    throw new LaunchStopped(message);
   }
 }

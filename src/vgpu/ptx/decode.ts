@@ -60,6 +60,11 @@ function spaceOf(word: string | undefined): Space {
   }
 }
 
+/** Names the space the shared memory of a whole cluster? */
+function isClusterWide(word: string | undefined): boolean {
+  return word === 'shared::cluster';
+}
+
 function widthOf(word: string | undefined): 1 | 2 | 4 | 8 {
   return word === 'v2' || word === 'v4' || word === 'v8' ? vectorWidth[word] : 1;
 }
@@ -102,6 +107,7 @@ export function decode(raw: RawInstruction): Instruction {
         type: op === 'isspacep' ? 'pred' : type,
         space: fields.space === undefined ? undefined : spaceOf(fields.space),
         toSpace: fields.to !== undefined,
+        clusterWide: isClusterWide(fields.space),
       };
     case 'memory': {
       const vector = widthOf(fields.vector);
@@ -118,6 +124,7 @@ export function decode(raw: RawInstruction): Instruction {
         semantics: (fields.semantics ?? 'weak') as Semantics,
         scope: fields.scope as Scope | undefined,
         nonCoherent: fields.nc !== undefined || op === 'ldu',
+        clusterWide: isClusterWide(fields.space),
         vector,
         type,
       };
@@ -133,6 +140,7 @@ export function decode(raw: RawInstruction): Instruction {
         space: spaceOf(fields.space),
         semantics: (fields.semantics ?? 'relaxed') as Semantics,
         scope: (fields.scope ?? 'gpu') as Scope,
+        clusterWide: isClusterWide(fields.space),
         noftz: fields.noftz !== undefined,
         vector: widthOf(fields.vector),
         type,
@@ -158,6 +166,7 @@ export function decode(raw: RawInstruction): Instruction {
           ? fields.operation
           : `cluster-${fields.operation}`) as Barrier['operation'],
         reduction,
+        relaxed: fields.semantics === 'relaxed',
         aligned: op === 'bar' || fields.aligned !== undefined,
         id: rest[0],
         count: rest[1],
@@ -169,7 +178,13 @@ export function decode(raw: RawInstruction): Instruction {
       return { ...common, kind: 'warp', op: op as Warp['op'], mode: fields.mode, type, members };
     }
     case 'fence':
-      return { ...common, kind: 'fence', ...decodeFence(op, fields), proxy: fields.kind };
+      return {
+        ...common,
+        kind: 'fence',
+        ...decodeFence(op, fields),
+        // One for global memory alone leaves shared memory as it is.
+        proxy: fields.kind === 'async' && fields.space === 'global' ? 'async-global' : fields.kind,
+      };
     case 'mbarrier':
       return {
         ...common,
@@ -181,14 +196,23 @@ export function decode(raw: RawInstruction): Instruction {
         semantics: (fields.semantics ?? (fields.operation?.endsWith('wait') ? 'acquire' : 'release')) as Semantics,
         scope: (fields.scope ?? 'cta') as Scope,
         space: spaceOf(fields.space),
+        clusterWide: isClusterWide(fields.space),
       };
     case 'bulk':
       return {
         ...common,
         kind: 'bulk',
-        operation: BULK_OPERATIONS[fields.operation ?? fields.completion ?? ''] ?? 'commit',
-        readOnly: fields.read !== undefined,
+        operation: fields.operation === 'prefetch' ? 'prefetch' : 'copy',
+        targetSpace: fields.into === 'global' ? 'global' : 'shared',
+        sourceSpace: fields.outOf === 'global' ? 'global' : 'shared',
+        multicast: fields.multicast !== undefined,
+        reduction: fields.reduction as BulkCopy['reduction'],
+        type,
       };
+    case 'bulk-group':
+      return { ...common, kind: 'bulk-group', operation: op.endsWith('commit_group') ? 'commit' : 'wait' };
+    case 'async-store':
+      return { ...common, kind: 'async-store', type, reduction: fields.reduction as BulkCopy['reduction'] };
     case 'cluster':
       return { ...common, kind: 'cluster', op: op as Cluster['op'], type, space: spaceOf(fields.space) };
     case 'texture':
@@ -217,14 +241,6 @@ const MBARRIER_OPERATIONS: Readonly<Record<string, Mbarrier['operation']>> = {
   test_wait: 'test-wait',
   try_wait: 'try-wait',
   pending_count: 'pending-count',
-};
-
-const BULK_OPERATIONS: Readonly<Record<string, BulkCopy['operation']>> = {
-  'mbarrier::complete_tx::bytes': 'load',
-  bulk_group: 'store',
-  prefetch: 'prefetch',
-  commit_group: 'commit',
-  wait_group: 'wait',
 };
 
 function decodeTexture(common: Shared, fields: Fields, type: PtxType, fail: Fail): Texture {

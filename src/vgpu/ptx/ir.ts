@@ -279,6 +279,8 @@ export interface Move extends Common {
   readonly space: Space | undefined;
   /** `cvta.to`: generic to `space`; otherwise from `space` to generic. */
   readonly toSpace: boolean;
+  /** The space is `.shared::cluster`. */
+  readonly clusterWide?: boolean;
 }
 
 /** ld, ldu, st. Address: src[0] of a load, dst-less src[0] of a store, whose value is src[1]. */
@@ -290,6 +292,8 @@ export interface MemoryAccess extends Common {
   readonly scope: Scope | undefined;
   /** ld.global.nc: read-only for the life of the kernel. */
   readonly nonCoherent: boolean;
+  /** `.shared::cluster`: the address may belong to another block of the cluster. */
+  readonly clusterWide: boolean;
   readonly vector: 1 | 2 | 4 | 8;
   readonly type: PtxType;
 }
@@ -302,6 +306,8 @@ export interface Atomic extends Common {
   readonly space: Space;
   readonly semantics: Semantics;
   readonly scope: Scope;
+  /** `.shared::cluster`: the address may belong to another block of the cluster. */
+  readonly clusterWide: boolean;
   readonly noftz: boolean;
   readonly vector: 1 | 2 | 4 | 8;
   readonly type: PtxType;
@@ -330,6 +336,8 @@ export interface Barrier extends Common {
   readonly operation: 'sync' | 'arrive' | 'red' | 'cluster-arrive' | 'cluster-wait';
   /** bar.red: how predicates are combined; popc has an u32 result. */
   readonly reduction: 'popc' | 'and' | 'or' | undefined;
+  /** barrier.cluster.arrive.relaxed: nothing that came before is ordered by it. */
+  readonly relaxed: boolean;
   readonly aligned: boolean;
   /** Barrier id, in src. */
   readonly id: Operand | undefined;
@@ -383,15 +391,37 @@ export interface Mbarrier extends Common {
   readonly semantics: Semantics;
   readonly scope: Scope;
   readonly space: Space;
+  /** `.shared::cluster`: the mbarrier may belong to another block of the cluster. */
+  readonly clusterWide: boolean;
 }
 
-/** cp.async.bulk (linear) and its groups. */
+/** cp.async.bulk and cp.reduce.async.bulk of bytes in a row. */
 export interface BulkCopy extends Common {
   readonly kind: 'bulk';
-  /** src: destination, source, bytes, and for `load` the mbarrier. wait: src[0] is how many groups may be left. */
-  readonly operation: 'load' | 'store' | 'commit' | 'wait' | 'prefetch';
-  /** wait_group.read: the sources have been read, the writes need not be done. */
-  readonly readOnly: boolean;
+  /** src of a copy: destination, source, bytes; into shared memory the mbarrier; with multicast the mask of blocks. */
+  readonly operation: 'copy' | 'prefetch';
+  readonly targetSpace: 'shared' | 'global';
+  readonly sourceSpace: 'shared' | 'global';
+  readonly multicast: boolean;
+  /** cp.reduce: how the source's elements are combined with the destination's, and their type. */
+  readonly reduction: BulkReduction | undefined;
+  readonly type: PtxType;
+}
+
+export type BulkReduction = 'add' | 'min' | 'max' | 'inc' | 'dec' | 'and' | 'or' | 'xor';
+
+/** cp.async.bulk.commit_group and wait_group. */
+export interface BulkGroup extends Common {
+  readonly kind: 'bulk-group';
+  /** wait: src[0] is how many groups may be left. */
+  readonly operation: 'commit' | 'wait';
+}
+
+/** st.async and red.async. src: destination, value (or a vector of them), mbarrier. */
+export interface AsyncStore extends Common {
+  readonly kind: 'async-store';
+  readonly type: PtxType;
+  readonly reduction: BulkReduction | undefined;
 }
 
 /** mapa and getctarank. */
@@ -482,6 +512,8 @@ export type Instruction =
   | AsyncCopy
   | Mbarrier
   | BulkCopy
+  | BulkGroup
+  | AsyncStore
   | Cluster
   | Texture
   | Matrix
@@ -492,6 +524,8 @@ export interface Performance {
   readonly maxThreads?: readonly [number, number, number];
   readonly requiredThreads?: readonly [number, number, number];
   readonly requiredCluster?: readonly [number, number, number];
+  /** The most blocks of a cluster (`.maxclusterrank`). */
+  readonly maxClusterBlocks?: number;
   readonly minBlocksPerSm?: number;
   readonly maxRegisters?: number;
 }

@@ -38,6 +38,8 @@ export type InstructionKind =
   | 'async'
   | 'mbarrier'
   | 'bulk'
+  | 'bulk-group'
+  | 'async-store'
   | 'cluster'
   | 'texture'
   | 'matrix'
@@ -326,10 +328,30 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
     'bulk',
     [
       `into=shared::cluster|shared::cta outOf=global|shared::cta completion=mbarrier::complete_tx::bytes ${HINTS} : a b n m policy?`,
+      `into=shared::cluster outOf=global completion=mbarrier::complete_tx::bytes multicast=multicast::cluster ${HINTS} : a b n m k policy?`,
       `into=global outOf=shared::cta completion=bulk_group ${HINTS} : a b n policy?`,
       `operation=prefetch level=L2 outOf=global ${HINTS} : a n policy?`,
-      'operation=commit_group :',
-      'operation=wait_group read? : n',
+    ],
+  ],
+  'cp.reduce.async.bulk': [
+    'bulk',
+    [
+      'into=shared::cluster outOf=shared::cta completion=mbarrier::complete_tx::bytes reduction=and|or|xor|add|inc|dec|min|max type=b32|u32|s32|u64 : a b n m',
+      `into=global outOf=shared::cta completion=bulk_group ${HINTS} reduction=and|or|xor|add|inc|dec|min|max noftz? type=f16|bf16|b32|u32|s32|b64|u64|s64|f32|f64 : a b n policy?`,
+    ],
+  ],
+  'cp.async.bulk.commit_group': ['bulk-group', [' :']],
+  'cp.async.bulk.wait_group': ['bulk-group', ['read? : n']],
+  'st.async': [
+    'async-store',
+    [
+      'semantics=weak? space=shared::cluster? completion=mbarrier::complete_tx::bytes vector=v2|v4? type=b32|b64|u32|u64|s32|s64|f32|f64 : a b m',
+    ],
+  ],
+  'red.async': [
+    'async-store',
+    [
+      'semantics=relaxed scope=cluster space=shared::cluster? completion=mbarrier::complete_tx::bytes reduction=and|or|xor|add|inc|dec|min|max type=b32|u32|s32|u64 : a b m',
     ],
   ],
   mapa: ['cluster', ['space=shared::cluster? type=u32|u64 : d a b']],
@@ -449,14 +471,17 @@ export function isKnownOpcode(text: string): boolean {
   return ENTRIES.has(splitOpcode(text)[0]);
 }
 
-/** `bar.warp.sync` and `cp.async...` are instructions of their own; the rest is named by its first word. */
+/** Instructions that are named by more than their first word, longest first. */
+const LONG_NAMES: readonly string[] = Object.keys(TABLE)
+  .filter((op) => op.includes('.'))
+  .sort((a, b) => b.length - a.length);
+
+/** An instruction's name in the table, and the rest. */
 function splitOpcode(text: string): [op: string, modifiers: string[]] {
   if (text === 'bar.warp.sync') return ['warpsync', []];
+  const long = LONG_NAMES.find((name) => text === name || text.startsWith(`${name}.`));
+  if (long !== undefined) return [long, text === long ? [] : text.slice(long.length + 1).split('.')];
   const words = text.split('.');
-  if (words[0] === 'cp' && words[1] === 'async') {
-    if (words[2] === 'bulk' || words[2] === 'mbarrier') return [`cp.async.${words[2]}`, words.slice(3)];
-    return ['cp.async', words.slice(2)];
-  }
   return [words[0]!, words.slice(1)];
 }
 

@@ -190,8 +190,10 @@ class ModuleParser {
         case '.maxnreg':
           performance = { ...performance, maxRegisters: stream.integer('a count') };
           break;
-        case '.maxnctapersm':
         case '.maxclusterrank':
+          performance = { ...performance, maxClusterBlocks: stream.integer('a count') };
+          break;
+        case '.maxnctapersm':
         case '.abi_preserve':
         case '.abi_preserve_control':
           stream.integer('a count');
