@@ -6,6 +6,7 @@ import type { FindingSink } from './findings.ts';
 import type { LoadedModule } from './loader.ts';
 import type { DeviceMemory } from './memory.ts';
 import type { PtxFunction } from './ptx/ir.ts';
+import type { BoundTensorMap } from './tensor-maps.ts';
 import type { BoundTexture } from './textures.ts';
 import type { Dim3, LaunchProfile, LaunchReport } from './types.ts';
 
@@ -32,6 +33,8 @@ export interface LaunchContext {
   readonly schedule: number;
   /** Textures and surfaces of the GPU, by the low word of their handles. */
   readonly textures: readonly BoundTexture[];
+  /** Tensor maps of the GPU, by the low word of their handles. */
+  readonly tensorMaps: readonly BoundTensorMap[];
   readonly findings: FindingSink;
   /** Takes what the kernel's printf prints. */
   print(text: string): void;

@@ -9,6 +9,7 @@ import { type Allocation, DeviceMemory } from './memory.ts';
 import { COLOURS, GLOBAL_TAG } from './memory-layout.ts';
 import type { Instruction, PtxFunction } from './ptx/ir.ts';
 import { parsePtx } from './ptx/parser.ts';
+import { type BoundTensorMap, bindTensorMap, type TensorMapDescription, tensorMapBytes } from './tensor-maps.ts';
 import {
   type BoundTexture,
   bindTexture,
@@ -46,6 +47,7 @@ export class VirtualGpu {
   readonly memory: DeviceMemory;
   /** What each executor made of a kernel, or why it cannot run it. */
   readonly #textures: BoundTexture[] = [];
+  readonly #tensorMaps: BoundTensorMap[] = [];
   readonly #executables = new Map<PtxFunction, Map<string, Executable | CannotRun>>();
 
   constructor(options: VirtualGpuOptions = {}) {
@@ -64,6 +66,7 @@ export class VirtualGpu {
   reset(): void {
     this.memory.reset();
     this.#textures.length = 0;
+    this.#tensorMaps.length = 0;
     this.#executables.clear();
   }
 
@@ -80,6 +83,17 @@ export class VirtualGpu {
   /** Makes a surface object; its handle is what a kernel takes. */
   createSurface(description: SurfaceDescription): bigint {
     return this.#bind('surface', description);
+  }
+
+  /**
+   * Makes a tensor map, as cuTensorMapEncodeTiled does: the 128 bytes to pass as a `const __grid_constant__ CUtensorMap`
+   * parameter, or to keep in constant or global memory (then the launch must name the tensor among its `allocations`).
+   * Throws a RangeError that says which rule the description breaks.
+   */
+  createTensorMap(description: TensorMapDescription): Uint8Array {
+    const map = bindTensorMap(this.memory, description);
+    this.#tensorMaps.push(map);
+    return tensorMapBytes(this.#tensorMaps.length - 1, map);
   }
 
   #bind(kind: 'texture' | 'surface', description: TextureDescription): bigint {
@@ -185,6 +199,7 @@ export class VirtualGpu {
       instructionBudget: config.instructionBudget ?? DEFAULT_BUDGET,
       schedule: config.schedule ?? 0,
       textures: this.#textures,
+      tensorMaps: this.#tensorMaps,
       findings,
       print: (text) => {
         printed += text;

@@ -7,5 +7,6 @@ export * from './model/index.ts';
 export { PtxError, type PtxFunction, type PtxModule } from './ptx/ir.ts';
 export { parsePtx } from './ptx/parser.ts';
 export * from './sanitizer/index.ts';
+export type { SwizzleMode, TensorMapDescription, TensorMapType } from './tensor-maps.ts';
 export type { AddressMode, SurfaceDescription, TexelFormat, TextureDescription } from './textures.ts';
 export type * from './types.ts';

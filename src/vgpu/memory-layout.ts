@@ -48,6 +48,8 @@ export const PARAM_TAG = 0x7e02;
 export const FUNCTION_TAG = 0x7e03;
 /** High word of the handles of textures and surfaces. */
 export const TEXTURE_TAG = 0x7e04;
+/** High word of the first eight bytes of a tensor map. */
+export const TENSOR_MAP_TAG = 0x7e05;
 /** Where the rank of a block of the cluster begins in an address of shared memory. */
 export const CLUSTER_RANK_SHIFT = 24;
 /** Colours are 1 to COLOURS. */

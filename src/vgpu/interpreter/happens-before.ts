@@ -170,6 +170,7 @@ export class HappensBefore {
     let toAll = scope === 'cta' ? undefined : join(state.fenced.shared, state.fenced.own[thread]);
     const releases =
       at.kind === 'bulk' ||
+      at.kind === 'tensor-copy' ||
       at.kind === 'async-store' ||
       ((at.kind === 'atomic' || at.kind === 'memory' || at.kind === 'mbarrier') &&
         (at.semantics === 'release' || at.semantics === 'acq_rel'));

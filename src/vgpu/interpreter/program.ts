@@ -25,6 +25,7 @@ import { mbarrierStep } from './mbarrier.ts';
 import { memoryStep } from './memory-access.ts';
 import { frameParamStart, moveStep } from './move.ts';
 import { type PredicateRef, type Ref, RegisterFile } from './registers.ts';
+import { tensorStep } from './tensor-copy.ts';
 import { textureStep } from './texture.ts';
 
 /** What the scheduler must do at an instruction. */
@@ -205,6 +206,8 @@ function plainStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Instruc
       return mbarrierStep(asm, env, fn, i);
     case 'bulk':
       return bulkStep(asm, env, fn, i);
+    case 'tensor-copy':
+      return tensorStep(asm, env, fn, i);
     case 'bulk-group':
       return bulkGroupStep(asm, fn, i);
     case 'async-store':

@@ -209,6 +209,15 @@ export function decode(raw: RawInstruction): Instruction {
         reduction: fields.reduction as BulkCopy['reduction'],
         type,
       };
+    case 'tensor-copy':
+      return {
+        ...common,
+        kind: 'tensor-copy',
+        operation: fields.level !== undefined ? 'prefetch' : fields.into === 'global' ? 'store' : 'load',
+        dimensions: Number.parseInt(fields.dimensions ?? '1', 10),
+        multicast: fields.multicast !== undefined,
+        reduction: fields.reduction as BulkCopy['reduction'],
+      };
     case 'bulk-group':
       return { ...common, kind: 'bulk-group', operation: op.endsWith('commit_group') ? 'commit' : 'wait' };
     case 'async-store':

@@ -410,6 +410,19 @@ export interface BulkCopy extends Common {
 
 export type BulkReduction = 'add' | 'min' | 'max' | 'inc' | 'dec' | 'and' | 'or' | 'xor';
 
+/**
+ * cp.async.bulk.tensor, cp.reduce.async.bulk.tensor and their prefetch, in tile mode. The tensor map is an address with the
+ * coordinates of the box. src of a load: destination, map, mbarrier, with multicast the mask of blocks; of a store: map,
+ * source; of a prefetch: map.
+ */
+export interface TensorCopy extends Common {
+  readonly kind: 'tensor-copy';
+  readonly operation: 'load' | 'store' | 'prefetch';
+  readonly dimensions: number;
+  readonly multicast: boolean;
+  readonly reduction: BulkReduction | undefined;
+}
+
 /** cp.async.bulk.commit_group and wait_group. */
 export interface BulkGroup extends Common {
   readonly kind: 'bulk-group';
@@ -512,6 +525,7 @@ export type Instruction =
   | AsyncCopy
   | Mbarrier
   | BulkCopy
+  | TensorCopy
   | BulkGroup
   | AsyncStore
   | Cluster

@@ -39,6 +39,7 @@ export type InstructionKind =
   | 'mbarrier'
   | 'bulk'
   | 'bulk-group'
+  | 'tensor-copy'
   | 'async-store'
   | 'cluster'
   | 'texture'
@@ -55,6 +56,7 @@ const SPACES = 'global|shared|shared::cta|shared::cluster|local|const|param|para
 const SCOPES = 'cta|cluster|gpu|sys';
 const HINTS =
   'hint=L1::evict_normal|L1::evict_unchanged|L1::evict_first|L1::evict_last|L1::no_allocate|L2::evict_normal|L2::evict_first|L2::evict_last|L2::cache_hint|L2::64B|L2::128B|L2::256B*';
+const DIMENSIONS = 'dimensions=1d|2d|3d|4d|5d';
 const CTA_SHARED = 'space=shared|shared::cta';
 const GEOMETRY = 'geometry=1d|2d|3d|a1d|a2d|cube|acube';
 const QUERIES = 'width|height|depth|normalized_coords|array_size|num_mipmap_levels';
@@ -340,6 +342,21 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
       `into=global outOf=shared::cta completion=bulk_group ${HINTS} reduction=and|or|xor|add|inc|dec|min|max noftz? type=f16|bf16|b32|u32|s32|b64|u64|s64|f32|f64 : a b n policy?`,
     ],
   ],
+  'cp.async.bulk.tensor': [
+    'tensor-copy',
+    [
+      `${DIMENSIONS} into=shared::cluster|shared::cta outOf=global tile? completion=mbarrier::complete_tx::bytes ${HINTS} : a b m policy?`,
+      `${DIMENSIONS} into=shared::cluster outOf=global tile? completion=mbarrier::complete_tx::bytes multicast=multicast::cluster ${HINTS} : a b m k policy?`,
+      `${DIMENSIONS} into=global outOf=shared::cta tile? completion=bulk_group ${HINTS} : a b policy?`,
+    ],
+  ],
+  'cp.reduce.async.bulk.tensor': [
+    'tensor-copy',
+    [
+      `${DIMENSIONS} into=global outOf=shared::cta reduction=and|or|xor|add|inc|dec|min|max tile? completion=bulk_group ${HINTS} : a b policy?`,
+    ],
+  ],
+  'cp.async.bulk.prefetch.tensor': ['tensor-copy', [`${DIMENSIONS} level=L2 outOf=global tile? ${HINTS} : a policy?`]],
   'cp.async.bulk.commit_group': ['bulk-group', [' :']],
   'cp.async.bulk.wait_group': ['bulk-group', ['read? : n']],
   'st.async': [
@@ -405,7 +422,7 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
   stmatrix: ['matrix', ['sync aligned shape=m8n8 count=x1|x2|x4 trans? space=shared|shared::cta? d=b16 : a b']],
 
   nanosleep: ['system', ['type=u32 : a']],
-  prefetch: ['system', ['space=global|local? level=L1|L2|L2::evict_last|L2::evict_normal : a']],
+  prefetch: ['system', ['space=const|param? tensormap : a', 'space=global|local? level=L1|L2|L2::evict_last|L2::evict_normal : a']],
   prefetchu: ['system', ['level=L1 : a']],
   pmevent: ['system', ['mask? : a']],
   setmaxnreg: ['system', ['action=inc|dec sync aligned type=u32 : a']],
