@@ -203,6 +203,8 @@ function checkRows(
       });
       if (wrong.kind !== 'uninitialised-read') return false;
     }
+    if (writes) memory.written?.mark(physical, bytes);
+    env.profiler?.bulk(i, writes, physical, bytes, warp);
     if (races === undefined) continue;
     const end = physical + bytes;
     for (let at = physical; at < end; ) {
