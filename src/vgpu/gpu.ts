@@ -329,7 +329,9 @@ function requireWholeGrid(module: LoadedModule, kernel: PtxFunction, config: Lau
     throw new RangeError('a profile is of a whole launch: ask for what each block writes in a launch of its own');
   const [x, y, z] = clusterOf(kernel, config);
   if (config.written === 'blocks' && x * y * z > 1)
-    throw new RangeError('blocks of a cluster run together: ask for what the whole launch writes instead of each block');
+    throw new RangeError(
+      'blocks of a cluster run together: ask for what the whole launch writes instead of each block',
+    );
   const alone = config.written === 'blocks' && total > 1;
   const left = config.blocks !== undefined && new Set(config.blocks).size < total;
   if (!alone && !left) return;

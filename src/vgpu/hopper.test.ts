@@ -181,7 +181,7 @@ describe('asynchronous barriers and bulk copies', { skip: skipWithoutNvcc() }, (
   });
   it('find a tile read before its barrier', () => found('bulkTooEarly', 'uninitialised-read'));
   it('find a tile that runs over the end of its source', () => found('bulkTooMany', 'out-of-bounds'));
-  it('find a wait for bytes that never come', () => found('bulkWrongCount', 'budget-exceeded'));
+  it('find a wait for bytes that never come', () => found('bulkWrongCount', 'deadlock'));
   it('store a tile', () => {
     const y = clean('store');
     for (let i = 0; i < 64; i++) assert.equal(y[i], x(i) + 1);
@@ -191,7 +191,7 @@ describe('asynchronous barriers and bulk copies', { skip: skipWithoutNvcc() }, (
     const y = clean('pipeline');
     for (let i = 0; i < 128; i++) assert.equal(y[i], x(32 * (i >> 5) + 31 - (i & 31)));
   });
-  it('find a consumer that a producer has left two phases behind', () => found('pipelineBad', 'budget-exceeded'));
+  it('find a consumer that a producer has left two phases behind', () => found('pipelineBad', 'deadlock'));
   for (const kernel of ['libraryBarrier', 'libraryPipeline']) {
     it(`run ${kernel}`, () => {
       const y = clean(kernel);

@@ -422,7 +422,10 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
   stmatrix: ['matrix', ['sync aligned shape=m8n8 count=x1|x2|x4 trans? space=shared|shared::cta? d=b16 : a b']],
 
   nanosleep: ['system', ['type=u32 : a']],
-  prefetch: ['system', ['space=const|param? tensormap : a', 'space=global|local? level=L1|L2|L2::evict_last|L2::evict_normal : a']],
+  prefetch: [
+    'system',
+    ['space=const|param? tensormap : a', 'space=global|local? level=L1|L2|L2::evict_last|L2::evict_normal : a'],
+  ],
   prefetchu: ['system', ['level=L1 : a']],
   pmevent: ['system', ['mask? : a']],
   setmaxnreg: ['system', ['action=inc|dec sync aligned type=u32 : a']],
