@@ -180,4 +180,4 @@ if (logs.count > 0)
   console.log(
     `geometric mean: simd ${Math.exp(logs.simd / logs.count).toFixed(2)} G/s, checked ${Math.exp(logs.checked / logs.count).toFixed(2)} G/s`,
   );
-console.log("Race detection is the interpreter's; compiled code does not do it.");
+console.log('Races: not measured here; `races: true` also runs compiled.');

@@ -58,3 +58,6 @@ export type Executor = (module: LoadedModule, kernel: PtxFunction) => Executable
 export class CannotRun extends Error {
   override readonly name = 'CannotRun';
 }
+
+/** Compiled code of any kind has to leave this launch to the interpreter. Memory is as it was before. */
+export class NeedsInterpreter extends CannotRun {}

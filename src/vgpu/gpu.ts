@@ -1,7 +1,13 @@
 /** The virtual GPU: memory, modules, launches. */
 
 import { scalarExecutable, simdExecutable } from './compiler/index.ts';
-import { CannotRun, type Executable, type Executor as ExecutorFactory, type LaunchContext } from './executable.ts';
+import {
+  CannotRun,
+  type Executable,
+  type Executor as ExecutorFactory,
+  type LaunchContext,
+  NeedsInterpreter,
+} from './executable.ts';
 import { FindingSink } from './findings.ts';
 import { interpreter } from './interpreter/interpreter.ts';
 import { LoadedModule, sharedBytesNeeded } from './loader.ts';
@@ -377,6 +383,7 @@ function runFirst(
       reason = executable;
       continue;
     }
+    if (reason instanceof NeedsInterpreter && executable.executor !== 'interpreter') continue;
     const result = attempt(() => executable.run(context));
     if (!(result instanceof CannotRun)) return { executable, result };
     reason = result;

@@ -18,6 +18,8 @@ export interface Allocation {
   readonly input: boolean;
   /** Of the virtual GPU itself: launch areas. Never a legal target of a global access. */
   readonly internal: boolean;
+  /** It has no shadow: no access is checked against it. */
+  readonly bare: boolean;
   freed: boolean;
   /** The running launch may touch it. */
   allowed: boolean;
@@ -89,7 +91,7 @@ export class DeviceMemory {
   /** Reserves memory with undefined content. Throws a RangeError that says how much is free when none fits. */
   allocate(
     bytes: number,
-    options: { name?: string; readOnly?: boolean; input?: boolean; internal?: boolean } = {},
+    options: { name?: string; readOnly?: boolean; input?: boolean; internal?: boolean; bare?: boolean } = {},
   ): Allocation {
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`cannot allocate ${bytes} bytes`);
     const base = this.#place(Math.max(bytes, 1));
@@ -104,11 +106,12 @@ export class DeviceMemory {
       readOnly: options.readOnly === true || options.input === true,
       input: options.input === true,
       internal: options.internal === true,
+      bare: options.bare === true,
       freed: false,
       allowed: false,
     };
     this.#allocations.splice(at, 0, allocation);
-    this.u8.fill(0, base >>> 2, (base + bytes + 3) >>> 2);
+    if (!allocation.bare) this.u8.fill(0, base >>> 2, (base + bytes + 3) >>> 2);
     return allocation;
   }
 
@@ -232,7 +235,7 @@ export class DeviceMemory {
   release(allocation: Allocation): void {
     allocation.freed = true;
     allocation.allowed = false;
-    this.u8.fill(0, allocation.base >>> 2, (allocation.base + allocation.bytes + 3) >>> 2);
+    if (!allocation.bare) this.u8.fill(0, allocation.base >>> 2, (allocation.base + allocation.bytes + 3) >>> 2);
     // A launch's own areas were never visible: forget them and give the top of the heap back.
     if (allocation.internal) {
       this.#allocations.splice(this.#allocations.indexOf(allocation), 1);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { VirtualGpu } from './gpu.ts';
 import { arg, compileCuda, skipWithoutNvcc } from './nvcc-testing.ts';
-import type { FindingKind, LaunchReport } from './types.ts';
+import type { Executor, FindingKind, LaunchReport } from './types.ts';
 
 const SOURCE = `
 #include <cooperative_groups.h>
@@ -58,14 +58,14 @@ __global__ void reductionGood(int* in, int* out) {
 
 const ptx = skipWithoutNvcc() === false ? compileCuda(SOURCE) : '';
 
-function launch(kernel: string): LaunchReport {
+function launch(kernel: string, executor: Executor): LaunchReport {
   const gpu = new VirtualGpu({ memoryBytes: 1 << 24 });
   const module = gpu.load(ptx, { name: 'races' });
   const [input, out] = [gpu.allocate(4096, { name: 'in' }), gpu.allocate(4096, { name: 'out' })];
   gpu.write(input, new Uint8Array(Int32Array.from({ length: 1024 }, (_, i) => i).buffer));
   gpu.write(out, new Uint8Array(4096));
   return gpu.launch(module, kernel, {
-    executor: 'interpreter',
+    executor,
     races: true,
     grid: [2, 1, 1],
     block: [64, 1, 1],
@@ -73,6 +73,9 @@ function launch(kernel: string): LaunchReport {
     instructionBudget: 1e6,
   });
 }
+
+/** `auto` runs compiled code under the race filter first. */
+const EXECUTORS: readonly Executor[] = ['interpreter', 'auto'];
 
 const PAIRS: readonly [name: string, kind: FindingKind, space: 'shared' | 'global'][] = [
   ['tiles', 'race', 'shared'],
@@ -89,15 +92,19 @@ const PAIRS: readonly [name: string, kind: FindingKind, space: 'shared' | 'globa
 describe('races and their repaired twins', { skip: skipWithoutNvcc() }, () => {
   for (const [name, kind, space] of PAIRS) {
     it(`${name}: ${kind} on ${space} memory`, () => {
-      const [finding] = launch(`${name}Bad`).findings;
-      assert.equal(finding?.kind, kind);
-      assert.equal(finding?.space, space);
-      assert.match(finding!.message, /between thread .* and thread /);
-      assert.deepEqual(launch(`${name}Good`).findings, []);
+      for (const executor of EXECUTORS) {
+        const [finding] = launch(`${name}Bad`, executor).findings;
+        assert.equal(finding?.kind, kind);
+        assert.equal(finding?.space, space);
+        assert.match(finding!.message, /between thread .* and thread /);
+        assert.deepEqual(launch(`${name}Good`, executor).findings, []);
+      }
     });
   }
 
   for (const name of ['sameFlagGood', 'reductionGood']) {
-    it(`${name} is not accused`, () => assert.deepEqual(launch(name).findings, []));
+    it(`${name} is not accused`, () => {
+      for (const executor of EXECUTORS) assert.deepEqual(launch(name, executor).findings, []);
+    });
   }
 });

@@ -3,6 +3,8 @@
  * offsets are from the arena's start, which is 256-byte aligned.
  */
 
+import { RACE } from './races/layout.ts';
+
 /** Most threads of a block. */
 export const MAX_THREADS = 1024;
 export const WARP = 32;
@@ -39,8 +41,10 @@ export const ARENA = {
   groups: 512 + 2 * MAX_THREADS,
   /** One byte a sync point, what the driver does with threads that stop there: see driver.ts. */
   actions: 512 + 2 * MAX_THREADS + 4 * WARP,
+  /** What the race filter counts: see races/layout.ts. */
+  races: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS,
   /** First byte of the frames. */
-  frames: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS,
+  frames: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS + RACE.bytes,
 } as const;
 
 /** Where a register's values lie: one after another by thread. */

@@ -47,6 +47,7 @@ export function emitDriver(unit: Unit, group: number, exchangeBase: number): Fun
   code.get(g).i32(1).op('i32.add').tee(g).i32(groups).op('i32.lt_u').brIf(reset).end();
 
   const phases = code.loop();
+  if (unit.races) code.call(unit.races.nextEpoch());
   code.i32(0).set(live).i32(-1).set(barrier).i32(0).set(g);
   const eachGroup = code.loop();
   const nextGroup = code.block();
@@ -132,6 +133,7 @@ function emitPrepare(unit: Unit): FunctionRef {
         .memoryFill();
     }
   }
+  if (unit.races) code.call(unit.races.nextBlock());
   unit.wasm.exportFunction('prepare', code);
   return code;
 }

@@ -8,7 +8,10 @@ import { CannotCompile } from './cannot-compile.ts';
 import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import { compileProgram, compileSimdProgram, type Program } from './program.ts';
-import { BlockScheduler, type Region, type Stop } from './scheduler.ts';
+import { type GlobalStamps, RaceSuspected, runFiltered, suspect } from './races/filter.ts';
+import { RACE, sweepGlobal, sweepPhase } from './races/layout.ts';
+import { planRaces } from './races/plan.ts';
+import { BlockScheduler, type RaceClock, type Region, type Stop } from './scheduler.ts';
 import { Standstill } from './stuck.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
 import { instantiate, type WasmInstance } from './wasm/engine.ts';
@@ -49,22 +52,27 @@ class CompiledExecutable implements Executable {
 
   run(context: LaunchContext): RunResult {
     const { kernel } = context;
-    if (context.races) throw new CannotCompile('race detection', kernel.ptxLine);
     if (context.schedule !== 0) throw new CannotCompile('another schedule', kernel.ptxLine);
     if (context.profile) throw new CannotCompile('profiling', kernel.ptxLine);
     // A group reports its first faulty lane; to count them all, threads must run one by one.
-    if (this.executor === 'simd' && !context.stopAtFault)
+    // (Looking for races, the first finding ends compiled code anyway.)
+    if (this.executor === 'simd' && !context.stopAtFault && !context.races)
       throw new CannotCompile('going on after faults', kernel.ptxLine);
     const layout = context.module.sharedLayout(kernel);
     const dynamic = context.dynamicSharedBytes;
     const sharedBytes = Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0);
     const written = context.memory.written !== undefined;
-    const program = this.program({ block: context.block, sharedBytes, checked: context.checked, written });
-    return runProgram(program, context);
+    const options = { block: context.block, sharedBytes, checked: context.checked, written };
+    if (!context.races) return runProgram(this.program(options), context);
+    const plan = planRaces(this.analysis.flow.kernel, context);
+    const program = this.program({ ...options, races: plan.options }, plan.key);
+    return runFiltered(plan, program.stamps?.globalScale ?? 0, context, (inner, stamps) =>
+      runProgram(program, inner, stamps),
+    );
   }
 
-  private program(options: CompileOptions): Program {
-    const key = `${options.block.join()}/${options.sharedBytes}/${options.checked}/${options.written}`;
+  private program(options: CompileOptions, races = ''): Program {
+    const key = `${options.block.join()}/${options.sharedBytes}/${options.checked}/${options.written}/${races}`;
     let program = this.programs.get(key);
     if (!program) {
       const compile = this.executor === 'simd' ? compileSimdProgram : compileProgram;
@@ -81,8 +89,8 @@ class CompiledExecutable implements Executable {
   }
 }
 
-function runProgram(program: Program, context: LaunchContext): RunResult {
-  const launch = new Launch(program, context);
+function runProgram(program: Program, context: LaunchContext, stamps?: GlobalStamps): RunResult {
+  const launch = new Launch(program, context, stamps);
   const budget = BigInt(Math.min(context.instructionBudget, 2 ** 62));
   let completed = true;
   try {
@@ -94,7 +102,7 @@ function runProgram(program: Program, context: LaunchContext): RunResult {
         message: `The launch was stopped after ${context.instructionBudget.toLocaleString('en')} thread-instructions. It may never end.`,
         instruction: undefined,
       });
-    else if (!(error instanceof LaunchStopped)) throw error;
+    else if (!(error instanceof LaunchStopped) || error instanceof RaceSuspected) throw error;
     completed = false;
   } finally {
     launch.free();
@@ -127,6 +135,7 @@ class Launch {
   constructor(
     private readonly program: Program,
     private readonly context: LaunchContext,
+    private readonly stamps?: GlobalStamps,
   ) {
     const { memory, block } = context;
     this.threads = block[0] * block[1] * block[2];
@@ -149,6 +158,9 @@ class Launch {
         budget: () => {
           throw new BudgetSpent();
         },
+        suspect: (_address: number, stamp: number, own: number) => suspect(reporter, stamp, own),
+        sweepEpochs: () => this.sweepEpochs(),
+        sweepPhase: (warp: number) => this.sweepPhase(warp),
       },
     });
     const { exports } = this.instance;
@@ -190,8 +202,30 @@ class Launch {
     }
   }
 
+  /** The running block's counters of the race filter. */
+  private raceCounters(): Uint32Array {
+    const at = this.reporter.areas.arena + ARENA.races;
+    return this.context.memory.u32.subarray(at >>> 2, (at + RACE.bytes) >>> 2);
+  }
+
+  private sweepEpochs(): void {
+    const counters = this.raceCounters();
+    const { epoch, first } = sweepGlobal(this.stamps!.words, counters[RACE.firstEpoch >>> 2]!);
+    counters[RACE.globalEpoch >>> 2] = epoch;
+    counters[RACE.firstEpoch >>> 2] = first;
+  }
+
+  private sweepPhase(warp: number): void {
+    const counters = this.raceCounters();
+    const start = counters[RACE.sharedStart >>> 2]!;
+    const stamps = this.context.memory.u32.subarray(start >>> 2, (start + counters[RACE.sharedBytes >>> 2]!) >>> 2);
+    counters[(RACE.phases >>> 2) + warp] = sweepPhase(stamps, counters[RACE.sharedEpoch >>> 2]!, warp);
+  }
+
   /** Slot 0 holds a block that waits for others: start more of them, and give each a turn until all in flight have ended. */
   private runTogether(waiting: [number, number][]): void {
+    // Stamps take one block after another for granted; blocks that wait for others share memory in ways to be looked at.
+    if (this.program.stamps) throw new RaceSuspected('A block waits for another one.');
     let resident = [this.slots[0]!];
     const free: Resident[] = this.slots.slice(1);
     let rounds = 0;
@@ -290,13 +324,28 @@ class Launch {
     put(ARENA.dynamicShared, context.dynamicSharedBytes);
     for (let axis = 0; axis < 3; axis++) put(ARENA.nctaid + 4 * axis, grid[axis]!);
     memory.u8.set(program.actions, areas.arena + ARENA.actions);
+    if (program.stamps) {
+      const scale = program.stamps.sharedScale;
+      const sharedStamps = area(sharedBytes * 2 ** scale);
+      memory.u8.fill(0, areas.arena + ARENA.races, areas.arena + ARENA.races + RACE.bytes);
+      memory.u8.fill(0, sharedStamps, sharedStamps + sharedBytes * 2 ** scale);
+      put(ARENA.races + RACE.sharedStart, sharedStamps);
+      put(ARENA.races + RACE.sharedBytes, Math.floor(sharedBytes / 4) * 4 * 2 ** scale);
+      put(ARENA.races + RACE.sharedStamps, sharedStamps - areas.shared * 2 ** scale);
+      put(ARENA.races + RACE.globalStamps, this.stamps?.delta ?? 0);
+    }
     const places = { arena: areas.arena, i32: memory.i32, u16: memory.u16 };
     const resident = {
       areas,
-      scheduler: new BlockScheduler(this.stops, threads, program.group, places, this.reporter),
+      scheduler: new BlockScheduler(this.stops, threads, program.group, places, this.reporter, this.raceClock()),
     };
     this.slots.push(resident);
     return resident;
+  }
+
+  private raceClock(): RaceClock | undefined {
+    const { nextEpoch, nextPhase } = this.instance.exports;
+    return nextEpoch && nextPhase && { nextEpoch: () => nextEpoch(), nextPhase: (first) => nextPhase(first) };
   }
 
   free(): void {

@@ -32,6 +32,8 @@ export interface Program {
   readonly localStride: number;
   readonly options: CompileOptions;
   readonly codeBytes: number;
+  /** Race stamps a 4-byte word, as shifts. */
+  readonly stamps: { readonly sharedScale: number; readonly globalScale: number } | undefined;
 }
 
 /** Larger functions take the engine seconds to compile; its own limits (7.6 MB, 50 000 locals) are not far. */
@@ -85,13 +87,17 @@ export function translate(
     regions.push(region);
     const stop = { point, barrier: barrierStop(unit, point), collective: collectiveStop(unit, point) };
     const exchange = stop.collective && emitCollective(unit, point.number, stop.collective);
-    exchanges.push(exchange ?? nothing);
+    exchanges.push(exchange ? withPhase(unit, exchange, stop.collective) : nothing);
     if (exchange) actions[point.number] = ACTION.exchange;
     else if (stop.barrier?.plain !== undefined) actions[point.number] = ACTION.barrier + (stop.barrier.plain & 15);
     stops.push(stop);
   }
   // Index 0 is never called: a group whose point is 0 has exited.
   unit.wasm.table([regions[0]!, ...grouped, nothing, ...exchanges]);
+  if (unit.races) {
+    unit.wasm.exportFunction('nextEpoch', unit.races.nextEpoch());
+    unit.wasm.exportFunction('nextPhase', unit.races.nextPhase());
+  }
   unit.wasm.exportFunction('run', emitDriver(unit, group, regions.length + 1));
   for (const { code, localCount } of unit.wasm.definedFunctions)
     if (code.length > MAX_FUNCTION_BYTES || localCount > MAX_LOCALS)
@@ -108,7 +114,16 @@ export function translate(
     localStride: unit.localStride,
     options,
     codeBytes: bytes.length,
+    stamps: unit.races && { sharedScale: unit.races.sharedScale, globalScale: unit.races.globalScale },
   };
+}
+
+/** Where races are looked for, an exchange of all lanes of a warp also orders what they do. */
+function withPhase(unit: Unit, exchange: FunctionBuilder, collective: Stop['collective']): FunctionBuilder {
+  if (!unit.races || !collective?.members) return exchange;
+  const code = unit.wasm.function(`${exchange.name}.ordered`, ['i32'], []);
+  code.get(0).call(exchange).get(0).call(unit.races.nextPhase());
+  return code;
 }
 
 export function compileProgram(module: LoadedModule, analysis: Analysis, options: CompileOptions): Program {

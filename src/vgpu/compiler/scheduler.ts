@@ -38,6 +38,12 @@ interface BarrierState {
   waiting: number[];
 }
 
+/** Tells the race filter what synchronised. */
+export interface RaceClock {
+  nextEpoch(): void;
+  nextPhase(firstThread: number): void;
+}
+
 /** What one launch gives the scheduler. */
 export interface BlockMemory {
   readonly arena: number;
@@ -67,6 +73,7 @@ export class BlockScheduler {
     private readonly group: number,
     private readonly memory: BlockMemory,
     private readonly reporter: FaultReporter,
+    private readonly races: RaceClock | undefined,
   ) {
     this.frames = new Frames(memory.i32, memory.arena);
     this.state = new Uint16Array(threads);
@@ -123,7 +130,9 @@ export class BlockScheduler {
         }
         const from = state[first]!;
         let end = first + 1;
-        while (end < threads && ready[end] && state[end] === from) end++;
+        // Each warp is in a phase of its own.
+        const most = this.races ? Math.min(threads, (Math.floor(first / WARP) + 1) * WARP) : threads;
+        while (end < most && ready[end] && state[end] === from) end++;
         const point = this.stops[from]!.region(first, end);
         for (let thread = first; thread < end; thread++) {
           state[thread] = point === -1 ? u16[next + thread]! : point;
@@ -200,6 +209,7 @@ export class BlockScheduler {
       if (barrier.arrived === 0 || barrier.arrived < (barrier.expected || live)) continue;
       this.barriers.delete(id);
       this.divergence(barrier);
+      if (barrier.waiting.length === live) this.races?.nextEpoch();
       for (const thread of barrier.waiting) {
         const { barrier: stop } = this.stops[state[thread]!]!;
         if (stop?.result) {
@@ -261,6 +271,7 @@ export class BlockScheduler {
       const wanted = collective.members ? members & alive : here;
       if ((here & wanted) !== wanted) continue;
       exchange(collective, this.frames, first, here, present, this.reporter);
+      if (collective.members && (alive & ~here) === 0) this.races?.nextPhase(first);
       for (let other = 0; other < lanes; other++) if ((here >>> other) & 1) ready[first + other] = 1;
     }
   }

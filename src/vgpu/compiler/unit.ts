@@ -11,6 +11,7 @@ import { CannotCompile } from './cannot-compile.ts';
 import { buildControlFlow, type ControlFlow } from './cfg.ts';
 import { flattenKernel } from './flatten.ts';
 import { type BitSet, liveIn } from './liveness.ts';
+import { type RaceOptions, RaceStamps } from './races/stamps.ts';
 import { type RegisterFacts, registerFacts } from './registers.ts';
 import { type HelperHost, mulHigh64 } from './scalar/helpers.ts';
 import { type FunctionBuilder, type FunctionRef, ModuleBuilder, type ValueType } from './wasm/encoder.ts';
@@ -23,6 +24,8 @@ export interface CompileOptions {
   readonly checked: boolean;
   /** Also mark in the map of `../written.ts` what is written to global memory. */
   readonly written: boolean;
+  /** Look for races: what the filter needs to know. */
+  readonly races?: RaceOptions;
 }
 
 /** What does not depend on the launch: made once a kernel. */
@@ -79,6 +82,8 @@ export class Unit implements HelperHost {
   readonly arena: number;
   /** i32 globals: where the map of written bytes lies and what it describes. */
   readonly written: { readonly first: number; readonly words: number; readonly pages: number; readonly map: number };
+  /** Stamps every access that might race, if races are looked for. */
+  readonly races: RaceStamps | undefined;
   private readonly helpers = new Map<string, FunctionBuilder>();
   private readonly imported = new Map<string, FunctionRef>();
   private readonly siteNumbers = new Map<Instruction, number>();
@@ -114,6 +119,7 @@ export class Unit implements HelperHost {
       pages: exported('writtenPages'),
       map: exported('writtenMap'),
     };
+    this.races = options.races && new RaceStamps(this, options.races);
   }
 
   /** The number of an access site, for the slow path. */

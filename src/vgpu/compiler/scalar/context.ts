@@ -19,6 +19,8 @@ export class ScalarContext {
   private readonly scratch: Record<ScalarType, number[]> = { i32: [], i64: [], f32: [], f64: [] };
   /** The carry flag of add.cc and its kin; -1 until one is written. */
   carryLocal = -1;
+  /** Threads that an instruction emitted here stands for: more than one where a group computes what is uniform. */
+  lanes = 1;
   readonly kernel: FlatKernel;
   readonly facts: RegisterFacts;
 

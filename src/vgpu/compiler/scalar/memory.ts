@@ -52,6 +52,7 @@ export function emitMemory(context: ScalarContext, instruction: MemoryAccess): v
       bytes,
     );
     code.set(place);
+    stamp(context, instruction, bytes, place);
     elements.forEach((element, index) => {
       if (instruction.op === 'ld') {
         if (element.kind === 'sink') return;
@@ -63,6 +64,15 @@ export function emitMemory(context: ScalarContext, instruction: MemoryAccess): v
         code.memory(transferOp(instruction.type, 'store'), offset + index * size, alignment(size));
       }
     });
+  });
+}
+
+/** Stamps an access that has been decided, for the race filter. */
+export function stamp(context: ScalarContext, instruction: MemoryAccess | Atomic, bytes: number, place: number): void {
+  const { code, unit } = context;
+  unit.races?.touch(code, instruction, bytes, place, context.thread, context.lanes, () => {
+    pushAddress64(context, addressOperand(instruction), true);
+    code.i64(32n).op('i64.shr_u').op('i32.wrap_i64');
   });
 }
 
@@ -519,6 +529,7 @@ export function emitAtomic(context: ScalarContext, instruction: Atomic): void {
     context.temp(wasm, (old) => {
       const offset = pushPlace(context, instruction, addressOperand(instruction), instruction.space, 'atomic', bytes);
       code.set(place);
+      stamp(context, instruction, bytes, place);
       code.get(place).memory(transferOp(plain, 'load'), offset, alignment(bytes)).set(old);
       // The operands are read before the result is stored: they may share a register. A faulty update goes nowhere.
       if (context.unit.options.checked) {

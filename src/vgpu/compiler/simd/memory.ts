@@ -103,13 +103,13 @@ export function emitVectorAccess(context: SimdContext, instruction: MemoryAccess
       const space = global ? 'global' : 'shared';
       if (stride !== bytes) {
         if (read) {
-          move(gather(context, space, bytes));
+          move(gather(context, instruction, space, bytes));
           aside();
           transfer(context, instruction, place);
         } else {
           aside();
           transfer(context, instruction, place);
-          move(scatter(context, space, bytes));
+          move(scatter(context, instruction, space, bytes));
         }
         return;
       }
@@ -118,13 +118,21 @@ export function emitVectorAccess(context: SimdContext, instruction: MemoryAccess
         pushVectorTest(context, space, a, place, read ? 'read' : 'write', bytes);
         code.set(bad);
         code.get(bad).rarely();
-        if (read) move(gather(context, space, bytes));
+        if (read) move(gather(context, instruction, space, bytes));
         aside();
+        const { races } = scalar.unit;
+        if (races?.stampedSpace(instruction)) {
+          code.else();
+          code
+            .get(place)
+            .get(scalar.thread)
+            .call(races.vector(space, read ? 'read' : 'write', bytes, context.lanes));
+        }
         code.end();
         transfer(context, instruction, place);
         if (!read) {
           code.get(bad).rarely();
-          move(scatter(context, space, bytes));
+          move(scatter(context, instruction, space, bytes));
           code.end();
         }
       });
@@ -346,6 +354,7 @@ function overLanes(
   code: FunctionBuilder,
   context: SimdContext,
   place: FunctionRef,
+  stamp: FunctionRef | undefined,
   bytes: number,
   move: (memory: number, aside: number) => void,
 ): void {
@@ -356,6 +365,7 @@ function overLanes(
   code.globalGet(unit.arena).i32(ARENA.vector).op('i32.add').set(aside);
   const loop = code.loop();
   code.get(0).get(1).get(3).call(place).set(memory);
+  if (stamp) code.get(memory).get(3).call(stamp);
   move(memory, aside);
   code.get(1).get(2).op('i64.add').set(1).get(3).i32(1).op('i32.add').set(3);
   code.get(aside).i32(bytes).op('i32.add').set(aside);
@@ -370,19 +380,33 @@ function copy(code: FunctionBuilder, to: number, from: number, bytes: number): v
 }
 
 /** gather(site, address, stride, thread): the lanes' elements, each checked, to the arena. */
-export function gather(context: SimdContext, space: 'global' | 'shared', bytes: number): FunctionRef {
+export function gather(
+  context: SimdContext,
+  instruction: MemoryAccess,
+  space: 'global' | 'shared',
+  bytes: number,
+): FunctionRef {
   const { unit } = context.scalar;
   const place = placeFunction(unit, space, 'read', bytes);
-  return unit.helper(`gather.${space}.${bytes}`, ['i32', 'i64', 'i64', 'i32'], [], (code) =>
-    overLanes(code, context, place, bytes, (memory, aside) => copy(code, aside, memory, bytes)),
+  const stamp = unit.races?.stampedSpace(instruction) && unit.races.lane(space, 'read', bytes);
+  const name = `gather.${space}.${bytes}${stamp ? '.stamped' : ''}`;
+  return unit.helper(name, ['i32', 'i64', 'i64', 'i32'], [], (code) =>
+    overLanes(code, context, place, stamp, bytes, (memory, aside) => copy(code, aside, memory, bytes)),
   );
 }
 
 /** scatter(site, address, stride, thread): from the arena to the lanes' places, in lane order. */
-function scatter(context: SimdContext, space: 'global' | 'shared', bytes: number): FunctionRef {
+function scatter(
+  context: SimdContext,
+  instruction: MemoryAccess,
+  space: 'global' | 'shared',
+  bytes: number,
+): FunctionRef {
   const { unit } = context.scalar;
   const place = placeFunction(unit, space, 'write', bytes);
-  return unit.helper(`scatter.${space}.${bytes}`, ['i32', 'i64', 'i64', 'i32'], [], (code) =>
-    overLanes(code, context, place, bytes, (memory, aside) => copy(code, memory, aside, bytes)),
+  const stamp = unit.races?.stampedSpace(instruction) && unit.races.lane(space, 'write', bytes);
+  const name = `scatter.${space}.${bytes}${stamp ? '.stamped' : ''}`;
+  return unit.helper(name, ['i32', 'i64', 'i64', 'i32'], [], (code) =>
+    overLanes(code, context, place, stamp, bytes, (memory, aside) => copy(code, memory, aside, bytes)),
   );
 }

@@ -48,6 +48,7 @@ export function emitSimdRegion(
   ) as [number, number, number, number, number, number, number];
   const budget = code.local('i64');
   const scalar = new ScalarContext(unit, code, thread, arena, shared);
+  scalar.lanes = lanes;
   const single = new ScalarContext(unit, code, laneThread, arena, shared, true);
   const context = new SimdContext(scalar, single, classification, lanes);
   const shape = regionShape(unit, points, entry);

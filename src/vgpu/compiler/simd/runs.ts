@@ -14,6 +14,7 @@ import {
   pushAddress64,
   pushOffset32,
   pushWindow,
+  stamp,
   transferOp,
 } from '../scalar/memory.ts';
 import { isUniform } from './classify.ts';
@@ -110,11 +111,20 @@ export function emitRunLoad(context: SimdContext, instruction: MemoryAccess, ind
       code
         .i64(BigInt(run.bytes))
         .get(scalar.thread)
-        .call(gather(context, run.space, run.bytes));
+        .call(gather(context, instruction, run.space, run.bytes));
       pushAside(context);
       code.set(place);
+      const { races } = scalar.unit;
+      if (races?.stampedSpace(instruction)) {
+        code.else();
+        code
+          .get(place)
+          .get(scalar.thread)
+          .call(races.vector(run.space, 'read', run.bytes, context.lanes));
+      }
     }
     code.end();
+    if (run.form === 'uniform') stamp(scalar, instruction, run.bytes, place);
     if (run.form === 'vector') {
       transfer(context, instruction, place);
       return;

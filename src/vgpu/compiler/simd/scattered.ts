@@ -52,11 +52,22 @@ export function emitScattered(context: SimdContext, instruction: MemoryAccess, o
     context.conditionally(otherwise);
     code.else();
     context.conditionally(() => {
+      stamp(context, instruction, places);
       transfer();
       if (instruction.op === 'st') markWritten(context, instruction, places);
     });
     code.end();
   });
+}
+
+/** Stamps each lane's access, for the race filter. */
+function stamp(context: SimdContext, instruction: MemoryAccess, places: readonly number[]): void {
+  const { code, scalar } = context;
+  const { races } = scalar.unit;
+  const space = races?.stampedSpace(instruction);
+  if (!races || !space) return;
+  const lane = races.lane(space, instruction.op === 'ld' ? 'read' : 'write', 4 * instruction.vector);
+  places.forEach((place, k) => code.get(place).get(scalar.thread).i32(k).op('i32.add').call(lane));
 }
 
 /** Sets the lanes' offsets in memory. `high` may take what it needs of the 64-bit address in a local. */
