@@ -205,8 +205,10 @@ export interface ModelledTime {
   /** The interval the model believes in. */
   readonly low: number;
   readonly high: number;
-  /** In words: `memory bandwidth`, `instruction issue`, `latency at low occupancy`, `launch overhead`. */
+  /** What limits the longest launch, in words: `memory bandwidth`, `shared-memory bank conflicts: 8-way`, `launch overhead`. */
   readonly limitedBy: string;
+  /** What each resource of the longest launch would take by itself, in words and microseconds, longest first. */
+  readonly resources?: readonly { readonly name: string; readonly microseconds: number }[];
   /** Occupancy of the longest launch, 0 to 1. */
   readonly occupancy: number;
 }

@@ -37,7 +37,7 @@ export function classOf(i: Instruction): string {
 }
 
 export interface TensorWork {
-  /** Type of the multiplied elements: `f16`, `bf16`, `tf32`, `f64`, `s8`, ... */
+  /** Type of the multiplied elements: `f16`, `bf16`, `tf32`, `f64`, `s8`, ..., after `wgmma.` for a warp group's products. */
   readonly type: string;
   /** Multiply-adds of one instruction, all lanes together. */
   readonly multiplyAdds: number;
@@ -53,5 +53,5 @@ export function tensorWork({ text }: Instruction): TensorWork | undefined {
   const type = types.length >= 3 ? types[1]! : 'f16';
   // A wgmma is one instruction of each of four warps.
   const share = text.includes('wgmma') ? 4 : 1;
-  return { type, multiplyAdds: (Number(m) * Number(n) * Number(k)) / share };
+  return { type: share === 4 ? `wgmma.${type}` : type, multiplyAdds: (Number(m) * Number(n) * Number(k)) / share };
 }

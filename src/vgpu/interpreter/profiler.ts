@@ -306,7 +306,8 @@ export class Profiler {
       byClass[name] = (byClass[name] ?? 0) + count;
       const work = name === 'tensor' ? tensorWork(instruction) : undefined;
       if (work === undefined) continue;
-      const done = (tensor[work.type] ??= { instructions: 0, multiplyAdds: 0 });
+      const done = tensor[work.type] ?? { instructions: 0, multiplyAdds: 0 };
+      tensor[work.type] = done;
       done.instructions += count;
       done.multiplyAdds += count * work.multiplyAdds;
     }

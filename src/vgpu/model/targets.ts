@@ -1,9 +1,11 @@
 /**
- * The GPUs Assay knows: peak rates and limits, each with its source. The only place such numbers stand.
+ * The GPUs Assay knows, and the constants of the time model: every number with its source. The only place such numbers
+ * stand.
  *
  * Peaks are the vendor's own dense figures at maximum boost, because the floor (speed of light) built on them must
- * never be too high. Figures that the vendor does not publish (L2 bandwidth, latencies, launch gap) come from
- * micro-benchmark papers, serve the time model only, and are fitted again once measured runs exist.
+ * never be too high. Figures that the vendor does not publish (L2 bandwidth, latencies, atomics, launch gap) come from
+ * micro-benchmarks or are assumptions, named as such; they serve the time model only, and are fitted again once measured
+ * runs exist (`npm run bench:model`).
  */
 
 /** Peak rates and limits of one GPU. Rates are per second; sizes in bytes; latencies in clock cycles. */
@@ -30,12 +32,72 @@ export interface GpuTarget {
   registersPerSm: number;
   maxThreadsPerSm: number;
   maxBlocksPerSm: number;
+  /** L1 and shared memory of an SM together: what shared memory does not take caches loads. */
+  l1Bytes: number;
+  /** Bytes that an SM's L1 (or its shared memory) gives in a clock. */
+  l1BytesPerClock: number;
+  /** Bytes that an SM takes from the L2 in a clock, at most. */
+  l2BytesPerClockPerSm: number;
   /** Cycles until data arrives. */
-  latency: { memory: number; l2: number; shared: number; arithmetic: number };
+  latency: { memory: number; l2: number; l1: number; shared: number; arithmetic: number; barrier: number };
+  /** Updates that the whole L2 completes in a clock: of one address, and of different ones. */
+  atomicsPerClock: { sameAddress: number; apart: number };
   /** Seconds a launch takes beyond its work, inside a CUDA graph. */
   launchSeconds: number;
-  sources: readonly string[];
+  /** Where the numbers come from, by kind of number. */
+  sources: Sources;
 }
+
+export interface Sources {
+  /** SMs, clock, memory and its bandwidth, operations a second. */
+  peaks: string;
+  /** Lanes a clock, registers, threads, blocks and shared memory of an SM. */
+  limits: string;
+  l2: string;
+  /** Size of the L1 and bytes a clock of an SM. */
+  l1: string;
+  latency: string;
+  atomics: string;
+  launch: string;
+}
+
+/**
+ * What the model takes real kernels to reach of the peaks, and how much parallelism a warp has in itself. These are what
+ * measurements are fitted to; the defaults stand until there are some.
+ */
+export interface ModelConstants {
+  /** Part of the peak bandwidth that streaming kernels sustain. */
+  memory: number;
+  l2: number;
+  /** Part of the peak rate that busy pipes and shared memory sustain. */
+  issue: number;
+  tensor: number;
+  /** Independent memory requests that a warp keeps in flight. */
+  memoryParallelism: number;
+  /** Independent arithmetic instructions that a warp has ready. */
+  instructionParallelism: number;
+  /** Launch overhead, as a multiple of the target's. */
+  launch: number;
+}
+
+/**
+ * memory: STREAM-like kernels on HBM and GDDR reach 90 to 94 % of the pin bandwidth (BabelStream results for A100 and H100;
+ * Deakin et al., "Evaluating attainable memory bandwidth of parallel programming models via BabelStream", IJCSE 2018).
+ * tensor: mma.sync reaches 62 to 65 % of the peak on Hopper, more on Ampere (Luo et al., arXiv 2402.13499, section on tensor
+ * cores). The others are assumptions, chosen so that textbook kernels come out in the known order; none is measured here.
+ */
+export const defaultConstants: ModelConstants = {
+  memory: 0.92,
+  l2: 0.8,
+  issue: 0.85,
+  tensor: 0.65,
+  memoryParallelism: 4,
+  instructionParallelism: 2,
+  launch: 1,
+};
+
+/** Constants fitted to measurements, by GPU id. None: no measured run exists yet. */
+export const fittedConstants: Readonly<Record<string, ModelConstants>> = {};
 
 const hopper = {
   arch: 'sm_90',
@@ -47,7 +109,11 @@ const hopper = {
   registersPerSm: 65536,
   maxThreadsPerSm: 2048,
   maxBlocksPerSm: 32,
-  latency: { memory: 640, l2: 265, shared: 29, arithmetic: 4 },
+  l1Bytes: 256 * 1024,
+  l1BytesPerClock: 128,
+  l2BytesPerClockPerSm: 64,
+  latency: { memory: 640, l2: 265, l1: 41, shared: 29, arithmetic: 4, barrier: 30 },
+  atomicsPerClock: { sameAddress: 1, apart: 1536 },
   launchSeconds: 1.5e-6,
 } as const;
 
@@ -60,14 +126,32 @@ const ada = {
   registersPerSm: 65536,
   maxThreadsPerSm: 1536,
   maxBlocksPerSm: 24,
-  latency: { memory: 545, l2: 275, shared: 30, arithmetic: 4 },
+  l1Bytes: 128 * 1024,
+  l1BytesPerClock: 128,
+  l2BytesPerClockPerSm: 64,
+  latency: { memory: 545, l2: 275, l1: 43, shared: 30, arithmetic: 4, barrier: 30 },
+  atomicsPerClock: { sameAddress: 1, apart: 1024 },
   launchSeconds: 1.5e-6,
 } as const;
 
 const guide =
-  'CUDA C++ Programming Guide, tables "Arithmetic Instructions" and "Technical Specifications per Compute Capability"';
+  'CUDA C++ Programming Guide, tables "Arithmetic Instructions" and "Technical Specifications per Compute Capability", https://docs.nvidia.com/cuda/cuda-c-programming-guide/';
 const hopperMicrobenchmarks =
-  'Luo et al., "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture", arXiv 2402.13499 (latencies)';
+  'Luo et al., "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture" (H100, A100, RTX 4090), https://arxiv.org/abs/2402.13499';
+const chipsAndCheeseB200 =
+  'Chips and Cheese, "Nvidia\'s B200: Keeping the CUDA Juggernaut Rolling", https://chipsandcheese.com/p/nvidias-b200-keeping-the-cuda-juggernaut';
+const chipsAndCheeseH100 =
+  'Chips and Cheese, "Nvidia\'s H100: Funny L2, and Tons of Bandwidth", https://chipsandcheese.com/p/nvidias-h100-funny-l2-and-tons-of-bandwidth';
+const turingMicrobenchmarks =
+  'Jia et al., "Dissecting the NVidia Turing T4 GPU via Microbenchmarking", https://arxiv.org/abs/1903.07486';
+const l1Guide =
+  'CUDA tuning guides of the architecture (size of the unified L1); 32 banks of 4 bytes, CUDA C++ Programming Guide; 64 bytes a clock from L2 to an SM: NVIDIA A100 white paper, "A100 L2 cache", taken for the others too';
+const atomicsAssumed =
+  'assumption: one update of an address a clock, 32-bit updates at half the bytes a clock of the L2 (a read and a write of each)';
+const launchAssumed = 'assumption: the gap between dependent kernel nodes of a CUDA graph is 1 to 2 microseconds';
+
+/** The sources that most targets have in common. */
+const usual = { limits: guide, l1: l1Guide, atomics: atomicsAssumed, launch: launchAssumed };
 
 /** Every GPU with a floor and a modelled time. An id that is not here is refused, never guessed. */
 export const gpuTargets: readonly GpuTarget[] = [
@@ -89,7 +173,12 @@ export const gpuTargets: readonly GpuTarget[] = [
       fp64Tensor: 66.9e12,
       int8: 1978.9e12,
     },
-    sources: ['NVIDIA H100 Tensor Core GPU Architecture white paper, tables 2 and 3', guide, hopperMicrobenchmarks],
+    sources: {
+      ...usual,
+      peaks: 'NVIDIA H100 Tensor Core GPU Architecture white paper, tables 2 and 3',
+      l2: `size: the white paper; bandwidth: ${chipsAndCheeseH100}, scaled to the SXM5's SMs and clock`,
+      latency: hopperMicrobenchmarks,
+    },
   },
   {
     ...hopper,
@@ -109,7 +198,12 @@ export const gpuTargets: readonly GpuTarget[] = [
       fp64Tensor: 66.9e12,
       int8: 1978.9e12,
     },
-    sources: ['NVIDIA H200 Tensor Core GPU data sheet', guide, hopperMicrobenchmarks],
+    sources: {
+      ...usual,
+      peaks: 'NVIDIA H200 Tensor Core GPU data sheet',
+      l2: 'as H100: the same die',
+      latency: `as H100: ${hopperMicrobenchmarks}`,
+    },
   },
   {
     id: 'a100',
@@ -129,14 +223,18 @@ export const gpuTargets: readonly GpuTarget[] = [
     registersPerSm: 65536,
     maxThreadsPerSm: 2048,
     maxBlocksPerSm: 32,
-    latency: { memory: 466, l2: 261, shared: 29, arithmetic: 4 },
+    l1Bytes: 192 * 1024,
+    l1BytesPerClock: 128,
+    l2BytesPerClockPerSm: 64,
+    latency: { memory: 466, l2: 261, l1: 38, shared: 29, arithmetic: 4, barrier: 30 },
+    atomicsPerClock: { sameAddress: 1, apart: 1280 },
     launchSeconds: 1.5e-6,
-    sources: [
-      'NVIDIA A100 80GB data sheet',
-      'NVIDIA A100 Tensor Core GPU Architecture white paper',
-      guide,
-      hopperMicrobenchmarks,
-    ],
+    sources: {
+      ...usual,
+      peaks: 'NVIDIA A100 80GB data sheet; NVIDIA A100 Tensor Core GPU Architecture white paper',
+      l2: 'size: the white paper; bandwidth: 5120 bytes a clock of the white paper, of which about 60 % is seen (Luo et al.)',
+      latency: hopperMicrobenchmarks,
+    },
   },
   {
     ...ada,
@@ -157,7 +255,12 @@ export const gpuTargets: readonly GpuTarget[] = [
       fp64Tensor: 1.29e12,
       int8: 660.6e12,
     },
-    sources: ['NVIDIA Ada GPU Architecture white paper, appendix A', guide, hopperMicrobenchmarks],
+    sources: {
+      ...usual,
+      peaks: 'NVIDIA Ada GPU Architecture white paper, appendix A',
+      l2: `size: the white paper; bandwidth: ${hopperMicrobenchmarks}`,
+      latency: hopperMicrobenchmarks,
+    },
   },
   {
     ...ada,
@@ -170,7 +273,75 @@ export const gpuTargets: readonly GpuTarget[] = [
     l2Bytes: 48e6,
     l2Bandwidth: 1.9e12,
     flops: { fp32: 30.3e12, fp64: 0.49e12, tf32: 60e12, fp16: 121e12, bf16: 121e12, fp64Tensor: 0.49e12, int8: 242e12 },
-    sources: ['NVIDIA L4 Tensor Core GPU data sheet (dense = half of the figures with sparsity)', guide],
+    sources: {
+      ...usual,
+      peaks: 'NVIDIA L4 Tensor Core GPU data sheet (dense = half of the figures with sparsity)',
+      l2: 'size: the data sheet; bandwidth: assumption, that of the RTX 4090 by SMs and clock',
+      latency: `as RTX 4090: ${hopperMicrobenchmarks}`,
+    },
+  },
+  {
+    ...hopper,
+    id: 'b200',
+    name: 'NVIDIA B200 SXM 192GB',
+    arch: 'sm_100',
+    sms: 148,
+    // The clock that the vendor's fp32 figure implies.
+    clockHz: 2.11e9,
+    memoryBytes: 192e9,
+    memoryBandwidth: 8e12,
+    l2Bytes: 126e6,
+    l2Bandwidth: 13.6e12,
+    flops: {
+      fp32: 80e12,
+      fp64: 40e12,
+      tf32: 1100e12,
+      fp16: 2250e12,
+      bf16: 2250e12,
+      fp64Tensor: 40e12,
+      int8: 4500e12,
+    },
+    latency: { memory: 750, l2: 300, l1: 39, shared: 29, arithmetic: 4, barrier: 30 },
+    sources: {
+      ...usual,
+      peaks:
+        'NVIDIA HGX B200 data sheet, dense figures at 1000 W, as listed by G. Lockwood, https://glennklockwood.com/garden/processors/B200; SMs: Chips and Cheese',
+      l2: `size: ${chipsAndCheeseB200}; bandwidth: assumption, as far above that of the memory as on the H100`,
+      latency: `L2 150 ns and L1 39 cycles: ${chipsAndCheeseB200}; memory: assumption`,
+    },
+  },
+  {
+    id: 't4',
+    name: 'NVIDIA T4',
+    arch: 'sm_75',
+    sms: 40,
+    clockHz: 1.59e9,
+    memoryBytes: 16e9,
+    memoryBandwidth: 320e9,
+    l2Bytes: 4e6,
+    l2Bandwidth: 1.2e12,
+    // Turing's tensor cores know neither tf32 nor bf16: their rate is that of fp16, so that no floor is too high.
+    flops: { fp32: 8.1e12, fp64: 0.254e12, tf32: 65e12, fp16: 65e12, bf16: 65e12, fp64Tensor: 0.254e12, int8: 130e12 },
+    lanesPerClock: { fp32: 64, fp64: 2, fp16: 128, int: 64, special: 16, loadStore: 16 },
+    sharedBytesPerSm: 64 * 1024,
+    sharedBytesPerBlock: 64 * 1024,
+    sharedBytesReserved: 0,
+    registersPerSm: 65536,
+    maxThreadsPerSm: 1024,
+    maxBlocksPerSm: 16,
+    l1Bytes: 96 * 1024,
+    l1BytesPerClock: 64,
+    l2BytesPerClockPerSm: 64,
+    latency: { memory: 434, l2: 188, l1: 32, shared: 19, arithmetic: 4, barrier: 30 },
+    atomicsPerClock: { sameAddress: 1, apart: 384 },
+    launchSeconds: 1.5e-6,
+    sources: {
+      ...usual,
+      peaks: 'NVIDIA T4 data sheet; NVIDIA Turing GPU Architecture white paper',
+      l1: turingMicrobenchmarks,
+      l2: turingMicrobenchmarks,
+      latency: turingMicrobenchmarks,
+    },
   },
 ];
 
