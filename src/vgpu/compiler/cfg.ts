@@ -2,9 +2,10 @@
  * The control-flow graph of a flattened kernel. Blocks end at branches and after synchronisation: a thread that
  * reaches a `sync` or `yield` terminator stops there and is continued by the scheduler, in another region.
  */
+
+import { dominates, dominatorTree, type Graph } from '../analysis/dominators.ts';
 import type { Guard, Instruction, Operand } from '../ptx/ir.ts';
 import { CannotCompile } from './cannot-compile.ts';
-import { dominates, dominatorTree, type Graph } from './dominators.ts';
 import type { FlatKernel } from './flatten.ts';
 import { definitions, uses } from './operands.ts';
 

@@ -4,7 +4,7 @@
  * to branch out of, loop headers get a loop. Graphs with an irreducible loop are emitted as a dispatch loop: one
  * br_table over a state variable, slower but always possible.
  */
-import { type DominatorTree, dominates, dominatorTree, type Graph } from './dominators.ts';
+import { type DominatorTree, dominates, dominatorTree, type Graph } from '../analysis/dominators.ts';
 import type { FunctionBuilder, Label } from './wasm/encoder.ts';
 
 /** How control leaves a node. `leave` ends the region: the emitter branches out by itself. */

@@ -2,6 +2,8 @@
  * Resolves operands of the IR to places in the register file: registers of every linked function, broadcast constants,
  * special registers. One assembler serves one kernel; the warps of all its launches have the same layout.
  */
+
+import { sharedOrigins } from '../analysis/shared-origin.ts';
 import type { LoadedModule } from '../loader.ts';
 import { functionAddress } from '../loader.ts';
 import {
@@ -17,7 +19,6 @@ import {
 } from '../ptx/ir.ts';
 import { specialRegisterBits } from '../ptx/special-registers.ts';
 import { LANES, type PredicateRef, type Ref, type RegisterFile, wordsOf } from './registers.ts';
-import { sharedOrigins } from './shared-origin.ts';
 
 interface FunctionLayout {
   readonly fn: PtxFunction;

@@ -2,6 +2,7 @@
  * A kernel ready to run: the functions it may call laid end to end, each instruction turned into a step with its operands
  * resolved. Control flow, barriers and warp-wide operations are left to the scheduler, described in side tables.
  */
+import { barrierBypasses } from '../analysis/barrier-bypass.ts';
 import type { LoadedModule } from '../loader.ts';
 import { reachable } from '../loader.ts';
 import { type Instruction, PtxError, type PtxFunction } from '../ptx/ir.ts';
@@ -56,6 +57,8 @@ export interface Program {
   readonly indices: readonly (Ref | undefined)[];
   readonly members: readonly (Ref | undefined)[];
   readonly barriers: readonly (BarrierPlan | undefined)[];
+  /** By barrier: instructions behind it that can be reached without it (analysis/barrier-bypass.ts). */
+  readonly bypasses: ReadonlyMap<number, ReadonlySet<number>>;
   readonly calls: readonly (CallPlan | undefined)[];
   /** How much of its turn an instruction uses up: spinning on memory should hand over soon. */
   readonly weights: Uint16Array;
@@ -104,7 +107,11 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
   const members = new Array<Ref | undefined>(at);
   const barriers = new Array<BarrierPlan | undefined>(at);
   const calls = new Array<CallPlan | undefined>(at);
+  const bypasses = new Map<number, ReadonlySet<number>>();
   for (const { fn, start } of linked) {
+    for (const [barrier, places] of barrierBypasses(fn.instructions)) {
+      bypasses.set(start + barrier, new Set([...places].map((place) => start + place)));
+    }
     for (const [index, i] of fn.instructions.entries()) {
       const pc = start + index;
       instructions[pc] = i;
@@ -161,6 +168,7 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
     indices,
     members,
     barriers,
+    bypasses,
     calls,
     weights,
     entry: 0,

@@ -5,7 +5,7 @@
  */
 import type { Barrier } from '../ptx/ir.ts';
 import { lanesWhere } from './assembler.ts';
-import type { Block, Completed } from './block.ts';
+import type { BarrierWait, Block, Completed } from './block.ts';
 import { CallFrames } from './call-frames.ts';
 import type { Clock } from './clock.ts';
 import type { ClusterRelease } from './cluster.ts';
@@ -175,6 +175,7 @@ export class Scheduler {
     let used = 0;
     let executed = 0;
     let instructions = 0;
+    let last = -1;
     while (pc !== meet && used < turn) {
       const guard = guards[pc];
       let mask = group;
@@ -191,7 +192,7 @@ export class Scheduler {
       const kind = kinds[pc]!;
       if (kind === Kind.plain) {
         if (mask !== 0) steps[pc]!(warp, mask);
-        pc++;
+        last = pc++;
         continue;
       }
       if (kind === Kind.branch) {
@@ -210,6 +211,7 @@ export class Scheduler {
         }
         pc++;
         if (mask === 0) continue;
+        this.#passed(warp, group, last);
         this.#setPc(warp, group & ~mask, pc);
         this.#setPc(warp, mask, target);
         warp.clock += instructions;
@@ -218,12 +220,14 @@ export class Scheduler {
       }
       warp.clock += instructions;
       this.threadInstructions += executed;
+      this.#passed(warp, group, last);
       this.#setPc(warp, group & ~mask, pc + 1);
       this.#setPc(warp, mask, pc);
       if (mask !== 0) this.#control(warp, mask, pc, kind);
       return used;
     }
     if (used >= turn) warp.starving = true;
+    this.#passed(warp, group, last);
     warp.clock += instructions;
     this.threadInstructions += executed;
     this.#setPc(warp, group, pc);
@@ -236,6 +240,12 @@ export class Scheduler {
     if (linked === undefined) return;
     this.#poisonTracker ??= new PoisonTracker(assembler, this.#env);
     this.#poisonTracker.step(warp, poison, linked.fn, instructions[pc]!, group, mask);
+  }
+
+  /** Remembers the last step of a group, where somebody may ask how far a thread came. */
+  #passed(warp: Warp, group: number, last: number): void {
+    if (last < 0 || this.#program.bypasses.size === 0) return;
+    for (let l = 0, m = group; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.lastStep[l] = last;
   }
 
   /** The next counter above `pc` where a lane outside the group stands. */
@@ -442,6 +452,7 @@ export class Scheduler {
     const first = waits[0];
     if (first === undefined) return;
     const { barriers, instructions } = this.#program;
+    this.#checkBypass(block, first);
     const other = waits.find(({ site }) => site !== first.site);
     if (other === undefined) return;
     if (barriers[first.site]!.count !== undefined || barriers[other.site]!.count !== undefined) return;
@@ -452,6 +463,26 @@ export class Scheduler {
       message: `${env.who(other.warp, lane)} waits at the barrier at ${whereOf(instructions[other.site]!)} while ${env.who(first.warp, lowestLane(first.mask))} waits at another one, at ${whereOf(instructions[first.site]!)}: all threads of a block must reach the same barrier.`,
       instruction: instructions[other.site],
     });
+  }
+
+  /** A barrier let its threads go: those that have ended must not have gone past it and on. */
+  #checkBypass(block: Block, { warp, mask, site }: BarrierWait): void {
+    const behind = this.#program.bypasses.get(site);
+    if (behind === undefined) return;
+    for (const other of block.warps) {
+      for (let l = 0, gone = other.present & ~other.alive; gone !== 0; l++, gone >>>= 1) {
+        if ((gone & 1) === 0 || !behind.has(other.lastStep[l]!)) continue;
+        const env = this.#env;
+        const { instructions } = this.#program;
+        const waiter = lowestLane(mask);
+        env.fault(warp, waiter, {
+          kind: 'barrier-divergence',
+          message: `${env.who(warp, waiter)} waits at the barrier at ${whereOf(instructions[site]!)}, and ${env.who(other, l)} has gone past it without stopping, came to ${whereOf(instructions[other.lastStep[l]!]!)}, and ended: all threads of a block must reach the barrier.`,
+          instruction: instructions[site],
+        });
+        return;
+      }
+    }
   }
 
   /** A warp-wide operation: lanes wait until every live lane of their member mask is here. */

@@ -40,6 +40,8 @@ export class Warp {
   readonly present: number;
   /** For each waiting lane: the warp operation's member mask, or 0 when it waits at a block barrier. */
   readonly memberMask = new Int32Array(LANES);
+  /** The last instruction that each lane executed, branches and the like left out; kept where a barrier may be gone past. */
+  readonly lastStep = new Int32Array(LANES).fill(-1);
   /** When each lane last ran, in scheduler turns. */
   readonly lastRun = new Float64Array(LANES);
   /** The phase of barrier.cluster that each lane has arrived in; it waits for the next. */

@@ -9,11 +9,12 @@
  * may have come on different ways. So a register that keeps across one what it got in a block that some lanes may
  * skip is varying.
  */
+
+import { dominatorTree, type Graph } from '../../analysis/dominators.ts';
 import type { Instruction, Operand } from '../../ptx/ir.ts';
 import { isFloat, isSigned, TYPE_BYTES } from '../../ptx/ir.ts';
 import type { Dim3 } from '../../types.ts';
 import { type ControlFlow, successors } from '../cfg.ts';
-import { dominatorTree, type Graph } from '../dominators.ts';
 import type { BitSet } from '../liveness.ts';
 import { definitions, uses } from '../operands.ts';
 import type { RegisterFacts } from '../registers.ts';
