@@ -76,6 +76,13 @@ export class FrameLayout {
     return slot;
   }
 
+  /** Room for something else, 16-byte aligned: its offset. */
+  area(bytes: number): number {
+    const offset = Math.ceil(this.top / 16) * 16;
+    this.top = offset + bytes;
+    return offset;
+  }
+
   /** Bytes of the whole arena. */
   get bytes(): number {
     return this.top;

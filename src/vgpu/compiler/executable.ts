@@ -7,6 +7,7 @@ import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
+import { launchHost } from './launch-host.ts';
 import { compileProgram, compileSimdProgram, type Program } from './program.ts';
 import { type GlobalStamps, RaceSuspected, runFiltered, suspect } from './races/filter.ts';
 import { RACE, sweepGlobal, sweepPhase } from './races/layout.ts';
@@ -58,6 +59,8 @@ class CompiledExecutable implements Executable {
     // (Looking for races, the first finding ends compiled code anyway.)
     if (this.executor === 'simd' && !context.stopAtFault && !context.races)
       throw new CannotCompile('going on after faults', kernel.ptxLine);
+    if (!context.stopAtFault && !context.races && this.analysis.flow.kernel.instructions.some(({ kind }) => kind === 'matrix'))
+      throw new CannotCompile('going on after faults of matrix instructions', kernel.ptxLine);
     const layout = context.module.sharedLayout(kernel);
     const dynamic = context.dynamicSharedBytes;
     const sharedBytes = Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0);
@@ -161,6 +164,7 @@ class Launch {
         suspect: (_address: number, stamp: number, own: number) => suspect(reporter, stamp, own),
         sweepEpochs: () => this.sweepEpochs(),
         sweepPhase: (warp: number) => this.sweepPhase(warp),
+        ...launchHost(program, context, reporter),
       },
     });
     const { exports } = this.instance;
@@ -174,7 +178,11 @@ class Launch {
     this.stops = program.stops.map((stop, number) =>
       stop === undefined
         ? (undefined as unknown as Stop)
-        : { ...stop, region: exports[`region${number}`] as unknown as Region },
+        : {
+            ...stop,
+            region: exports[`region${number}`] as unknown as Region,
+            exchange: stop.matrix && (exports[`exchange${number}`] as unknown as Stop['exchange']),
+          },
     );
   }
 

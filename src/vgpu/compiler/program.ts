@@ -8,6 +8,7 @@ import { MAX_POINTS, WARP } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { buildControlFlow } from './cfg.ts';
 import { ACTION, emitDriver } from './driver.ts';
+import { emitMatrix, type FragmentAccess } from './matrix/index.ts';
 import { emitCollective } from './scalar/collective.ts';
 import { emitRegion } from './scalar/region.ts';
 import type { BarrierStop, Stop } from './scheduler.ts';
@@ -22,8 +23,9 @@ export interface Program {
   readonly module: WasmModule;
   readonly imports: Readonly<Record<string, unknown>>;
   readonly sites: readonly Instruction[];
+  readonly fragments: readonly FragmentAccess[];
   /** By point number; the region itself is bound when the module is instantiated. */
-  readonly stops: readonly (Omit<Stop, 'region'> | undefined)[];
+  readonly stops: readonly (Omit<Stop, 'region' | 'exchange'> | undefined)[];
   /** What the driver does at each point. */
   readonly actions: Uint8Array;
   /** Threads that run together as long as they agree: the block, or a warp. */
@@ -55,7 +57,7 @@ export function translate(
   const points = findSyncPoints(unit);
   if (points.points.length >= MAX_POINTS)
     throw new CannotCompile('too many synchronisations', analysis.flow.kernel.entry.ptxLine);
-  const stops: (Omit<Stop, 'region'> | undefined)[] = [undefined];
+  const stops: (Omit<Stop, 'region' | 'exchange'> | undefined)[] = [undefined];
   const regions: FunctionBuilder[] = [];
   const exchanges: FunctionBuilder[] = [];
   const actions = new Uint8Array(points.points.length + 1);
@@ -85,8 +87,12 @@ export function translate(
     );
     unit.wasm.exportFunction(`region${point.number}`, region);
     regions.push(region);
-    const stop = { point, barrier: barrierStop(unit, point), collective: collectiveStop(unit, point) };
-    const exchange = stop.collective && emitCollective(unit, point.number, stop.collective);
+    const matrix = point.instruction?.kind === 'matrix' ? point.instruction : undefined;
+    const stop = { point, barrier: barrierStop(unit, point), collective: collectiveStop(unit, point), matrix };
+    const exchange = matrix
+      ? emitMatrix(unit, point.number, matrix)
+      : stop.collective && emitCollective(unit, point.number, stop.collective);
+    if (matrix && exchange) unit.wasm.exportFunction(`exchange${point.number}`, exchange);
     exchanges.push(exchange ? withPhase(unit, exchange, stop.collective) : nothing);
     if (exchange) actions[point.number] = ACTION.exchange;
     else if (stop.barrier?.plain !== undefined) actions[point.number] = ACTION.barrier + (stop.barrier.plain & 15);
@@ -107,6 +113,7 @@ export function translate(
     bytes,
     imports: unit.imports,
     sites: unit.sites,
+    fragments: unit.fragments,
     stops,
     actions,
     group,
@@ -198,7 +205,6 @@ function barrierStop(unit: Unit, point: SyncPoint): BarrierStop | undefined {
 
 function collectiveStop(unit: Unit, point: SyncPoint): Stop['collective'] {
   const { instruction } = point;
-  if (instruction?.kind === 'matrix') throw new CannotCompile(`'${instruction.text}'`, instruction.line);
   if (instruction?.kind !== 'warp') return undefined;
   return {
     instruction,

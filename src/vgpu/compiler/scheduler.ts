@@ -2,7 +2,7 @@
  * Runs a block whose threads have parted: the driver in WebAssembly (driver.ts) hands it over. Each thread has its own
  * state; runs of consecutive threads at one point are run by one call.
  */
-import type { Barrier } from '../ptx/ir.ts';
+import type { Barrier, Matrix } from '../ptx/ir.ts';
 import type { Slot } from './arena.ts';
 import { ARENA, WARP } from './arena.ts';
 import { type Collective, exchange, Frames } from './collectives.ts';
@@ -18,6 +18,9 @@ export interface Stop {
   readonly region: Region;
   readonly barrier: BarrierStop | undefined;
   readonly collective: Collective | undefined;
+  /** A matrix instruction, which `exchange(first)` performs for the warp of a thread. */
+  readonly matrix: Matrix | undefined;
+  readonly exchange: ((first: number) => unknown) | undefined;
 }
 
 export interface BarrierStop {
@@ -255,7 +258,12 @@ export class BlockScheduler {
     for (let lane = 0; lane < lanes; lane++) {
       const thread = first + lane;
       if ((looked >>> lane) & 1 || ready[thread] || state[thread] === EXITED) continue;
-      const { collective } = this.stops[state[thread]!]!;
+      const stop = this.stops[state[thread]!]!;
+      if (stop.matrix) {
+        looked |= this.releaseMatrix(stop, first, lanes, alive);
+        continue;
+      }
+      const { collective } = stop;
       if (!collective) continue;
       const members = this.members(collective, thread);
       // Lanes that wait here with this mask; bar.warp.sync matches itself anywhere in the program.
@@ -274,6 +282,25 @@ export class BlockScheduler {
       if (collective.members && (alive & ~here) === 0) this.races?.nextPhase(first);
       for (let other = 0; other < lanes; other++) if ((here >>> other) & 1) ready[first + other] = 1;
     }
+  }
+
+  /** A matrix instruction begins when all live lanes of the warp are there, and needs 32. The lanes that wait for it. */
+  private releaseMatrix(stop: Stop, first: number, lanes: number, alive: number): number {
+    const { state, ready } = this;
+    const { instruction } = stop.point;
+    let here = 0;
+    for (let lane = 0; lane < lanes; lane++)
+      if (!ready[first + lane] && state[first + lane] === stop.point.number) here |= 1 << lane;
+    if (here !== alive) return here;
+    if (here !== -1)
+      this.reporter.fault(first + 31 - Math.clz32(here & -here), {
+        kind: 'absent-lane',
+        message: `${instruction!.op} needs all 32 lanes of the warp; some have exited or never existed.`,
+        instruction,
+      });
+    stop.exchange?.(first);
+    for (let lane = 0; lane < lanes; lane++) if ((here >>> lane) & 1) ready[first + lane] = 1;
+    return here;
   }
 
   /** The lanes a thread waits for; its own is always one of them. */

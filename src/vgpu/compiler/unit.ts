@@ -11,6 +11,7 @@ import { CannotCompile } from './cannot-compile.ts';
 import { buildControlFlow, type ControlFlow } from './cfg.ts';
 import { flattenKernel } from './flatten.ts';
 import { type BitSet, liveIn } from './liveness.ts';
+import type { FragmentAccess } from './matrix/index.ts';
 import { type RaceOptions, RaceStamps } from './races/stamps.ts';
 import { type RegisterFacts, registerFacts } from './registers.ts';
 import { type HelperHost, mulHigh64 } from './scalar/helpers.ts';
@@ -64,6 +65,8 @@ export class Unit implements HelperHost {
   readonly threads: number;
   readonly imports: Record<string, Imported> = {};
   readonly sites: Instruction[] = [];
+  /** wmma.load and wmma.store, for their slow path. */
+  readonly fragments: FragmentAccess[] = [];
   /** f32x4.relaxed_madd is a fused multiply-add. */
   readonly fused = hasFusedMultiplyAdd();
   /** Bytes of a thread's local memory. */
@@ -86,6 +89,7 @@ export class Unit implements HelperHost {
   readonly races: RaceStamps | undefined;
   private readonly helpers = new Map<string, FunctionBuilder>();
   private readonly imported = new Map<string, FunctionRef>();
+  private workArea: number | undefined;
   private readonly siteNumbers = new Map<Instruction, number>();
 
   constructor(
@@ -156,6 +160,28 @@ export class Unit implements HelperHost {
       this.imports[name] = f;
     }
     return ref;
+  }
+
+  /** A function of the launch (see launch-host.ts). */
+  importHost(name: string, params: readonly ValueType[], results: readonly ValueType[]): FunctionRef {
+    const key = `host.${name}`;
+    let ref = this.imported.get(key);
+    if (!ref) {
+      ref = this.wasm.importFunction('host', name, params, results);
+      this.imported.set(key, ref);
+    }
+    return ref;
+  }
+
+  /** The number of a wmma.load or wmma.store, for its slow path. */
+  fragmentAccess(access: FragmentAccess): number {
+    return this.fragments.push(access) - 1;
+  }
+
+  /** Offset in the arena of the work area of matrix instructions: one serves all, each begins anew. */
+  matrixWork(bytes: number): number {
+    this.workArea ??= this.frames.area(bytes);
+    return this.workArea;
   }
 
   mulHigh64(signed: boolean): FunctionRef {

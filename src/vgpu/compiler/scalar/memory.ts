@@ -88,7 +88,7 @@ export function addressOperand(instruction: Instruction): Address {
  * Pushes the i32 offset in memory of an access and returns a constant to add to it in the access itself. In checked mode
  * the access has been decided when this value is on the stack.
  */
-function pushPlace(
+export function pushPlace(
   context: ScalarContext,
   instruction: Instruction,
   address: Address,

@@ -1,0 +1,25 @@
+/** Matrix instructions of a whole warp: `exchange(first)` works on the registers that the warp's threads have saved in frames. */
+import type { Matrix } from '../../ptx/ir.ts';
+import { CannotCompile } from '../cannot-compile.ts';
+import type { Unit } from '../unit.ts';
+import type { FunctionBuilder } from '../wasm/encoder.ts';
+import { emitFragmentAccess } from './access.ts';
+import { emitProduct } from './product.ts';
+import { emitRows } from './rows.ts';
+
+export type { FragmentAccess } from './access.ts';
+export { accessElements } from './fragment-access.ts';
+
+/** Throws {@link CannotCompile} for what only the interpreter can do. */
+export function emitMatrix(unit: Unit, number: number, instruction: Matrix): FunctionBuilder {
+  if (instruction.bitOperation !== undefined) throw new CannotCompile(`'${instruction.text}'`, instruction.line);
+  switch (instruction.operation) {
+    case 'mma':
+      return emitProduct(unit, number, instruction);
+    case 'ldmatrix':
+    case 'stmatrix':
+      return emitRows(unit, number, instruction);
+    default:
+      return emitFragmentAccess(unit, number, instruction);
+  }
+}
