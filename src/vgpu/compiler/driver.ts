@@ -8,6 +8,7 @@
  */
 import { POISON_BYTE } from '../memory-layout.ts';
 import { ARENA } from './arena.ts';
+import { resetCopies } from './scalar/async-copy.ts';
 import type { Unit } from './unit.ts';
 import type { FunctionBuilder, FunctionRef } from './wasm/encoder.ts';
 
@@ -134,6 +135,7 @@ function emitPrepare(unit: Unit): FunctionRef {
     }
   }
   if (unit.races) code.call(unit.races.nextBlock());
+  if (unit.copyQueueOffset !== undefined) resetCopies(code, unit);
   unit.wasm.exportFunction('prepare', code);
   return code;
 }

@@ -7,7 +7,7 @@ import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
-import { launchHost } from './launch-host.ts';
+import { type LaunchHost, launchHost } from './launch-host.ts';
 import { compileProgram, compileSimdProgram, type Program } from './program.ts';
 import { type GlobalStamps, RaceSuspected, runFiltered, suspect } from './races/filter.ts';
 import { RACE, sweepGlobal, sweepPhase } from './races/layout.ts';
@@ -131,6 +131,7 @@ class Launch {
   private readonly allocations: Allocation[] = [];
   private readonly slots: Resident[] = [];
   private readonly instance: WasmInstance;
+  private readonly host: LaunchHost;
   private readonly stops: readonly Stop[];
   private readonly threads: number;
   private readonly budgets: BigInt64Array;
@@ -145,6 +146,7 @@ class Launch {
     this.budgets = new BigInt64Array(memory.u8.buffer);
     this.reporter = new FaultReporter(context, undefined as unknown as Areas);
     const { reporter } = this;
+    this.host = launchHost(program, context, reporter);
     this.instance = instantiate(program.module, {
       math: program.imports,
       host: {
@@ -164,7 +166,7 @@ class Launch {
         suspect: (_address: number, stamp: number, own: number) => suspect(reporter, stamp, own),
         sweepEpochs: () => this.sweepEpochs(),
         sweepPhase: (warp: number) => this.sweepPhase(warp),
-        ...launchHost(program, context, reporter),
+        ...this.host.functions,
       },
     });
     const { exports } = this.instance;
@@ -357,6 +359,7 @@ class Launch {
   }
 
   free(): void {
+    this.host.free();
     for (const allocation of this.allocations.reverse()) this.context.memory.release(allocation);
   }
 }

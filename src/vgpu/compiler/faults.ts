@@ -32,6 +32,9 @@ export interface Areas {
 }
 
 export class FaultReporter {
+  /** True when an asynchronous copy to these bytes of shared memory has not landed. */
+  pendingCopy: ((physical: number, bytes: number) => boolean) | undefined;
+
   constructor(
     private readonly context: LaunchContext,
     /** Those of the block that runs. */
@@ -199,7 +202,11 @@ export class FaultReporter {
       const needed = left >= 4 ? 0x0f : ((1 << bytes) - 1) << (at & 3);
       const shadow = u8[at >>> 2]!;
       if (access !== 'write' && (shadow & needed) !== needed) {
-        fault('uninitialised-read', 'it was never written');
+        const pending = space === 'shared' && this.pendingCopy?.(physical, bytes) === true;
+        fault(
+          'uninitialised-read',
+          pending ? 'an asynchronous copy to it is still in flight; wait for its group first' : 'it was never written',
+        );
         break;
       }
       if (access !== 'read') u8[at >>> 2] = shadow | needed;

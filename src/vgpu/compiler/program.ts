@@ -24,6 +24,8 @@ export interface Program {
   readonly imports: Readonly<Record<string, unknown>>;
   readonly sites: readonly Instruction[];
   readonly fragments: readonly FragmentAccess[];
+  /** Offset in the arena of the queue of asynchronous copies, if the kernel makes any. */
+  readonly copyQueue: number | undefined;
   /** By point number; the region itself is bound when the module is instantiated. */
   readonly stops: readonly (Omit<Stop, 'region' | 'exchange'> | undefined)[];
   /** What the driver does at each point. */
@@ -114,6 +116,7 @@ export function translate(
     imports: unit.imports,
     sites: unit.sites,
     fragments: unit.fragments,
+    copyQueue: unit.copyQueueOffset,
     stops,
     actions,
     group,

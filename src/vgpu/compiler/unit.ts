@@ -9,6 +9,7 @@ import type { Dim3 } from '../types.ts';
 import { FrameLayout } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { buildControlFlow, type ControlFlow } from './cfg.ts';
+import { queueBytes } from './copy-queue.ts';
 import { flattenKernel } from './flatten.ts';
 import { type BitSet, liveIn } from './liveness.ts';
 import type { FragmentAccess } from './matrix/index.ts';
@@ -90,6 +91,7 @@ export class Unit implements HelperHost {
   private readonly helpers = new Map<string, FunctionBuilder>();
   private readonly imported = new Map<string, FunctionRef>();
   private workArea: number | undefined;
+  private copies: number | undefined;
   private readonly siteNumbers = new Map<Instruction, number>();
 
   constructor(
@@ -182,6 +184,17 @@ export class Unit implements HelperHost {
   matrixWork(bytes: number): number {
     this.workArea ??= this.frames.area(bytes);
     return this.workArea;
+  }
+
+  /** Offset in the arena of the queue of asynchronous copies (copy-queue.ts), made when the first needs it. */
+  copyQueue(): number {
+    this.copies ??= this.frames.area(queueBytes(this.threads));
+    return this.copies;
+  }
+
+  /** The same, if there are any copies. */
+  get copyQueueOffset(): number | undefined {
+    return this.copies;
   }
 
   mulHigh64(signed: boolean): FunctionRef {

@@ -3,6 +3,7 @@ import type { Arithmetic, CallSite, Instruction, Operand } from '../../ptx/ir.ts
 import { TYPE_BYTES } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { CannotCompile } from '../cannot-compile.ts';
+import { emitAsyncCopy } from './async-copy.ts';
 import { emitCompare } from './compare.ts';
 import type { ScalarContext } from './context.ts';
 import { emitConvert, emitMove } from './convert.ts';
@@ -45,6 +46,9 @@ function emitUnguarded(context: ScalarContext, instruction: Instruction): void {
       return;
     case 'atomic':
       emitAtomic(context, instruction);
+      return;
+    case 'async':
+      emitAsyncCopy(context, instruction);
       return;
     case 'fence':
       // One thread runs at a time and memory is sequentially consistent: nothing to wait for.

@@ -14,6 +14,7 @@ import { type Exit, emitStructured } from '../structure.ts';
 import type { SyncPoints } from '../syncpoints.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder } from '../wasm/encoder.ts';
+import { emitLeftovers } from './async-copy.ts';
 import { ScalarContext } from './context.ts';
 import { emitInstruction } from './instruction.ts';
 
@@ -140,7 +141,10 @@ export function emitRegion(unit: Unit, points: SyncPoints, entry: number, fresh:
         else if (terminator.kind === 'trap') {
           code.i32(unit.site(flow.kernel.instructions[terminator.instruction]!)).get(thread).call(unit.trap);
           stop(0);
-        } else if (terminator.kind === 'exit') stop(0);
+        } else if (terminator.kind === 'exit') {
+          emitLeftovers(unit, code, thread, 1, flow.kernel.instructions[block.end]);
+          stop(0);
+        }
       },
       selector(node) {
         const { terminator } = flow.blocks[node]!;

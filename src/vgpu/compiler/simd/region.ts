@@ -9,6 +9,7 @@ import { TYPE_BYTES } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { regionSuccessors } from '../cfg.ts';
 import { definitions, uses } from '../operands.ts';
+import { emitLeftovers } from '../scalar/async-copy.ts';
 import { reinterpret, ScalarContext } from '../scalar/context.ts';
 import { emitInstruction } from '../scalar/instruction.ts';
 import { emitUniform, exitOf, isUniformInstruction, regionShape } from '../scalar/region.ts';
@@ -200,7 +201,10 @@ export function emitSimdRegion(
         else if (terminator.kind === 'trap') {
           code.i32(unit.site(flow.kernel.instructions[terminator.instruction]!)).get(thread).call(unit.trap);
           stop(0);
-        } else if (terminator.kind === 'exit') stop(0);
+        } else if (terminator.kind === 'exit') {
+          emitLeftovers(unit, code, thread, lanes, flow.kernel.instructions[block.end]);
+          stop(0);
+        }
       },
       selector(node) {
         const block = flow.blocks[node]!;
