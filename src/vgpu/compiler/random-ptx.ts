@@ -6,6 +6,7 @@
  * irreducible), loop with bounded trip counts, meet at barriers, exchange values in warps, and use global, shared and
  * local memory without races. A NaN's bits are not defined, so floats never become integers by their bits.
  */
+import { asyncCopies, matrixOperation } from './random-matrix.ts';
 import { CHAINS, OPERATIONS } from './random-operations.ts';
 
 /** Words of input that a program may read (any index masked by INPUT_WORDS - 1). */
@@ -151,7 +152,10 @@ class Generator {
     const index = (): void => {
       this.emit(`and.b32 %t0, ${this.register('r')}, ${INPUT_WORDS - 1};`);
     };
-    switch (this.choose(9)) {
+    switch (this.choose(10)) {
+      case 9:
+        for (const line of asyncCopies((n) => this.choose(n), `${INPUT_WORDS}`)) this.emit(line);
+        return;
       case 0: {
         index();
         this.emit('mul.wide.u32 %a0, %t0, 4;');
@@ -256,7 +260,7 @@ class Generator {
   /** What all threads of the block do together. */
   private together(): void {
     const n = this.threads;
-    switch (this.choose(n % 32 === 0 ? 8 : 3)) {
+    switch (this.choose(n % 32 === 0 ? 9 : 3)) {
       case 0: {
         // Everyone writes a word of its own, then reads another's.
         this.emit(`st.shared.u32 [%slot], ${this.register('r')};`);
@@ -299,6 +303,9 @@ class Generator {
         this.emit(`redux.sync.${form} ${this.register('r')}, ${this.register('r')}, -1;`);
         return;
       }
+      case 8:
+        for (const line of matrixOperation((count) => this.choose(count))) this.emit(line);
+        return;
       default: {
         // A float through a shuffle, by its bits; the integer register is used for nothing else.
         this.emit(`mov.b32 %t0, ${this.register('f')};`);
@@ -426,12 +433,13 @@ class Generator {
       '.visible .entry kernel(.param .u64 input, .param .u64 output, .param .u64 counters, .param .u32 seed)',
       '{',
       `\t.reg .pred %p<${COUNTS.p}>, %q, %q<${this.loopRegisters + 2}>;`,
-      `\t.reg .b32 %r<${COUNTS.r}>, %t<4>, %n<${this.loopRegisters + 1}>, %linear, %slot, %global;`,
+      `\t.reg .b32 %r<${COUNTS.r}>, %t<4>, %m<12>, %copy, %n<${this.loopRegisters + 1}>, %linear, %slot, %global;`,
       `\t.reg .b64 %l<${COUNTS.l}>, %a<4>, %input, %own, %counters;`,
       `\t.reg .b16 %h<${COUNTS.h}>, %k<${COUNTS.k}>;`,
-      `\t.reg .f32 %f<${COUNTS.f}>;`,
+      `\t.reg .f32 %f<${COUNTS.f}>, %w<8>;`,
       `\t.reg .f64 %d<${COUNTS.d}>;`,
-      `\t.shared .align 4 .b8 words[${4 * this.threads}];`,
+      `\t.shared .align 16 .b8 words[${4 * this.threads}];`,
+      `\t.shared .align 16 .b8 copies[${16 * this.threads}];`,
       '\t.local .align 16 .b8 depot[16];',
     ];
     this.emit('ld.param.u64 %input, [input];');
@@ -452,6 +460,8 @@ class Generator {
     this.emit('mov.u32 %t0, words;');
     this.emit('shl.b32 %t1, %linear, 2;');
     this.emit('add.s32 %slot, %t0, %t1;');
+    this.emit('mov.u32 %t0, copies;');
+    this.emit('mad.lo.u32 %copy, %linear, 16, %t0;');
     // Local memory and one's own output start initialised.
     this.emit('mov.u32 %t0, 7;');
     this.emit('st.local.v4.u32 [depot], {%t0, %linear, %t0, %global};');

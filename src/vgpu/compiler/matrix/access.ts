@@ -14,6 +14,7 @@ import { type OperandSource, operandSource } from '../syncpoints.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import type { MemoryOp } from '../wasm/opcodes.ts';
+import { recordWrite } from '../written.ts';
 import { lineBytes, lineElements } from './convert.ts';
 import { loadLane } from './lanes.ts';
 import { type FragmentPlan, fragmentResults, fragmentSources, planFragment } from './plan.ts';
@@ -181,15 +182,9 @@ function findMatrix(unit: Unit, space: Space, store: boolean): FunctionRef {
   const { checked, sharedBytes } = unit.options;
   return unit.helper(`matrix.find.${space}.${store}`, ['i64', 'i32', 'i32', 'i32'], ['i32'], (code) => {
     const [address, stride, lines, bytes] = [0, 1, 2, 3];
-    const [tag, base, limit, expected, line, at, end] = [0, 0, 0, 0, 0, 0, 0].map(() => code.local('i32')) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const [tag, base, limit, expected, line, at, end, place] = [0, 0, 0, 0, 0, 0, 0, 0].map(() =>
+      code.local('i32'),
+    ) as [number, number, number, number, number, number, number, number];
     const inShared = (): void => {
       code.globalGet(unit.arena).memory('i32.load', ARENA.shared).set(base);
       code.i32(sharedBytes - 16).set(limit);
@@ -263,6 +258,9 @@ function findMatrix(unit: Unit, space: Space, store: boolean): FunctionRef {
           shadow();
           shadow();
           code.memory('i32.load', 0, 2).i32(0x0f0f0f0f).op('i32.or').memory('i32.store', 0, 2);
+          code.get(at).get(base).op('i32.add').set(place);
+          // Shared memory is outside the map.
+          recordWrite(unit, code, place, 16);
         });
     }
     code.get(address).op('i32.wrap_i64').get(base).op('i32.add');
