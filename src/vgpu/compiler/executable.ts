@@ -59,7 +59,11 @@ class CompiledExecutable implements Executable {
     // (Looking for races, the first finding ends compiled code anyway.)
     if (this.executor === 'simd' && !context.stopAtFault && !context.races)
       throw new CannotCompile('going on after faults', kernel.ptxLine);
-    if (!context.stopAtFault && !context.races && this.analysis.flow.kernel.instructions.some(({ kind }) => kind === 'matrix'))
+    if (
+      !context.stopAtFault &&
+      !context.races &&
+      this.analysis.flow.kernel.instructions.some(({ kind }) => kind === 'matrix')
+    )
       throw new CannotCompile('going on after faults of matrix instructions', kernel.ptxLine);
     const layout = context.module.sharedLayout(kernel);
     const dynamic = context.dynamicSharedBytes;

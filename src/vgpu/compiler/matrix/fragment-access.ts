@@ -7,6 +7,7 @@ import { TYPE_BYTES } from '../../ptx/ir.ts';
 import { WARP } from '../arena.ts';
 import { Frames } from '../collectives.ts';
 import type { FaultReporter } from '../faults.ts';
+import { plainAccess } from '../plain-access.ts';
 import type { OperandSource } from '../syncpoints.ts';
 import type { FragmentAccess } from './access.ts';
 
@@ -22,22 +23,8 @@ export function accessElements(
   const { arena } = reporter.areas;
   const frames = new Frames(memory.i32, arena);
   const bytes = TYPE_BYTES[plan.type];
-  const site: MemoryAccess = {
-    kind: 'memory',
-    op: store ? 'st' : 'ld',
-    space: instruction.space,
-    semantics: 'weak',
-    scope: undefined,
-    nonCoherent: false,
-    vector: 1,
-    type: plan.type,
-    guard: undefined,
-    dst: [],
-    src: [],
-    text: instruction.text,
-    line: instruction.line,
-    source: instruction.source,
-  };
+  const { type } = plan;
+  const site = plainAccess(instruction, { op: store ? 'st' : 'ld', space: instruction.space, type, vector: 1 });
   const { u8 } = memory;
   const tight = byRow ? plan.layout.columns : plan.layout.rows;
   const bases = Array.from({ length: WARP }, (_, lane) => wide(frames, access.base, first + lane) + BigInt(offset));

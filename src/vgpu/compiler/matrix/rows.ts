@@ -2,9 +2,10 @@
  * ldmatrix and stmatrix of a whole warp: each lane's address names a row of 16 bytes, which is four lanes of a register;
  * transposed, the rows of a matrix are its columns.
  */
-import type { Matrix, MemoryAccess } from '../../ptx/ir.ts';
+import type { Matrix } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { CannotCompile } from '../cannot-compile.ts';
+import { plainAccess } from '../plain-access.ts';
 import { ScalarContext } from '../scalar/context.ts';
 import { addressOperand, pushPlace } from '../scalar/memory.ts';
 import type { Unit } from '../unit.ts';
@@ -12,26 +13,6 @@ import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import { loadLane } from './lanes.ts';
 import { fragmentResults, fragmentSources } from './plan.ts';
 import { WorkArea } from './work-area.ts';
-
-/** Loads or stores of one row, as the memory access that it is: for the checks and their findings. */
-function rowAccess(instruction: Matrix): MemoryAccess {
-  return {
-    kind: 'memory',
-    op: instruction.op === 'stmatrix' ? 'st' : 'ld',
-    space: 'shared',
-    semantics: 'weak',
-    scope: undefined,
-    nonCoherent: false,
-    vector: 4,
-    type: 'b32',
-    guard: undefined,
-    dst: [],
-    src: instruction.src.slice(0, 1),
-    text: instruction.text,
-    line: instruction.line,
-    source: instruction.source,
-  };
-}
 
 export function emitRows(unit: Unit, number: number, instruction: Matrix): FunctionBuilder {
   const store = instruction.op === 'stmatrix';
@@ -41,7 +22,11 @@ export function emitRows(unit: Unit, number: number, instruction: Matrix): Funct
   const [lane, arena, shared, thread] = [0, 0, 0, 0].map(() => code.local('i32')) as [number, number, number, number];
   const work = new WorkArea(unit, code, 0, 4 * 32);
   const context = new ScalarContext(unit, code, thread, arena, shared);
-  const access = rowAccess(instruction);
+  const access = plainAccess(
+    instruction,
+    { op: store ? 'st' : 'ld', space: 'shared', type: 'b32', vector: 4 },
+    instruction.src[0],
+  );
   code.globalGet(unit.arena).tee(arena).memory('i32.load', ARENA.shared).set(shared);
   // Where each row is, before any register changes: one of them may hold the addresses.
   const loop = code.loop();

@@ -2,10 +2,11 @@
  * cp.async and its groups: a copy is put in its thread's queue (copy-queue.ts) and lands when its group is waited for. Until
  * then its target counts as uninitialised, so that a read too early is found.
  */
-import type { AsyncCopy, Instruction, MemoryAccess, Operand } from '../../ptx/ir.ts';
+import type { AsyncCopy, Instruction, MemoryAccess } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { CannotCompile } from '../cannot-compile.ts';
 import { ENTRIES_PER_THREAD, ENTRY, poolOffset, QUEUE, THREAD } from '../copy-queue.ts';
+import { plainAccess } from '../plain-access.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import type { ScalarContext } from './context.ts';
@@ -31,26 +32,6 @@ export function emitAsyncCopy(context: ScalarContext, instruction: AsyncCopy): v
   }
 }
 
-/** One end of a copy, as the memory access that it is: for the checks and their findings. */
-function end(instruction: AsyncCopy, op: 'ld' | 'st', bytes: number, address: Operand): MemoryAccess {
-  return {
-    kind: 'memory',
-    op,
-    space: op === 'ld' ? 'global' : 'shared',
-    semantics: 'weak',
-    scope: undefined,
-    nonCoherent: false,
-    vector: bytes === 16 ? 4 : bytes === 8 ? 2 : 1,
-    type: 'b32',
-    guard: undefined,
-    dst: [],
-    src: [address],
-    text: instruction.text,
-    line: instruction.line,
-    source: instruction.source,
-  };
-}
-
 const ends = new WeakMap<AsyncCopy, { readonly target: MemoryAccess; readonly source: MemoryAccess; bytes: number }>();
 
 function endsOf(instruction: AsyncCopy): {
@@ -64,7 +45,12 @@ function endsOf(instruction: AsyncCopy): {
     const bytes = size?.kind === 'immediate' ? Number(size.bits) : 0;
     const legal = bytes === 16 || (instruction.cache !== 'cg' && (bytes === 4 || bytes === 8));
     if (!legal || !target || !source) throw new CannotCompile(`'${instruction.text}'`, instruction.line);
-    known = { target: end(instruction, 'st', bytes, target), source: end(instruction, 'ld', bytes, source), bytes };
+    const vector = bytes === 16 ? 4 : bytes === 8 ? 2 : 1;
+    known = {
+      target: plainAccess(instruction, { op: 'st', space: 'shared', type: 'b32', vector }, target),
+      source: plainAccess(instruction, { op: 'ld', space: 'global', type: 'b32', vector }, source),
+      bytes,
+    };
     ends.set(instruction, known);
   }
   return known;
