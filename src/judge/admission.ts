@@ -12,6 +12,7 @@ import {
   type HostTensor,
   type Mutant,
   type MutantKind,
+  type Omission,
   sentenceOf,
   type Task,
 } from '../task/index.ts';
@@ -57,6 +58,8 @@ export interface Admission {
   /** Variants that compute another function than the task, as far as is known. */
   mutants: readonly MutantResult[];
   equivalent: readonly EquivalentMutant[];
+  /** What algebra leaves out of the task's own graph. */
+  omitted: readonly Omission[];
   /** Share of mutants that fail on some family, 0 to 1; 1 when there are none. */
   score: number;
   /** Share that fail on the task's own inputs. */
@@ -113,7 +116,17 @@ export function admitOn(task: Task, oracle: Oracle, draws: readonly Draw[], sign
     tried.delete(mutant);
     equivalent.push({ ...named(mutant), by: 'evidence', reason });
   }
+  const blind = equivalent.some(({ id }) => id === 'kept');
   for (const [mutant, list] of tried) {
+    if (mutant.arithmetic !== undefined && blind && list.every(({ excess }) => excess <= 1)) {
+      tried.delete(mutant);
+      equivalent.push({
+        ...named(mutant),
+        by: 'evidence',
+        reason: 'nothing that is computed from the inputs reaches the answer',
+      });
+      continue;
+    }
     // Bit by bit the answer in every arithmetic: nothing in it is computed.
     if (mutant.arithmetic === undefined || list.length < draws.length || list.some(({ excess }) => excess !== 0))
       continue;
@@ -200,6 +213,7 @@ function summary(
   return {
     mutants,
     equivalent,
+    omitted: algebra.omitted,
     score: share(mutants.length - survivors.length),
     ownScore: share(mutants.filter((result) => result.killedByOwnInputs).length),
     dead,

@@ -3,7 +3,7 @@
  * against the flat check that benchmarks use (flat-check.ts), and what follows: sound, sound only on our inputs, degenerate, or not
  * to be judged at all; each flaw with its reason and what would make the task sound.
  */
-import { type HostTensor, mutants, type Task, unusedArguments } from '../task/index.ts';
+import { type HostTensor, mutants, sentenceOf, type Task, unusedArguments } from '../task/index.ts';
 import { type Admission, admitOn, type MutantResult } from './admission.ts';
 import { type FlatReport, type FlatResult, flatReport } from './flat-check.ts';
 import type { Oracle } from './oracle.ts';
@@ -143,7 +143,7 @@ function undefinedFlaws({ notFinite, elements }: FlatReport): Flaw[] {
 }
 
 /** Operators, or the answer, that algebra or float64 shows to be without effect. */
-function deadFlaws({ dead, equivalent, mutants: all }: Admission): Flaw[] {
+function deadFlaws({ omitted, equivalent }: Admission): Flaw[] {
   const constant = equivalent.find(({ id }) => id === 'zeros' || id === 'mean');
   const flaws: Flaw[] = [];
   if (constant !== undefined)
@@ -153,17 +153,25 @@ function deadFlaws({ dead, equivalent, mutants: all }: Admission): Flaw[] {
       reason: `The answer is ${constant.id === 'zeros' ? 'zero' : 'one number'} whatever the inputs are: ${constant.reason}.`,
       remedy: 'Take out what makes it constant, or return what comes before.',
     });
-  const survivors = all.filter(({ killedBy }) => killedBy === undefined).map(({ description }) => description);
-  for (const { operator, reason } of dead) {
-    if (survivors.some((description) => reason.includes(description))) continue;
-    if (constant !== undefined && reason.startsWith(constant.description)) continue;
+  for (const omission of omitted) {
     flaws.push({
       fitness: 'degenerate',
-      what: `\`${operator}\``,
-      reason: reason[0]!.toUpperCase() + reason.slice(1),
-      remedy: `Take \`${operator}\` out, or give it values on which it has an effect.`,
+      what: `\`${omission.op}\``,
+      reason: `${sentenceOf(omission)}.`,
+      remedy: `Take \`${omission.op}\` out, or give it values on which it has an effect.`,
     });
   }
+  // What algebra says of an operator is said; what else float64 found is said once, all of it together.
+  const found = equivalent.filter(
+    ({ by, kind, id }) => by === 'evidence' && kind !== 'mistaken' && kind !== 'precision' && id !== constant?.id,
+  );
+  if (found.length > 0)
+    flaws.push({
+      fitness: 'degenerate',
+      what: [...new Set(found.map(({ operator }) => `\`${operator}\``))].join(', '),
+      reason: `The answer stays the same with ${found.map(({ description }) => description).join('; ')}: ${found[0]!.reason}.`,
+      remedy: 'Take out what has no effect, or what takes its effect away after it.',
+    });
   return flaws;
 }
 
@@ -182,43 +190,57 @@ function unseenFlaws(task: Task, { mutants: all }: Admission): Flaw[] {
     });
 }
 
-/** What the file's own inputs and parameters hide from the flat check, and what shows it. */
+/** What the file's own inputs and parameters hide from the flat check, and what shows it: one flaw for all that has the same cause. */
 function hiddenFlaws(oracle: Oracle, admission: Admission, { passing, largest }: FlatReport): Flaw[] {
   const equal = new Set(admission.equivalent.map(({ id }) => id));
-  return passing
-    .filter(({ mutant }) => !equal.has(mutant.id) && isTelling(mutant.kind))
-    .map(({ mutant, passes, worst }: FlatResult): Flaw => {
-      const result = admission.mutants.find(({ id }) => id === mutant.id);
-      const strictest = Math.min(...passes);
-      const how =
-        worst === 0
-          ? 'passes exactly'
-          : `passes \`allclose\` at ${strictest} with an error of ${num(worst)} (the answer is at most ${num(largest)})`;
-      const family = result?.killedBy;
-      const by =
-        family === undefined
-          ? ''
-          : family === oracle.families[0]
-            ? 'a derived tolerance and parameters that are not neutral show'
-            : `inputs drawn as \`${family}\` show`;
-      return {
-        fitness: 'hidden',
-        what: mutant.kind === 'answer' ? 'the answer' : `\`${mutant.operator}\``,
-        reason: `On the file's own inputs, ${mutant.description}: ${how}.${by === '' ? '' : ` Here ${by} it.`}`,
-        remedy: remedyFor(worst, family, oracle.families[0]!),
-      };
-    });
+  const groups = new Map<string, { results: FlatResult[]; shows: string; remedy: string }>();
+  for (const result of passing) {
+    const { mutant, worst } = result;
+    if (equal.has(mutant.id) || !isTelling(mutant.kind)) continue;
+    const family = admission.mutants.find(({ id }) => id === mutant.id)?.killedBy;
+    const exact = worst <= 1e-6 * largest || largest < 1e-9;
+    const { shows, remedy } = causeOf(exact, family, oracle.families[0]!);
+    const group = groups.get(`${exact} ${shows}`) ?? { results: [], shows, remedy };
+    group.results.push(result);
+    groups.set(`${exact} ${shows}`, group);
+  }
+  return [...groups.values()].map(({ results, shows, remedy }): Flaw => {
+    const strictest = Math.max(...results.map(({ passes }) => Math.min(...passes)));
+    const whole = results.some(({ mutant }) => mutant.kind === 'answer');
+    return {
+      fitness: 'hidden',
+      what: whole ? 'the answer' : [...new Set(results.map(({ mutant }) => `\`${mutant.operator}\``))].join(', '),
+      reason:
+        `On the file's own inputs and parameters \`allclose\` at ${strictest} lets pass: ${results.map(({ mutant }) => mutant.description).join('; ')}.` +
+        ` Their largest error is ${num(Math.max(...results.map(({ worst }) => worst)))}, the answer at most ${num(largest)}.${shows}`,
+      remedy,
+    };
+  });
 }
 
+/** Kinds that people have passed off as answers; the others are slips. */
 const isTelling = (kind: MutantResult['kind']) =>
   kind === 'answer' || kind === 'dropped' || kind === 'ignored' || kind === 'subsampled';
 
-function remedyFor(worst: number, family: string | undefined, own: string): string {
-  const advice = family === undefined || family === own ? undefined : drawnAs[family.replace(/\+$|\[0,1\]$/, '')];
-  if (advice !== undefined) return `In \`get_inputs\`, ${advice}.`;
-  return worst === 0
-    ? 'Initialise the parameters at random, not with ones and zeros.'
-    : 'Compare by a tolerance in proportion to the answer, not a flat one, or scale the inputs so that the answer is of order one.';
+/** What shows a mutant here, and what would show it there. */
+function causeOf(exact: boolean, family: string | undefined, own: string): { shows: string; remedy: string } {
+  if (family !== undefined && family !== own) {
+    const advice = drawnAs[family.replace(/\+$|\[0,1\]$/, '')];
+    return {
+      shows: ` Here inputs drawn as \`${family}\` show it.`,
+      remedy: `In \`get_inputs\`, ${advice ?? 'draw other values'}.`,
+    };
+  }
+  if (exact)
+    return {
+      shows: family === undefined ? '' : ' Here parameters that are not neutral show it.',
+      remedy: 'Initialise the parameters at random, not with ones and zeros.',
+    };
+  return {
+    shows: family === undefined ? '' : ' Here a tolerance derived from the answer shows it.',
+    remedy:
+      'Compare by a tolerance in proportion to the answer, or scale the inputs so that the answer varies by more.',
+  };
 }
 
 function unusedFlaws(task: Task, { idle = [] }: DiscriminationOptions): Flaw[] {

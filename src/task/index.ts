@@ -8,6 +8,7 @@ export {
   floor,
   graphOperations,
 } from './floor/floor.ts';
+export type { Omission } from './floor/simplify.ts';
 export { AS_WRITTEN, drawArguments, drawAsFiled, type InputFamily, inputFamilies } from './inputs/draw.ts';
 export { domainOf, Equivalence, sentenceOf, unusedArguments } from './mutants/equivalent.ts';
 export { type Mutant, type MutantKind, mutants } from './mutants/mutants.ts';

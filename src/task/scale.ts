@@ -53,6 +53,39 @@ function candidates(target: number, from: number, taken: ReadonlySet<number>): n
   );
 }
 
+/** Values that an operator takes together, or one by one: channels of a group. */
+function groupSizes(graph: Graph): number[] {
+  const specs = new Map([...graph.inputs, ...graph.parameters, ...graph.constants].map(({ id, spec }) => [id, spec]));
+  const sizes: number[] = [];
+  for (const { op, inputs, attributes, outputs } of graph.nodes) {
+    const groups = attributes.num_groups ?? attributes.groups;
+    if (typeof groups === 'number') {
+      sizes.push(specs.get(inputs[0]!)!.shape[1]! / groups);
+      if (op !== 'group_norm') sizes.push(outputs[0]!.spec.shape[1]! / groups);
+    }
+    for (const { id, spec } of outputs) specs.set(id, spec);
+  }
+  return sizes;
+}
+
+/**
+ * Whether a smaller graph is the same program: the same operators on tensors of the same ranks, and nothing that was many has become one (a group
+ * of one channel, a mean over one element, a row of one column), except the batch.
+ */
+function keepsStructure(whole: Graph, small: Graph): boolean {
+  if (small.nodes.length !== whole.nodes.length) return false;
+  const many = (before: number, now: number) => now > 1 || before <= 1;
+  const [groupsBefore, groupsNow] = [groupSizes(whole), groupSizes(small)];
+  if (!groupsBefore.every((size, i) => many(size, groupsNow[i]!))) return false;
+  const keeps = (before: TensorSpec, now: TensorSpec) =>
+    before.shape.length === now.shape.length && before.shape.every((size, d) => d === 0 || many(size, now.shape[d]!));
+  return whole.nodes.every(
+    (node, i) =>
+      node.op === small.nodes[i]!.op &&
+      node.outputs.every(({ spec }, o) => keeps(spec, small.nodes[i]!.outputs[o]!.spec)),
+  );
+}
+
 const alike = (names: readonly string[], value: number) => Object.fromEntries(names.map((n) => [n, value]));
 
 /** One search for smaller constants. */
@@ -63,6 +96,7 @@ class Search {
   readonly #now = new Map<string, number>();
   readonly #fixed = new Set<string>();
   readonly #dimensions: ReadonlySet<number>;
+  readonly #whole: Graph;
   /** Constants that were changed together, because the file takes them only together. */
   readonly #together = new Map<string, readonly string[]>();
   #traces = 0;
@@ -74,6 +108,7 @@ class Search {
     this.#budget = budget;
     this.#original = new Map(whole.constants.map((c) => [c.name, c]));
     this.#dimensions = new Set(whole.graph.inputs.flatMap(({ spec }) => spec.shape));
+    this.#whole = whole.graph;
     this.traced = whole;
     this.work = workOf(whole.graph);
   }
@@ -111,8 +146,7 @@ class Search {
       throw error;
     }
     const work = workOf(traced.graph);
-    const sameProgram = traced.graph.nodes.length === this.traced.graph.nodes.length;
-    if (!sameProgram || work === 0 || !wanted(work)) return false;
+    if (work === 0 || !wanted(work) || !keepsStructure(this.#whole, traced.graph)) return false;
     for (const [name, value] of Object.entries(values)) {
       this.#now.set(name, value);
       this.#together.set(name, names);
@@ -153,7 +187,8 @@ class Search {
     return false;
   }
 
-  async run(): Promise<void> {
+  /** `least`: the fewest samples of a batch, when nothing else will do. */
+  async run(least: number): Promise<void> {
     // The batch: work is proportional to it, so one step goes far; three samples are kept where there were that many.
     const batch = [...this.#original.values()].find((c) => BATCH.test(c.name) && c.value > 1);
     if (batch && !this.done) {
@@ -168,7 +203,7 @@ class Search {
       const step = Math.min(8, Math.max(2, Math.floor(Math.cbrt(this.work / this.#budget))));
       await this.#shrink(largest, Math.max(LEAST_SIZE, Math.floor(this.#value(largest) / step)));
     }
-    if (batch && !this.done && this.#value(batch.name) > 1) await this.#shrink(batch.name, 1);
+    if (batch && !this.done && this.#value(batch.name) > least) await this.#shrink(batch.name, least);
     if (this.done) await this.#grow();
   }
 
@@ -204,7 +239,7 @@ export async function findScale(
 ): Promise<{ traced: Traced; scaled: { name: string; from: number; to: number }[] }> {
   if (!(budget > 0)) throw new TaskError('invalid', `A scale is a positive number of operations, not ${budget}.`);
   const search = new Search(tracer, whole, budget);
-  await search.run();
+  await search.run(nearest ? 2 : 1);
   if (!search.done && !nearest)
     throw new TaskError(
       'invalid',
