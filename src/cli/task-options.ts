@@ -32,7 +32,12 @@ export function taking(command: Command): Command {
       ).argParser(whole(1)),
     )
     .addOption(
-      new Option('--precision <policy>', 'arithmetic that a kernel may use inside').choices(precisions).default('fp32'),
+      new Option(
+        '--precision <policy>',
+        'arithmetic that a kernel may use; with fp16 and bf16 its tensors have that type',
+      )
+        .choices(precisions)
+        .default('fp32'),
     )
     .addOption(
       new Option('--configuration <number>', 'which configuration of a task that lists several, from 0').argParser(

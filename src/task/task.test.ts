@@ -42,6 +42,42 @@ describe('loading a task', () => {
   });
   after(() => rmSync(cacheDir, { recursive: true, force: true }));
 
+  test('half precision: inputs, parameters and results, as half() does', async () => {
+    const tied = `import torch
+import torch.nn as nn
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(8, 8, bias=False)
+        self.second = nn.Linear(8, 8)
+        self.second.weight = self.first.weight
+
+    def forward(self, x, index):
+        return self.second(torch.relu(self.first(x)))[index] * 2.0, x.float().sum(dim=-1)
+
+def get_inputs():
+    return [torch.rand(4, 8), torch.randint(0, 4, (3,))]
+`;
+    const task = await loadTask({ name: 'tied', source: tied }, { cacheDir, precision: 'bf16' });
+    assert.deepEqual(
+      task.signature.tensors.map((t) => [t.name, t.spec.dtype]),
+      [
+        ['x', 'bfloat16'],
+        ['index', 'int64'],
+        ['first.weight', 'bfloat16'],
+        ['second.bias', 'bfloat16'],
+      ],
+    );
+    assert.deepEqual(
+      task.signature.outputs.map((o) => o.dtype),
+      ['bfloat16', 'float32'],
+    );
+    const single = await loadTask({ name: 'tied', source: tied }, { cacheDir, precision: 'tf32' });
+    assert.equal(single.signature.tensors[0]!.spec.dtype, 'float32');
+    assert.notEqual(task.hash, single.hash);
+  });
+
   test('signature, scalars and outputs', async () => {
     const task = await loadTask({ name: 'mlp', source: MLP }, { cacheDir });
     assert.deepEqual(

@@ -10,7 +10,7 @@ import { agreeWithTorch } from './trace/agree-with-torch.ts';
 import type { SandboxLimits } from './trace/sandbox.ts';
 import { TaskError } from './trace/task-error.ts';
 import { FileTracer, type SizeConstant, type Traced } from './trace/trace.ts';
-import type { Graph, InitScalar, PrecisionPolicy, Signature, Task } from './types.ts';
+import type { DType, Graph, InitScalar, PrecisionPolicy, Signature, Task } from './types.ts';
 import { LARGER_SCALE, VERIFIED_SCALE } from './verified-scale.ts';
 
 export interface LoadOptions {
@@ -18,7 +18,7 @@ export interface LoadOptions {
   cacheDir: string;
   /** Shrink the file's sizes until the task's elements and multiply-adds together are at most this. Absent: the file's own sizes. */
   scale?: number;
-  /** Arithmetic a candidate may use inside; fp32 when absent. */
+  /** Arithmetic a candidate may use; fp32 when absent. With fp16 and bf16 inputs, parameters and results have that type too. */
   precision?: PrecisionPolicy;
   /** Also run the task in real PyTorch, behind a wall; a disagreement is an error. */
   reference?: 'own' | 'torch';
@@ -28,6 +28,13 @@ export interface LoadOptions {
 }
 
 const MAX_SOURCE_BYTES = 1 << 20;
+
+/** What a policy makes of the task's floating tensors, as PyTorch's `half()` does; the others leave them as they are. */
+const LOWERED: Partial<Record<PrecisionPolicy, DType>> = { fp16: 'float16', bf16: 'bfloat16' };
+
+function loweredBy({ precision = 'fp32' }: LoadOptions): DType | undefined {
+  return LOWERED[precision];
+}
 
 function readSource(path: string): string {
   let bytes: Buffer;
@@ -133,7 +140,8 @@ async function withTracer<T>(
 ): Promise<T> {
   const text = typeof from === 'string' ? readTask(from, options.configuration) : from;
   const { limits, cacheDir } = options;
-  const tracer = new FileTracer(`${text.name}.py`, text.source, cacheDir, { limits, settings: text.settings });
+  const surroundings = { limits, settings: text.settings, dtype: loweredBy(options) };
+  const tracer = new FileTracer(`${text.name}.py`, text.source, cacheDir, surroundings);
   try {
     return await work(tracer, text);
   } finally {
@@ -149,10 +157,10 @@ async function shapesAt(tracer: FileTracer, scale: number | undefined): Promise<
 }
 
 /** Where real PyTorch was asked for: throws unless it computes the same at these shapes. */
-async function agreed({ name, source, settings }: TaskText, { reference }: LoadOptions, shapes: Shapes): Promise<void> {
-  if (reference !== 'torch') return;
+async function agreed({ name, source, settings }: TaskText, options: LoadOptions, shapes: Shapes): Promise<void> {
+  if (options.reference !== 'torch') return;
   const overrides = Object.fromEntries(shapes.scaled.map((change) => [change.name, change.to]));
-  await agreeWithTorch(name, { ...shapes.traced, source, overrides, settings });
+  await agreeWithTorch(name, { ...shapes.traced, source, overrides, settings, dtype: loweredBy(options) });
 }
 
 function taskAt({ name, source, settings }: TaskText, options: LoadOptions, { traced, scaled }: Shapes): Task {

@@ -124,7 +124,10 @@ export interface Signature {
   outputs: readonly TensorSpec[];
 }
 
-/** What arithmetic a candidate may use inside; inputs and outputs keep the task's dtypes. */
+/**
+ * What arithmetic a candidate may use: IEEE float32; tensor cores that read operands as tf32; inputs, parameters and results in half
+ * precision with sums in float32.
+ */
 export type PrecisionPolicy = 'fp32' | 'tf32' | 'fp16' | 'bf16';
 
 /** A traced task. */

@@ -5,7 +5,7 @@ import { TaskError } from './task-error.ts';
 import { type Case, disagreements, pythonWithTorch } from './torch-oracle.ts';
 
 /** PyTorch computes in the task's dtypes, we in float64: the difference is PyTorch's rounding, relative to the largest value. */
-const TOLERANCE = 1e-4;
+const TOLERANCE = { float32: 1e-4, float16: 1e-2, bfloat16: 5e-2 } as const;
 /** Values travel as text; what needs more is compared at smaller shapes. */
 const MOST_BYTES = 64 << 20;
 
@@ -31,7 +31,7 @@ export async function agreeWithTorch(name: string, task: Case): Promise<void> {
     );
   let why: string | undefined;
   try {
-    [why] = await disagreements(found, [task], TOLERANCE);
+    [why] = await disagreements(found, [task], TOLERANCE[(task.dtype ?? 'float32') as keyof typeof TOLERANCE]);
   } catch (error) {
     throw new TaskError('invalid', `${name}: ${(error as Error).message}`);
   }

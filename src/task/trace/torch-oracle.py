@@ -1,6 +1,6 @@
 """Real PyTorch on task texts: names, shapes and order of parameters, and outputs on given values.
 
-argv: a file with a JSON list of {source, overrides, settings, inputs, parameters}, and the file to write the answer to. Values are flat lists in
+argv: a file with a JSON list of {source, overrides, settings, dtype, inputs, parameters}, and the file to write the answer to. Values are flat lists in
 row-major order (inputs in order, parameters by name), or null to run without giving any; infinities and NaN are spelled.
 Answer: a JSON list of {parameters: [[name, shape, dtype]], outputs: [{shape, dtype, values}]} or {error}.
 """
@@ -55,6 +55,10 @@ def run(task, driver):
     init = space.get('get_init_inputs', list)()
     model = space['Model'](*init, **driver.taken(space['Model'].__init__, settings.get('init', {})))
     drawn = space['get_inputs'](**driver.taken(space['get_inputs'], settings.get('input', {})))
+    if task.get('dtype'):
+        dtype = getattr(torch, task['dtype'])
+        model.to(dtype)
+        drawn = [x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in drawn]
     given = [x.contiguous() if isinstance(x, torch.Tensor) else x for x in drawn]
     parameters = list(registered(model))
     if task.get('inputs') is not None:

@@ -12,7 +12,7 @@ import type { Settings } from '../configurations.ts';
 import { AS_WRITTEN, drawArguments } from '../inputs/draw.ts';
 import { evaluateGraph, isRandomDraw } from '../operators/evaluate.ts';
 import { outputSpecs } from '../output-specs.ts';
-import type { Graph, HostTensor, TensorSpec } from '../types.ts';
+import type { DType, Graph, HostTensor, TensorSpec } from '../types.ts';
 import type { Traced } from './trace.ts';
 
 /** PyTorch from this version on has all that the tests name. */
@@ -56,6 +56,8 @@ export interface Case {
   overrides?: Readonly<Record<string, number>>;
   settings?: Settings;
   functional?: Traced['functional'];
+  /** All floating tensors are cast to it first. */
+  dtype?: DType;
 }
 
 interface Answer {
@@ -120,8 +122,8 @@ export async function disagreements(
   tolerance: number,
 ): Promise<(string | undefined)[]> {
   const given = cases.map(({ graph }) => (evaluable(graph) ? drawArguments({ graph }, AS_WRITTEN, SEED) : null));
-  const request = cases.map(({ source, overrides, settings, graph }, i) => ({
-    ...{ source, overrides, settings },
+  const request = cases.map(({ source, overrides, settings, dtype, graph }, i) => ({
+    ...{ source, overrides, settings, dtype },
     inputs: given[i]?.slice(0, graph.inputs.length).map(spelled) ?? null,
     parameters: Object.fromEntries(
       given[i]?.slice(graph.inputs.length).map((tensor, p) => [graph.parameters[p]!.name, spelled(tensor)]) ?? [],

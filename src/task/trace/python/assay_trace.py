@@ -454,7 +454,13 @@ def _arguments(rec, torch, model, given):
     return call, inputs, scalars
 
 
-def _run(source, overrides, settings):
+def _lowered(model, given, dtype, torch):
+    """The model and its inputs as `model.half()` and `x.half()` leave them: every floating tensor in `dtype`."""
+    model.to(dtype)
+    return [x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in given]
+
+
+def _run(source, overrides, settings, dtype):
     record = sys.modules['torch._record']
     torch = sys.modules['torch']
     rec = record.reset()
@@ -487,6 +493,8 @@ def _run(source, overrides, settings):
     keywords = taken(module.Model.__init__, settings.get('init', {}))
     model = module.Model(*init, **keywords)
     given = _call(module, 'get_inputs', settings.get('input', {}))
+    if dtype:
+        given = _lowered(model, given, getattr(torch, dtype), torch)
     bound = inspect.signature(module.Model.__init__).bind(model, *init, **keywords)
     bound.apply_defaults()
     scalars = [
@@ -551,7 +559,7 @@ def _explain(error):
 
 
 def trace(request):
-    """JSON {source, overrides, settings} -> JSON {graph, scalars, constants, functional} or {error: {kind, message, line, column?, text?}}."""
+    """JSON {source, overrides, settings, dtype} -> JSON {graph, scalars, constants, functional} or {error: {kind, message, line, column?, text?}}."""
     request = json.loads(request)
     dumps = json.dumps
     try:
@@ -559,7 +567,8 @@ def trace(request):
         before = _snapshot()
         error = result = None
         try:
-            result = _run(request['source'], request.get('overrides', {}), request.get('settings', {}))
+            asked = (request.get(key, {}) for key in ('overrides', 'settings', 'dtype'))
+            result = _run(request['source'], *asked)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt too: the file may raise anything
             error = _explain(raised)
         changed = _tampered(before)

@@ -202,11 +202,15 @@ class Module:
         return self
 
     def _cast(self, d):
+        """As PyTorch does it: parameters in place, so that what else names them sees it; buffers anew."""
         for m in self.modules():
-            for table, make in ((m._parameters, lambda t: Parameter(t)), (m._buffers, lambda t: t)):
-                for name, t in list(table.items()):
-                    if t is not None and t.dtype.is_floating_point:
-                        table[name] = make(cast(t, d))
+            for t in m._parameters.values():
+                if t is not None and t.dtype.is_floating_point and t.dtype is not d:
+                    t._rebind(cast(t, d)._id())
+                    t.dtype = d
+            for name, t in list(m._buffers.items()):
+                if t is not None and t.dtype.is_floating_point:
+                    m._buffers[name] = cast(t, d)
         return self
 
     def to(self, *args, **kw):
