@@ -1,3 +1,5 @@
+export { fitConstants, type Prediction, predict, predictLeftOut, type Score, score } from './calibration.ts';
+export { BadMeasurements, MEASUREMENTS_SCHEMA, type MeasuredRun, parseMeasurements } from './measurements.ts';
 export { type BlockDemand, type Occupancy, occupancy } from './occupancy.ts';
 export { profileInWords } from './profile-words.ts';
 export {
