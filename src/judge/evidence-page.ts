@@ -185,8 +185,17 @@ function time(evidence: Evidence): string {
     'Time, modelled',
     `<p>From a performance model of ${e(target?.name ?? modelled.gpu)}, not from a clock. Limited by ${e(modelled.limitedBy)}; occupancy ${(100 * modelled.occupancy).toFixed(0)} %.</p>
 <figure>${timeBar(evidence)}</figure>${picture ? `<figure>${picture}</figure>` : ''}
-${table(['Launch', 'Grid', 'Block', 'Registers', 'Shared memory', 'Spills'], launches ?? [])}`,
+${table(['Launch', 'Grid', 'Block', 'Registers', 'Shared memory', 'Spills'], launches ?? [])}
+${resourcesTable(modelled.resources ?? [])}
+${(evidence.profile?.launches ?? []).map(({ kernel, words }) => `<p><code>${e(kernel)}</code>: ${e(words.join(' '))}</p>`).join('\n')}`,
   );
+}
+
+/** What would limit the longest launch next. */
+function resourcesTable(resources: readonly { name: string; microseconds: number }[]): string {
+  if (resources.length === 0) return '';
+  const rows = resources.slice(0, 5).map(({ name, microseconds }) => [e(name), `${rough(microseconds)} µs`]);
+  return table(['Each resource of the longest launch by itself', ''], rows);
 }
 
 function checksTable({ checks }: Evidence): string {

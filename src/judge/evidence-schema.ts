@@ -58,6 +58,8 @@ const modelled = z.object({
   low: z.number(),
   high: z.number(),
   limitedBy: z.string(),
+  /** What each resource of the longest launch would take by itself, longest first. */
+  resources: z.array(z.object({ name: z.string(), microseconds: z.number() })).optional(),
   occupancy: z.number(),
 });
 
@@ -192,8 +194,14 @@ export const evidenceSchema = z.object({
   modelled: modelled.optional(),
   measured: measured.optional(),
   floor: floor.optional(),
-  /** Bytes moved to and from global memory in one call, from the profile. */
-  profile: z.object({ globalBytes: z.number(), threadInstructions: z.number() }).optional(),
+  /** Bytes moved to and from global memory in one call, and what the profile of each launch says in words. */
+  profile: z
+    .object({
+      globalBytes: z.number(),
+      threadInstructions: z.number(),
+      launches: z.array(z.object({ kernel: z.string(), words: z.array(z.string()) })).optional(),
+    })
+    .optional(),
   admission: z
     .object({
       mutants: z.array(

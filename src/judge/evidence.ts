@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Device, RunLimits } from '../device/index.ts';
 import type { Task } from '../task/index.ts';
-import type { Finding } from '../vgpu/index.ts';
+import { type Finding, profileInWords } from '../vgpu/index.ts';
 import { checks } from './check.ts';
 import { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
 import { HISTOGRAM_EDGES } from './tolerance.ts';
@@ -147,7 +147,11 @@ function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
 function profileOf({ profile }: Verdict): Evidence['profile'] {
   if (profile.length === 0) return undefined;
   const sectors = profile.reduce((n, { global }) => n + global.loadSectors + global.storeSectors, 0);
-  return { globalBytes: sectors * 32, threadInstructions: profile.reduce((n, one) => n + one.threadInstructions, 0) };
+  return {
+    globalBytes: sectors * 32,
+    threadInstructions: profile.reduce((n, one) => n + one.threadInstructions, 0),
+    launches: profile.map((one) => ({ kernel: one.kernel, words: profileInWords(one) })),
+  };
 }
 
 /** A finding with the candidate's line, and without the path of the compiled file. */

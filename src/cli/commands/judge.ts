@@ -97,11 +97,15 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
     out(
       `modelled time  ${time(modelled.microseconds)} (${time(modelled.low)} to ${time(modelled.high)}), limited by ${modelled.limitedBy}`,
     );
+    const next = (modelled.resources ?? []).slice(1, 3).map((one) => `${one.name} (${time(one.microseconds)})`);
+    if (next.length > 0) out(wrap(`then by        ${next.join('; ')}`, 79, '                '));
     if (evidence.floor) {
       out(
         `floor          ${time(evidence.floor.microseconds)}: ${significant((100 * evidence.floor.microseconds) / modelled.microseconds)} % of the speed of light`,
       );
     }
+    for (const { kernel, words } of evidence.profile?.launches ?? [])
+      out(wrap(`${printable(kernel)}: ${printable(words.join(' '))}`, 79, '  '));
     out(
       wrap('Nothing was measured: the time is from a model of the named GPU. No speedup over PyTorch is claimed.', 79),
     );
