@@ -36,6 +36,8 @@ export interface LaunchContext {
   /** Tensor maps of the GPU, by the low word of their handles. */
   readonly tensorMaps: readonly BoundTensorMap[];
   readonly findings: FindingSink;
+  /** Of compiled code: ends the run for the interpreter to decide from the start. Absent: compiled code has the last word. */
+  doubt?(reason: string): never;
   /** Takes what the kernel's printf prints. */
   print(text: string): void;
 }

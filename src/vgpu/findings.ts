@@ -58,6 +58,11 @@ export class FindingSink {
     });
   }
 
+  /** Takes over what another collected for the same launch. */
+  take(other: FindingSink): void {
+    for (const [key, finding] of other.#found) this.#found.set(key, finding);
+  }
+
   list(): readonly Finding[] {
     return [...this.#found.values()];
   }

@@ -195,6 +195,7 @@ function shuffle(
     }
     if (!valid) from = lane;
     if (((mask >>> from) & 1) === 0) {
+      reporter.doubt(`${reporter.who(first + lane)} shuffles a value from lane ${from}, which is not there.`);
       const gone = ((present >>> from) & 1) === 0 ? 'does not exist in this warp' : 'has exited or is not in the mask';
       reporter.note(first + lane, {
         kind: 'absent-lane',

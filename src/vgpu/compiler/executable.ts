@@ -5,11 +5,12 @@ import type { Allocation } from '../memory.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
+import { isDoubtful } from './doubts.ts';
 import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import { type LaunchHost, launchHost } from './launch-host.ts';
 import { compileProgram, compileSimdProgram, type Program } from './program.ts';
-import { type GlobalStamps, RaceSuspected, runFiltered, suspect } from './races/filter.ts';
+import { type GlobalStamps, RaceSuspected, runDoubtful, runFiltered, suspect } from './races/filter.ts';
 import { RACE, sweepGlobal, sweepPhase } from './races/layout.ts';
 import { planRaces } from './races/plan.ts';
 import { BlockScheduler, type RaceClock, type Region, type Stop } from './scheduler.ts';
@@ -70,7 +71,12 @@ class CompiledExecutable implements Executable {
     const sharedBytes = Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0);
     const written = context.memory.written !== undefined;
     const options = { block: context.block, sharedBytes, checked: context.checked, written };
-    if (!context.races) return runProgram(this.program(options), context);
+    if (!context.races) {
+      const program = this.program(options);
+      const threads = context.block[0] * context.block[1] * context.block[2];
+      if (!context.checked || !isDoubtful(this.analysis.flow, threads)) return runProgram(program, context);
+      return runDoubtful(context, (inner) => runProgram(program, inner));
+    }
     const plan = planRaces(this.analysis.flow.kernel, context);
     const program = this.program({ ...options, races: plan.options }, plan.key);
     return runFiltered(plan, program.stamps?.globalScale ?? 0, context, (inner, stamps) =>

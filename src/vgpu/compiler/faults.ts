@@ -56,6 +56,11 @@ export class FaultReporter {
     return `thread (${this.threadPosition(thread).join(', ')}) of block (${this.blockPosition().join(', ')})`;
   }
 
+  /** Something that may be a fault: where the interpreter can be asked, compiled code ends here. */
+  doubt(reason: string): void {
+    this.context.doubt?.(reason);
+  }
+
   /** Reports a fault; ends the launch when it asks for that. */
   fault(thread: number, site: Omit<FaultSite, 'block' | 'thread'>): void {
     this.note(thread, site);

@@ -7,6 +7,7 @@ import type { Slot } from './arena.ts';
 import { MAX_POINTS, WARP } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { buildControlFlow } from './cfg.ts';
+import { mayBePassed } from './doubts.ts';
 import { ACTION, emitDriver } from './driver.ts';
 import { emitMatrix, type FragmentAccess } from './matrix/index.ts';
 import { emitCollective } from './scalar/collective.ts';
@@ -203,6 +204,7 @@ function barrierStop(unit: Unit, point: SyncPoint): BarrierStop | undefined {
     result: resultSlot(unit, instruction.dst[0]),
     plain:
       instruction.operation === 'sync' && !instruction.count && id?.kind === 'constant' ? Number(id.bits) : undefined,
+    mayBePassed: mayBePassed(unit.flow, instruction),
   };
 }
 

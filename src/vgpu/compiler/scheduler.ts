@@ -31,6 +31,8 @@ export interface BarrierStop {
   readonly result: Slot | undefined;
   /** bar.sync of a constant barrier by all threads: the common case. */
   readonly plain: number | undefined;
+  /** Threads may go past it and on (doubts.ts). */
+  readonly mayBePassed: boolean;
 }
 
 interface BarrierState {
@@ -211,6 +213,9 @@ export class BlockScheduler {
     for (const [id, barrier] of this.barriers) {
       if (barrier.arrived === 0 || barrier.arrived < (barrier.expected || live)) continue;
       this.barriers.delete(id);
+      if (live < threads && barrier.waiting.some((thread) => this.stops[state[thread]!]!.barrier!.mayBePassed)) {
+        this.reporter.doubt('Threads have ended while others wait at a barrier that they may have gone past.');
+      }
       this.divergence(barrier);
       if (barrier.waiting.length === live) this.races?.nextEpoch();
       for (const thread of barrier.waiting) {

@@ -4,9 +4,8 @@
  */
 import { isSigned, type PtxFunction, type Warp as WarpInstruction } from '../ptx/ir.ts';
 import { type Assembler, lanesWhere } from './assembler.ts';
-import type { Environment } from './environment.ts';
 import type { Step } from './lane-loops.ts';
-import { Poison, whyAbsent } from './poison.ts';
+import { Poison } from './poison.ts';
 import { LANES, type Ref } from './registers.ts';
 import { lowestLane, popcount, type Warp } from './warp.ts';
 
@@ -17,10 +16,10 @@ function at(ref: Ref, base: number): number {
 /** What a lane gets from one that is not there: undefined in CUDA, and unlikely to pass for a result. */
 const POISON = 0xfbfb_fbfb | 0;
 
-export function exchangeStep(asm: Assembler, env: Environment, fn: PtxFunction, i: WarpInstruction): Step {
+export function exchangeStep(asm: Assembler, fn: PtxFunction, i: WarpInstruction): Step {
   switch (i.op) {
     case 'shfl':
-      return shuffle(asm, env, fn, i);
+      return shuffle(asm, fn, i);
     case 'vote':
       return vote(asm, fn, i);
     case 'match':
@@ -50,7 +49,7 @@ function broadcast(asm: Assembler, dst: Ref, warp: Warp, mask: number, value: nu
   for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) asm.file.i32[d + l] = value;
 }
 
-function shuffle(asm: Assembler, env: Environment, fn: PtxFunction, i: WarpInstruction): Step {
+function shuffle(asm: Assembler, fn: PtxFunction, i: WarpInstruction): Step {
   const dst = asm.result(fn, i.dst[0], 'b32', i);
   const p = i.dst[1] === undefined ? undefined : asm.predicateResult(fn, i.dst[1], i);
   const a = asm.source(fn, i.src[0]!, 'b32', i);
@@ -98,17 +97,9 @@ function shuffle(asm: Assembler, env: Environment, fn: PtxFunction, i: WarpInstr
       if (!valid) from = l;
       else inRange |= 1 << l;
       if (((mask >>> from) & 1) === 0) {
-        if (env.races === undefined) {
-          env.note(warp, l, {
-            kind: 'absent-lane',
-            message: `${env.who(warp, l)} shuffles a value from lane ${from}, which ${whyAbsent(warp, from)}: the value is undefined.`,
-            instruction: i,
-          });
-        } else {
-          warp.poison ??= new Poison();
-          warp.poison.begin(l, i, from);
-          poisoned |= 1 << l;
-        }
+        warp.poison ??= new Poison();
+        warp.poison.begin(l, i, from);
+        poisoned |= 1 << l;
       } else if (((carried >>> from) & 1) === 1) {
         if (from !== l) warp.poison?.follow(l, from);
         poisoned |= 1 << l;

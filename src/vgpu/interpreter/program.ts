@@ -128,7 +128,7 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
           barriers[pc] = barrierPlan(asm, fn, i);
           break;
         case 'warp':
-          steps[pc] = exchangeStep(asm, env, fn, i);
+          steps[pc] = exchangeStep(asm, fn, i);
           if (i.members !== undefined) {
             kinds[pc] = Kind.gather;
             members[pc] = asm.source(fn, i.members, 'b32', i);

@@ -38,7 +38,11 @@ export function runFiltered(
     const findings = new FindingSink(context.kernel.name);
     const printed: string[] = [];
     try {
-      const result = run({ ...context, findings, stopAtFault: true, print: (text) => printed.push(text) }, stamps);
+      const doubt = (reason: string): never => {
+        throw new RaceSuspected(reason);
+      };
+      const inner = { ...context, findings, doubt, stopAtFault: true, print: (text: string) => printed.push(text) };
+      const result = run(inner, stamps);
       const found = findings.list();
       if (found.some(({ kind }) => kind !== 'budget-exceeded')) throw new RaceSuspected(found[0]!.message);
       for (const { kind, message } of found) context.findings.report({ kind, message, instruction: undefined });
@@ -53,6 +57,47 @@ export function runFiltered(
     }
   } finally {
     for (const area of areas.reverse()) memory.release(area);
+  }
+}
+
+/**
+ * Runs a launch of a kernel whose faults compiled code cannot always tell (doubts.ts). Throws {@link NeedsInterpreter}, with
+ * memory as it was, when such a case has arisen. Without room for a copy compiled code has the last word.
+ */
+export function runDoubtful(context: LaunchContext, run: (context: LaunchContext) => RunResult): RunResult {
+  const { memory } = context;
+  const areas: Allocation[] = [];
+  try {
+    const written = memory.allocations.filter(({ allowed, readOnly, internal }) => allowed && !readOnly && !internal);
+    const restore = attempt(() => snapshot(memory, written, areas));
+    if (restore instanceof CannotRun) return run(context);
+    const findings = new FindingSink(context.kernel.name);
+    const printed: string[] = [];
+    const doubt = (reason: string): never => {
+      throw new RaceSuspected(reason);
+    };
+    try {
+      const result = run({ ...context, findings, doubt, print: (text) => printed.push(text) });
+      context.findings.take(findings);
+      for (const text of printed) context.print(text);
+      return result;
+    } catch (error) {
+      if (!(error instanceof RaceSuspected)) throw error;
+      restore();
+      memory.written?.clear();
+      throw new NeedsInterpreter(`the interpreter must decide whether this is a fault: ${error.message}`);
+    }
+  } finally {
+    for (const area of areas.reverse()) memory.release(area);
+  }
+}
+
+function attempt<T>(make: () => T): T | CannotRun {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof CannotRun) return error;
+    throw error;
   }
 }
 
