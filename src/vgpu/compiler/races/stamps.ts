@@ -8,9 +8,20 @@ import { TYPE_BYTES } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
-import { CODE, GLOBAL_EPOCH, KIND, PHASE, RACE, SHARED_EPOCH, THREAD_SHIFT } from './layout.ts';
+import {
+  CODE,
+  GLOBAL_EPOCH,
+  KIND,
+  LANE_BITS,
+  PHASE,
+  PHASE_BITS,
+  RACE,
+  SHARED_EPOCH,
+  THREAD_SHIFT,
+  WARP_BITS,
+} from './layout.ts';
 import { type PointerOrigins, pointerOrigins } from './origins.ts';
-import { FRESH, type StampedSpace, type Touch, transition } from './transitions.ts';
+import { type StampedSpace, type Touch, transition } from './transitions.ts';
 
 /** What a compilation must know of the launches that it is for. */
 export interface RaceOptions {
@@ -182,29 +193,54 @@ export class RaceStamps {
   }
 
   /** (place, first thread): several lanes of one warp read the same bytes. */
-  private warpRead(space: StampedSpace, bytes: number): FunctionRef {
+  warpRead(space: StampedSpace, bytes: number): FunctionRef {
     return this.unit.helper(`race.${space}.warp-read.${bytes}`, ['i32', 'i32'], [], (code) => {
       // The lane's place is empty in stamps of several lanes.
       code.get(1).i32(~31).op('i32.and').set(1);
       const { address, mine } = this.begin(code, space);
       const slow = transition(this.unit, this.suspect, space, 'warp-read');
-      const stamp = code.local('i32');
-      for (let at = 0; at < this.count(space, bytes); at++) {
+      const several = code.local('i32');
+      this.pushReadBySeveral(code, space);
+      code.set(several);
+      const slowly = (word: number): void => {
         code
           .get(address)
-          .memory('i32.load', 4 * at)
-          .tee(stamp);
-        code.get(mine).i32(FRESH['warp-read']).op('i32.or').op('i32.ne');
-        code.get(stamp);
-        this.pushReadBySeveral(code, space);
-        code.op('i32.ne').op('i32.and').if();
-        code
-          .get(address)
-          .i32(4 * at)
+          .i32(4 * word)
           .op('i32.add')
           .get(mine)
-          .call(slow)
-          .end();
+          .call(slow);
+      };
+      const own = (): FunctionBuilder => code.get(mine).i32(KIND.warpRead).op('i32.or');
+      const count = this.count(space, bytes);
+      const stamp = code.local('v128');
+      let word = 0;
+      for (; word + 4 <= count; word += 4) {
+        // Four alike: read so before, or nothing that counts.
+        code
+          .get(address)
+          .memory('v128.load', 4 * word, 2)
+          .tee(stamp);
+        own().op('i32x4.splat').op('i32x4.eq').get(stamp).get(several).op('i32x4.splat').op('i32x4.eq');
+        code.op('v128.or').op('i32x4.all_true').op('i32.eqz').if();
+        pushIdle(code, space, stamp, () => code.get(mine).op('i32x4.splat'));
+        code.op('i32x4.all_true').if();
+        code.get(address);
+        own()
+          .op('i32x4.splat')
+          .memory('v128.store', 4 * word, 2);
+        code.else();
+        for (let k = 0; k < 4; k++) slowly(word + k);
+        code.end().end();
+      }
+      const single = code.local('i32');
+      for (; word < count; word++) {
+        code
+          .get(address)
+          .memory('i32.load', 4 * word)
+          .tee(single);
+        own().op('i32.ne').get(single).get(several).op('i32.ne').op('i32.and').if();
+        slowly(word);
+        code.end();
       }
     });
   }
@@ -233,59 +269,68 @@ export class RaceStamps {
         number,
         number,
       ];
-      if (touch === 'read') {
+      const reads = touch === 'read';
+      if (reads && space === 'shared') {
         this.pushReadBySeveral(code, space);
         code.op('i32x4.splat').set(several);
       }
+      const slowly = reads ? this.readFour(space) : this.four(space, touch);
       const laneOf = (word: number): number => Math.floor((4 * word) / bytes);
-      for (let chunk = 0; chunk < (lanes * bytes) / 16; chunk++) {
+      const chunks = (lanes * bytes) / 16;
+      for (let first = 0; first < chunks; first += 4) {
+        const last = Math.min(first + 4, chunks);
+        // Tiles are read by warp after warp: then there is nothing to do for most.
+        if (reads && space === 'shared') {
+          for (let chunk = first; chunk < last; chunk++) {
+            code
+              .get(address)
+              .memory('v128.load', 16 * chunk, 2)
+              .get(several)
+              .op('i32x4.eq');
+            if (chunk > first) code.op('v128.and');
+          }
+          code.op('i32x4.all_true').op('i32.eqz').if();
+        }
+        for (let chunk = first; chunk < last; chunk++) stampChunk(chunk);
+        if (reads && space === 'shared') code.end();
+      }
+
+      function stampChunk(chunk: number): void {
+        code
+          .get(address)
+          .memory('v128.load', 16 * chunk, 2)
+          .set(stamp);
         code.get(mine).op('i32x4.splat');
         code
           .v128([0, 1, 2, 3].map((k) => THREAD * laneOf(4 * chunk + k)))
           .op('i32x4.add')
           .set(own);
+        code.get(stamp).get(own).op('v128.xor').set(difference);
+        pushIdle(code, space, stamp, () => code.get(own));
+        code.tee(idle).get(difference);
         code
-          .get(address)
-          .memory('v128.load', 16 * chunk, 2)
-          .tee(stamp)
-          .get(own)
-          .op('v128.xor')
-          .set(difference);
-        if (space === 'shared')
-          code
-            .get(difference)
-            .splat32(SHARED_EPOCH - 1)
-            .op('i32x4.gt_u');
-        else code.get(stamp).splat32(0).op('i32x4.eq');
-        code
-          .tee(idle)
-          .get(difference)
-          .splat32(touch === 'read' ? KIND.atomic : 4)
+          .splat32(reads ? KIND.atomic : 4)
           .op('i32x4.lt_u')
           .op('v128.or');
-        if (touch === 'read') code.get(stamp).get(several).op('i32x4.eq').op('v128.or');
         code.op('i32x4.all_true').if();
         code.get(address);
-        if (touch === 'read') code.get(own).get(stamp).get(idle).op('v128.bitselect');
+        if (reads) code.get(own).get(stamp).get(idle).op('v128.bitselect');
         else code.get(own).splat32(KIND.write).op('v128.or');
         code.memory('v128.store', 16 * chunk, 2).else();
         code
           .get(address)
           .i32(16 * chunk)
-          .op('i32.add');
-        code
-          .get(mine)
-          .i32(THREAD * laneOf(4 * chunk))
           .op('i32.add')
-          .call(this.four(space, touch, bytes));
+          .get(own)
+          .call(slowly);
         code.end();
       }
     });
   }
 
-  /** Four stamps of a vector access, one by one. */
-  private four(space: StampedSpace, touch: Touch, bytes: number): FunctionRef {
-    return this.unit.helper(`race.${space}.${touch}.four.${bytes}`, ['i32', 'i32'], [], (code) => {
+  /** (address of stamps, own stamps): four stamps of a vector access, one by one. */
+  private four(space: StampedSpace, touch: Touch): FunctionRef {
+    return this.unit.helper(`race.${space}.${touch}.four`, ['i32', 'v128'], [], (code) => {
       const slow = transition(this.unit, this.suspect, space, touch);
       for (let k = 0; k < 4; k++)
         code
@@ -293,9 +338,46 @@ export class RaceStamps {
           .i32(4 * k)
           .op('i32.add')
           .get(1)
-          .i32(THREAD * Math.floor((4 * k) / bytes))
-          .op('i32.add')
+          .lane('i32x4.extract_lane', k)
           .call(slow);
+    });
+  }
+
+  /** The same for reads: at once where nobody has written in this epoch, as when tiles are read by row after row. */
+  private readFour(space: StampedSpace): FunctionRef {
+    return this.unit.helper(`race.${space}.read.four.mixed`, ['i32', 'v128'], [], (code) => {
+      const [address, own] = [0, 1];
+      const [stamp, difference, kind, several, idle, kept, result, warpRead] = Array.from({ length: 8 }, () =>
+        code.local('v128'),
+      ) as [number, number, number, number, number, number, number, number];
+      code.get(address).memory('v128.load', 0, 2).tee(stamp).get(own).op('v128.xor').set(difference);
+      code.get(stamp).splat32(7).op('v128.and').set(kind);
+      this.pushReadBySeveral(code, space);
+      code.op('i32x4.splat').set(several);
+      pushIdle(code, space, stamp, () => code.get(own));
+      code.set(idle);
+      // One's own, and those of several warps, stay as they are.
+      code.get(difference).splat32(KIND.atomic).op('i32x4.lt_u');
+      code.get(stamp).get(several).op('i32x4.eq').op('v128.or').set(kept);
+      code.get(kind).splat32(KIND.read).op('i32x4.eq').get(kind).splat32(KIND.warpRead).op('i32x4.eq').op('v128.or');
+      // Global stamps must be of this epoch; those of shared memory are, or they are idle.
+      if (space === 'global') code.get(difference).splat32(GLOBAL_EPOCH).op('i32x4.lt_u').op('v128.and');
+      code.get(kept).op('v128.or').get(idle).op('v128.or').op('i32x4.all_true').if();
+      code.get(own).splat32(~LANE_BITS).op('v128.and').splat32(KIND.warpRead).op('v128.or').set(warpRead);
+      if (space === 'shared' && this.phases) {
+        // What the warp read in an earlier phase is ordered before this.
+        code.get(warpRead).get(own);
+        code.get(difference).splat32(PHASE_BITS).op('v128.and').splat32(0).op('i32x4.eq');
+        code.op('v128.bitselect').set(warpRead);
+      }
+      code.get(warpRead).get(several);
+      code.get(difference).splat32(WARP_BITS).op('v128.and').splat32(0).op('i32x4.eq');
+      code.op('v128.bitselect').set(result);
+      code.get(address);
+      code.get(own);
+      code.get(stamp).get(result).get(kept).op('v128.bitselect');
+      code.get(idle).op('v128.bitselect').memory('v128.store', 0, 2).else();
+      code.get(address).get(own).call(this.four(space, 'read')).end();
     });
   }
 
@@ -414,4 +496,18 @@ export class RaceStamps {
         .end();
     });
   }
+}
+
+/** Pushes a mask of the stamps in a vector that count no more, or not yet. */
+function pushIdle(code: FunctionBuilder, space: StampedSpace, stamp: number, own: () => void): void {
+  code.get(stamp);
+  if (space === 'global') {
+    code.splat32(0).op('i32x4.eq');
+    return;
+  }
+  own();
+  code
+    .op('v128.xor')
+    .splat32(SHARED_EPOCH - 1)
+    .op('i32x4.gt_u');
 }

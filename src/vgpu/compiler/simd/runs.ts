@@ -36,6 +36,9 @@ interface Run {
 /** Bytes between the first and the last place of a run, at most. */
 const MAX_SPAN = 16384;
 
+/** Words stamped by one call, at most. */
+const MAX_STAMPS = 16;
+
 const firstOf = (run: Run): number => Math.min(...run.members.map((member) => member.offset));
 
 /** The runs of a block by the instructions that take part. */
@@ -102,12 +105,13 @@ export function emitRunLoad(context: SimdContext, instruction: MemoryAccess, ind
       pushOffset32(scalar, instruction, address, true);
       code.op('i64.extend_i32_u');
     }
-    if (run.form === 'uniform')
+    if (run.form === 'uniform') {
       code
         .get(scalar.thread)
         .call(placeFunction(scalar.unit, run.space, 'read', run.bytes))
         .set(place);
-    else {
+      stamp(scalar, instruction, run.bytes, place);
+    } else {
       code
         .i64(BigInt(run.bytes))
         .get(scalar.thread)
@@ -124,7 +128,6 @@ export function emitRunLoad(context: SimdContext, instruction: MemoryAccess, ind
       }
     }
     code.end();
-    if (run.form === 'uniform') stamp(scalar, instruction, run.bytes, place);
     if (run.form === 'vector') {
       transfer(context, instruction, place);
       return;
@@ -195,6 +198,25 @@ function emitRunCheck(context: SimdContext, instruction: MemoryAccess, run: Run)
       compareShadow(context, words, shadow, expected, run.bad);
     });
   });
+  if (run.form === 'uniform') stampRun(context, instruction, run, words);
+}
+
+/** Stamps for the race filter: all that the lanes of a group read alike at once. */
+function stampRun(context: SimdContext, instruction: MemoryAccess, run: Run, words: readonly [number, number][]): void {
+  const { code, scalar } = context;
+  const { races } = scalar.unit;
+  if (!races?.stampedSpace(instruction)) return;
+  code.get(run.bad).op('i32.eqz').if();
+  for (const [first, end] of words)
+    for (let at = first; at < end; at += MAX_STAMPS) {
+      code
+        .get(run.place)
+        .i32(4 * at)
+        .op('i32.add')
+        .get(scalar.thread);
+      code.call(races.warpRead(run.space, 4 * Math.min(MAX_STAMPS, end - at)));
+    }
+  code.end();
 }
 
 /** ORs into the local `bad` whether any of the words' shadow bytes differs from the expected one. */

@@ -67,7 +67,7 @@ function stamp(context: SimdContext, instruction: MemoryAccess, places: readonly
   const space = races?.stampedSpace(instruction);
   if (!races || !space) return;
   const lane = races.lane(space, instruction.op === 'ld' ? 'read' : 'write', 4 * instruction.vector);
-  places.forEach((place, k) => code.get(place).get(scalar.thread).i32(k).op('i32.add').call(lane));
+  for (const [k, place] of places.entries()) code.get(place).get(scalar.thread).i32(k).op('i32.add').call(lane);
 }
 
 /** Sets the lanes' offsets in memory. `high` may take what it needs of the 64-bit address in a local. */
