@@ -10,7 +10,7 @@ import { plainAccess } from '../plain-access.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import type { ScalarContext } from './context.ts';
-import { addressOperand, pushAddress64, pushPlace } from './memory.ts';
+import { addressOperand, placeFunction, pushAddress64 } from './memory.ts';
 
 export function emitAsyncCopy(context: ScalarContext, instruction: AsyncCopy): void {
   const { code, unit, thread } = context;
@@ -59,58 +59,89 @@ function endsOf(instruction: AsyncCopy): {
 function emitCopy(context: ScalarContext, instruction: AsyncCopy): void {
   const { code, unit, thread } = context;
   const { target, source, bytes } = endsOf(instruction);
-  const { checked } = unit.options;
   const given = instruction.src[3];
-  const from = addressOperand(source);
-  context.temp('i32', (to) =>
-    context.temp('i32', (place) =>
-      context.temp('i32', (wanted) => {
-        push(code, pushPlace(context, target, addressOperand(target), 'shared', 'write', bytes));
-        code.set(to);
-        if (checked) {
-          // What goes nowhere is not read either.
-          code.get(to).get(context.arena).i32(ARENA.storeSink).op('i32.add').op('i32.ne').if();
-        }
-        const whole = (): void => push(code, pushPlace(context, source, from, 'global', 'read', bytes));
-        if (!given) {
-          code.i32(bytes).set(wanted);
-          whole();
-        } else {
-          if (given.kind === 'predicate') {
-            code.i32(0).i32(bytes);
-            context.push(given, 'pred');
-            code.op('select').set(wanted);
-          } else {
-            context.push(given, 'u32');
-            code.tee(wanted).i32(bytes).get(wanted).i32(bytes).op('i32.lt_u').op('select').set(wanted);
-          }
-          code.get(wanted).i32(bytes).op('i32.eq').if('i32');
-          whole();
-          code.else().get(wanted).op('i32.eqz').if('i32');
-          // Any place will do: nothing is read there.
-          code.get(to).else();
-          if (checked) {
-            code.i32(unit.site(source));
-            pushAddress64(context, from, true);
-            code.get(wanted).get(thread);
-            code.call(unit.importHost('pieces', ['i32', 'i64', 'i32', 'i32'], ['i32']));
-          } else {
-            pushAddress64(context, from, true);
-            code.op('i32.wrap_i64');
-          }
-          code.end().end();
-        }
-        code.set(place);
-        if (checked) code.get(place).if();
-        code.get(to).get(place).i32(bytes).get(wanted).get(thread).call(issue(unit));
-        if (checked) code.end().end();
-      }),
-    ),
-  );
+  code.i32(unit.site(target)).i32(unit.site(source));
+  pushAddress64(context, addressOperand(target), true);
+  pushAddress64(context, addressOperand(source), true);
+  if (!given) code.i32(bytes);
+  else if (given.kind === 'predicate') {
+    code.i32(0).i32(bytes);
+    context.push(given, 'pred');
+    code.op('select');
+  } else
+    context.temp('i32', (wanted) => {
+      context.push(given, 'u32');
+      code.tee(wanted).i32(bytes).get(wanted).i32(bytes).op('i32.lt_u').op('select');
+    });
+  code.get(thread).call(start(unit, bytes));
 }
 
-function push(code: FunctionBuilder, offset: number): void {
-  if (offset !== 0) code.i32(offset).op('i32.add');
+/** The copies of a group of lanes whose addresses have these strides in bytes; `context` is lane 0's. */
+export function emitCopies(
+  context: ScalarContext,
+  instruction: AsyncCopy,
+  strides: [number, number],
+  lanes: number,
+): void {
+  const { code, unit, thread } = context;
+  const { target, source, bytes } = endsOf(instruction);
+  const one = start(unit, bytes);
+  const group = unit.helper(
+    `copy.group.${bytes}.${lanes}`,
+    ['i32', 'i32', 'i64', 'i64', 'i64', 'i64', 'i32'],
+    [],
+    (body) => {
+      const lane = body.local('i32');
+      const each = body.loop();
+      body.get(0).get(1).get(2).get(3).i32(bytes).get(6).get(lane).op('i32.add').call(one);
+      body.get(2).get(4).op('i64.add').set(2).get(3).get(5).op('i64.add').set(3);
+      body.get(lane).i32(1).op('i32.add').tee(lane).i32(lanes).op('i32.lt_u').brIf(each).end();
+    },
+  );
+  code.i32(unit.site(target)).i32(unit.site(source));
+  pushAddress64(context, addressOperand(target), true);
+  pushAddress64(context, addressOperand(source), true);
+  for (const stride of strides) code.i64(BigInt(stride));
+  code.get(thread).call(group);
+}
+
+/** start(targetSite, sourceSite, target, source, wanted, thread): both ends checked, and the copy put in flight. */
+function start(unit: Unit, bytes: number): FunctionRef {
+  return unit.helper(`copy.start.${bytes}`, ['i32', 'i32', 'i64', 'i64', 'i32', 'i32'], [], (code) => {
+    const [targetSite, sourceSite, target, source, wanted, thread] = [0, 1, 2, 3, 4, 5];
+    const to = code.local('i32');
+    const from = code.local('i32');
+    if (!unit.options.checked) {
+      code.get(target).op('i32.wrap_i64').globalGet(unit.arena).memory('i32.load', ARENA.shared).op('i32.add');
+      code.get(source).op('i32.wrap_i64').i32(bytes).get(wanted).get(thread).call(issue(unit));
+      return;
+    }
+    // A shared address in a register of 64 bits must have an empty high word.
+    code.get(target).i64(32n).op('i64.shr_u').op('i64.eqz').if('i32');
+    code
+      .get(targetSite)
+      .get(target)
+      .get(thread)
+      .call(placeFunction(unit, 'shared', 'write', bytes))
+      .else();
+    code.get(targetSite).get(target).get(thread).call(unit.slowPath).end().set(to);
+    // What goes nowhere is not read either.
+    code.get(to).globalGet(unit.arena).i32(ARENA.storeSink).op('i32.add').op('i32.eq').if();
+    code.op('return').end();
+    code.get(wanted).i32(bytes).op('i32.eq').if('i32');
+    code
+      .get(sourceSite)
+      .get(source)
+      .get(thread)
+      .call(placeFunction(unit, 'global', 'read', bytes));
+    code.else().get(wanted).op('i32.eqz').if('i32');
+    // Any place will do: nothing is read there.
+    code.get(to).else();
+    code.get(sourceSite).get(source).get(wanted).get(thread);
+    code.call(unit.importHost('pieces', ['i32', 'i64', 'i32', 'i32'], ['i32']));
+    code.end().end().tee(from).if();
+    code.get(to).get(from).i32(bytes).get(wanted).get(thread).call(issue(unit)).end();
+  });
 }
 
 /** Pushes the address of the queue's area. */

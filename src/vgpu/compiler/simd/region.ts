@@ -9,7 +9,7 @@ import { TYPE_BYTES } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { regionSuccessors } from '../cfg.ts';
 import { definitions, uses } from '../operands.ts';
-import { emitLeftovers } from '../scalar/async-copy.ts';
+import { emitCopies, emitLeftovers } from '../scalar/async-copy.ts';
 import { reinterpret, ScalarContext } from '../scalar/context.ts';
 import { emitInstruction } from '../scalar/instruction.ts';
 import { emitUniform, exitOf, isUniformInstruction, regionShape } from '../scalar/region.ts';
@@ -374,6 +374,13 @@ function emitUnguarded(context: SimdContext, instruction: Instruction, laneThrea
   if (instruction.kind === 'memory') {
     const lanes = (): void => laneByLane(context, instruction, laneThread, thread);
     if (emitMemoryForm(context, instruction, lanes)) return;
+  }
+  if (instruction.kind === 'async' && instruction.operation === 'copy' && instruction.src.length === 3) {
+    const [target, source] = instruction.src.map((operand) => context.classification.operand(operand));
+    if (target !== 'varying' && source !== 'varying') {
+      emitCopies(scalar, instruction, [target!.stride, source!.stride], context.lanes);
+      return;
+    }
   }
   const sources = uses(instruction);
   const allSame = sources.every((id) => isUniform(context.classOf(id))) && !readsLane(context, instruction);
