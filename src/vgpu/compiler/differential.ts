@@ -42,7 +42,7 @@ class Bench {
     this.counters = this.gpu.allocate(4 * COUNTERS);
   }
 
-  execute(executor: Executor, checked: boolean): Outcome {
+  execute(executor: Executor, checked: boolean, written?: 'launch'): Outcome {
     const { gpu, program } = this;
     gpu.resetGlobals(this.module);
     gpu.write(this.input, new Uint8Array(INPUT.buffer));
@@ -60,6 +60,7 @@ class Bench {
       ],
       executor,
       checked,
+      written,
       instructionBudget: 20_000_000,
     });
     const bytes = gpu.read(this.output, this.outputBytes);
@@ -100,10 +101,28 @@ export function compareExecutors(program: RandomProgram, executors: readonly Exe
   return compared;
 }
 
+/**
+ * Fails when an executor does not report the same written bytes as the interpreter. Returns how many executors did, 0 for a
+ * program that does not run to its end (what it wrote until then depends on the order).
+ */
+export function compareWritten(program: RandomProgram, executors: readonly Executor[]): number {
+  const bench = new Bench(program);
+  const expected = bench.execute('interpreter', true, 'launch').report;
+  if (!expected.completed) return 0;
+  let compared = 0;
+  for (const executor of executors) {
+    const actual = attempt(bench, executor, true, 'launch');
+    if (actual === undefined) continue;
+    assert.deepEqual(actual.report.written, expected.written, `${executor}: what was written`);
+    compared++;
+  }
+  return compared;
+}
+
 /** The outcome, or undefined when the executor says that it cannot run the program (vector code and odd block shapes). */
-function attempt(bench: Bench, executor: Executor, checked: boolean): Outcome | undefined {
+function attempt(bench: Bench, executor: Executor, checked: boolean, written?: 'launch'): Outcome | undefined {
   try {
-    return bench.execute(executor, checked);
+    return bench.execute(executor, checked, written);
   } catch (error) {
     if (error instanceof CannotRun && executor === 'simd') return undefined;
     throw error;
