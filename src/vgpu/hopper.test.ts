@@ -136,7 +136,7 @@ __global__ void twoWarps(const float* x, float* y) {
   auto tile = cg::tiled_partition<64>(cg::this_thread_block());
   s[t] = x[t]; tile.sync(); y[t] = s[63 - t] + cg::reduce(tile, 1.0f, cg::plus<float>());
 }
-__global__ void tensorCore(const float* x, float* y) { asm volatile("wgmma.fence.sync.aligned;"); y[threadIdx.x] = x[threadIdx.x]; }
+__global__ void manyGpus(const float* x, float* y) { asm volatile("multimem.red.release.sys.global.add.u32 [%0], 1;" :: "l"(y) : "memory"); y[threadIdx.x] = x[threadIdx.x]; }
 }
 `;
 
@@ -232,14 +232,14 @@ describe('what is not supported', { skip: skipWithoutNvcc() }, () => {
     const { unsupported } = new VirtualGpu({ memoryBytes: 1 << 24 }).load(ptx);
     assert.deepEqual(
       unsupported.map(({ function: name, reason }) => [name, reason]),
-      [['tensorCore', 'the instruction wgmma is not supported']],
+      [['manyGpus', 'the instruction multimem is not supported']],
     );
     assert.throws(
-      () => launch('tensorCore'),
+      () => launch('manyGpus'),
       (error: unknown) =>
         error instanceof PtxError &&
         error.line === unsupported[0]!.line &&
-        /wgmma.fence.sync.aligned/.test(error.message),
+        /multimem.red/.test(error.message),
     );
   });
 });

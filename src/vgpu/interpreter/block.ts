@@ -48,6 +48,8 @@ export class Block {
   readonly barriers = new Map<number, BarrierState>();
   /** Threads that have not exited. */
   live: number;
+  /** By warpgroup: the instruction at which its warps gather, and the lanes of each that have come. */
+  readonly gathering = new Map<number, { readonly pc: number; readonly lanes: number[] }>();
   copies: AsyncCopies | undefined;
   bulk: BulkGroups | undefined;
   readonly cluster: Cluster;

@@ -26,7 +26,8 @@ export function reportDeadlock(program: Program, env: Environment, cluster: Clus
       const pc = warp.pc[lane]! - (barrier ? 1 : 0);
       first ??= { warp, lane, pc };
       const missing = warp.memberMask[lane]! & warp.alive & ~same;
-      const what = barrier ? 'for the barrier' : `for ${laneList(missing)} in ${instructions[pc]!.op}`;
+      const warpgroup = instructions[pc]!.kind === 'wgmma' ? 'for the other warps of its warpgroup' : 'for the barrier';
+      const what = barrier ? warpgroup : `for ${laneList(missing)} in ${instructions[pc]!.op}`;
       if (places.length < 8)
         places.push(
           `${several ? `block (${warp.block.position.join(', ')}), ` : ''}warp ${warp.index}, ${laneList(same)}: ${what} at ${whereOf(instructions[pc]!)}`,

@@ -1,6 +1,6 @@
 /** Tensor-core instructions: wmma.load/store/mma, mma.sync, ldmatrix, stmatrix. The whole warp takes part. */
 import * as math from '../math/index.ts';
-import { type Matrix, type Operand, type PtxFunction, type PtxType, TYPE_BYTES } from '../ptx/ir.ts';
+import { type Instruction, type Matrix, type Operand, type PtxFunction, type PtxType, TYPE_BYTES } from '../ptx/ir.ts';
 import { type Access, addressStep, resolver } from './addressing.ts';
 import type { Assembler } from './assembler.ts';
 import { type Environment, raceAccess } from './environment.ts';
@@ -24,15 +24,18 @@ function shapeOf(i: Matrix): math.MatrixShape {
   return { m: i.shape[0], n: i.shape[1], k: i.shape[2] };
 }
 
+const E4M3 = math.fromFloat8('e4m3');
+const E5M2 = math.fromFloat8('e5m2');
+
 /** Elements of a type in one register. */
 function perRegister(type: PtxType): number {
   return Math.max(1, 4 / TYPE_BYTES[type]);
 }
 
-function elementRefs(
+export function elementRefs(
   asm: Assembler,
   fn: PtxFunction,
-  i: Matrix,
+  i: Instruction,
   operand: Operand | undefined,
   type: PtxType,
   elements: number,
@@ -46,7 +49,7 @@ function elementRefs(
 }
 
 /** Reads element `index` of a lane's fragment as a value. */
-function readElement(
+export function readElement(
   asm: Assembler,
   refs: readonly Ref[],
   type: PtxType,
@@ -69,6 +72,10 @@ function readElement(
       return math.f16ToNumber((asm.file.i32[at + lane]! >>> (16 * j)) & 0xffff);
     case 'bf16':
       return math.bf16ToNumber((asm.file.i32[at + lane]! >>> (16 * j)) & 0xffff);
+    case 'e4m3':
+      return E4M3((asm.file.i32[at + lane]! >>> (8 * j)) & 0xff);
+    case 'e5m2':
+      return E5M2((asm.file.i32[at + lane]! >>> (8 * j)) & 0xff);
     case 's8':
     case 'u8':
       return math.integerElement(asm.file.i32[at + lane]!, j, type);
@@ -77,7 +84,7 @@ function readElement(
   }
 }
 
-function writeElement(
+export function writeElement(
   asm: Assembler,
   refs: readonly Ref[],
   type: PtxType,

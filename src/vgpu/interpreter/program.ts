@@ -28,6 +28,7 @@ import { frameParamStart, moveStep } from './move.ts';
 import { type PredicateRef, type Ref, RegisterFile } from './registers.ts';
 import { tensorStep } from './tensor-copy.ts';
 import { textureStep } from './texture.ts';
+import { type WarpgroupStep, wgmmaOrderStep, wgmmaStep } from './wgmma.ts';
 
 /** What the scheduler must do at an instruction. */
 export const Kind = {
@@ -43,6 +44,8 @@ export const Kind = {
   gather: 8,
   /** Run the step, then give the others a turn. */
   yielding: 9,
+  /** Gather the warps of the warpgroup, then run its step. */
+  warpgroup: 10,
 } as const;
 
 export interface Program {
@@ -59,6 +62,7 @@ export interface Program {
   readonly barriers: readonly (BarrierPlan | undefined)[];
   /** By barrier: instructions behind it that can be reached without it (analysis/barrier-bypass.ts). */
   readonly bypasses: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly warpgroupSteps: readonly (WarpgroupStep | undefined)[];
   readonly calls: readonly (CallPlan | undefined)[];
   /** How much of its turn an instruction uses up: spinning on memory should hand over soon. */
   readonly weights: Uint16Array;
@@ -106,6 +110,7 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
   const indices = new Array<Ref | undefined>(at);
   const members = new Array<Ref | undefined>(at);
   const barriers = new Array<BarrierPlan | undefined>(at);
+  const warpgroupSteps = new Array<WarpgroupStep | undefined>(at);
   const calls = new Array<CallPlan | undefined>(at);
   const bypasses = new Map<number, ReadonlySet<number>>();
   for (const { fn, start } of linked) {
@@ -138,6 +143,15 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
           steps[pc] = matrixStep(asm, env, fn, i);
           kinds[pc] = Kind.gather;
           break;
+        case 'wgmma':
+          if (i.operation === 'mma') {
+            kinds[pc] = Kind.warpgroup;
+            warpgroupSteps[pc] = wgmmaStep(asm, env, fn, i);
+          } else {
+            kinds[pc] = Kind.gather;
+            steps[pc] = wgmmaOrderStep(asm, i);
+          }
+          break;
         default:
           steps[pc] = plainStep(asm, env, fn, i);
           if (i.kind === 'system' && i.effect === 'nanosleep') {
@@ -169,6 +183,7 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
     members,
     barriers,
     bypasses,
+    warpgroupSteps,
     calls,
     weights,
     entry: 0,

@@ -4,6 +4,7 @@
  * lane may wait for another lane of its own warp.
  */
 import type { Barrier } from '../ptx/ir.ts';
+import { AccumulatorWatch } from './accumulators.ts';
 import { lanesWhere } from './assembler.ts';
 import type { BarrierWait, Block, Completed } from './block.ts';
 import { CallFrames } from './call-frames.ts';
@@ -15,6 +16,7 @@ import { type Poison, PoisonTracker } from './poison.ts';
 import { Kind, type Program } from './program.ts';
 import { LANES } from './registers.ts';
 import { lowestLane, popcount, type Warp } from './warp.ts';
+import { WARPGROUP } from './wgmma.ts';
 
 /** Weighted instructions that a group may run while other lanes of its warp could run. */
 const GROUP_TURN = 10_000;
@@ -30,6 +32,7 @@ export class Scheduler {
   threadInstructions = 0;
   #turns = 0;
   #poisonTracker: PoisonTracker | undefined;
+  #accumulatorWatch: AccumulatorWatch | undefined;
   #random: number;
   /** The group that ran last: where it started, and its lanes. */
   #group = { pc: 0, mask: 0 };
@@ -189,6 +192,7 @@ export class Scheduler {
       used += weights[pc]!;
       if (profiler !== undefined) profiler.count(pc);
       if (warp.poison?.any === true) this.#followPoison(warp, warp.poison, group, mask, pc);
+      if (warp.accumulators.busy) this.#watchAccumulators(warp, mask, pc);
       const kind = kinds[pc]!;
       if (kind === Kind.plain) {
         if (mask !== 0) steps[pc]!(warp, mask);
@@ -248,6 +252,14 @@ export class Scheduler {
     for (let l = 0, m = group; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.lastStep[l] = last;
   }
 
+  #watchAccumulators(warp: Warp, mask: number, pc: number): void {
+    const { functions, instructions, assembler } = this.#program;
+    const linked = functions.findLast(({ start }) => start <= pc);
+    if (linked === undefined) return;
+    this.#accumulatorWatch ??= new AccumulatorWatch(assembler, this.#env);
+    this.#accumulatorWatch.step(warp, linked.fn, instructions[pc]!, mask);
+  }
+
   /** The next counter above `pc` where a lane outside the group stands. */
   #meeting(warp: Warp, group: number, pc: number): number {
     let meet = 0x7fff_ffff;
@@ -285,6 +297,9 @@ export class Scheduler {
         return;
       case Kind.gather:
         this.#gather(warp, mask, pc);
+        return;
+      case Kind.warpgroup:
+        this.#gatherWarpgroup(warp, mask, pc);
         return;
       default:
         this.#program.steps[pc]!(warp, mask);
@@ -483,6 +498,43 @@ export class Scheduler {
         return;
       }
     }
+  }
+
+  /** A warpgroup-wide operation: lanes wait until all of its four warps are here. */
+  #gatherWarpgroup(warp: Warp, mask: number, pc: number): void {
+    const env = this.#env;
+    const { block } = warp;
+    const index = Math.floor(warp.index / WARPGROUP);
+    const warps = block.warps.slice(WARPGROUP * index, WARPGROUP * (index + 1));
+    const state = block.gathering.get(index) ?? { pc, lanes: new Array<number>(WARPGROUP).fill(0) };
+    const instruction = this.#program.instructions[pc]!;
+    const refuse = (reason: string): never => {
+      const message = `${env.who(warp, lowestLane(mask))} executes ${instruction.op} at ${whereOf(instruction)}, ${reason}.`;
+      env.note(warp, lowestLane(mask), { kind: 'barrier-divergence', message, instruction });
+      throw new LaunchStopped(message);
+    };
+    if (warps.length < WARPGROUP || warps.some(({ present }) => present !== -1)) {
+      refuse(`which needs a warpgroup of 128 threads; this one has ${block.warps.length - WARPGROUP * index} warps`);
+    }
+    if (state.pc !== pc) {
+      refuse(`while other threads of its warpgroup are at ${whereOf(this.#program.instructions[state.pc]!)}`);
+    }
+    block.gathering.set(index, state);
+    this.#setPc(warp, mask, pc + 1);
+    warp.waiting |= mask;
+    for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) if ((m & 1) !== 0) warp.memberMask[l] = 0;
+    state.lanes[warp.index % WARPGROUP]! |= mask;
+    if (state.lanes.some((lanes) => lanes !== -1)) return;
+    block.gathering.delete(index);
+    for (const member of warps) member.waiting = 0;
+    this.#program.warpgroupSteps[pc]!(warps);
+    // Each warp's wait_group ends the product of all four, so what one has read until here, all have.
+    const time = env.races?.time ?? 0;
+    env.races?.barrier(
+      block,
+      warps.map((member) => ({ warp: member, mask: -1, time })),
+      warps.map((member) => ({ warp: member, mask: -1 })),
+    );
   }
 
   /** A warp-wide operation: lanes wait until every live lane of their member mask is here. */

@@ -1,4 +1,5 @@
 /** The state of one warp: a program counter for each lane, who waits for what, and the lanes' stacks. */
+import { Accumulators } from './accumulators.ts';
 import type { Block } from './block.ts';
 import type { Poison } from './poison.ts';
 import { LANES } from './registers.ts';
@@ -46,6 +47,8 @@ export class Warp {
   readonly lastRun = new Float64Array(LANES);
   /** The phase of barrier.cluster that each lane has arrived in; it waits for the next. */
   readonly clusterPhase = new Int32Array(LANES);
+  /** Registers that its wgmmas may still be writing. */
+  readonly accumulators = new Accumulators();
   /** Undefined values in its registers, when they are followed. */
   poison: Poison | undefined;
   /** Warp-instructions executed; what %clock reads. */

@@ -24,6 +24,7 @@ import {
   type Texture,
   TYPE_BYTES,
   type Warp,
+  type Wgmma,
 } from './ir.ts';
 import type { Fields, Matched } from './opcodes.ts';
 
@@ -235,6 +236,17 @@ export function decode(raw: RawInstruction): Instruction {
       };
     case 'matrix':
       return decodeMatrix(common, fields, fail);
+    case 'wgmma': {
+      const [m = 0, n = 0, k = 0] = (fields.shape ?? '').match(/\d+/g)?.map(Number) ?? [];
+      return {
+        ...common,
+        kind: 'wgmma',
+        operation: WGMMA_OPERATIONS[fields.operation ?? ''] ?? 'mma',
+        shape: [m, n, k],
+        types: { d: typeOf(fields.d, 'f32'), a: typeOf(fields.a, 'f16'), b: typeOf(fields.b, 'f16') },
+        saturate: fields.satfinite !== undefined,
+      };
+    }
     case 'system':
       return { ...common, kind: 'system', effect: op === 'nanosleep' ? 'nanosleep' : 'none', type };
   }
@@ -250,6 +262,13 @@ const MBARRIER_OPERATIONS: Readonly<Record<string, Mbarrier['operation']>> = {
   test_wait: 'test-wait',
   try_wait: 'try-wait',
   pending_count: 'pending-count',
+};
+
+const WGMMA_OPERATIONS: Readonly<Record<string, Wgmma['operation']>> = {
+  fence: 'fence',
+  commit_group: 'commit',
+  wait_group: 'wait',
+  mma_async: 'mma',
 };
 
 function decodeTexture(common: Shared, fields: Fields, type: PtxType, fail: Fail): Texture {

@@ -504,6 +504,16 @@ export interface Matrix extends Common {
   readonly bitOperation: 'xor' | 'and' | undefined;
 }
 
+/** wgmma: fence, commit_group, wait_group and mma_async. */
+export interface Wgmma extends Common {
+  readonly kind: 'wgmma';
+  /** mma: src holds A (a descriptor, or a vector of registers), B's descriptor, scale-d, and the numbers that follow. */
+  readonly operation: 'fence' | 'commit' | 'wait' | 'mma';
+  readonly shape: readonly [m: number, n: number, k: number];
+  readonly types: { readonly d: PtxType; readonly a: PtxType; readonly b: PtxType };
+  readonly saturate: boolean;
+}
+
 /** Hints and system instructions. `effect` says what execution must do. */
 export interface System extends Common {
   readonly kind: 'system';
@@ -531,6 +541,7 @@ export type Instruction =
   | Cluster
   | Texture
   | Matrix
+  | Wgmma
   | System
   | Unsupported;
 

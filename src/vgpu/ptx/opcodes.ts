@@ -44,6 +44,7 @@ export type InstructionKind =
   | 'cluster'
   | 'texture'
   | 'matrix'
+  | 'wgmma'
   | 'system';
 
 const INTEGERS = 'u16|u32|u64|s16|s32|s64';
@@ -109,6 +110,14 @@ const ST_TAIL = `cache=wb|cg|cs|wt? ${HINTS}`;
 const MATRIX_TYPES = 'f16|bf16|tf32|f32|f64|s8|u8|s32';
 const SHAPES =
   'm16n16k16|m8n32k16|m32n8k16|m16n16k8|m8n8k4|m8n8k16|m8n8k32|m16n8k4|m16n8k8|m16n8k16|m16n8k32|m16n8k64|m16n8k128|m16n8k256|m8n8k128';
+
+/** The shapes of wgmma with this k: n is a multiple of 8 up to 256, or of 16 from 32 on for integers. */
+function warpgroupShapes(k: number, integers: boolean): string {
+  return Array.from({ length: 32 }, (_, index) => 8 * (index + 1))
+    .filter((n) => !integers || n <= 32 || n % 16 === 0)
+    .map((n) => `m64n${n}k${k}`)
+    .join('|');
+}
 
 function atomic(withDestination: boolean): string[] {
   const head = `semantics=relaxed|acquire|release|acq_rel? scope=${SCOPES}? space=global|shared|shared::cta|shared::cluster?`;
@@ -420,6 +429,21 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
   ],
   ldmatrix: ['matrix', ['sync aligned shape=m8n8 count=x1|x2|x4 trans? space=shared|shared::cta? d=b16 : d a']],
   stmatrix: ['matrix', ['sync aligned shape=m8n8 count=x1|x2|x4 trans? space=shared|shared::cta? d=b16 : a b']],
+
+  // After scale-d: the signs of A and B, and for 16-bit elements which of those in shared memory are transposed.
+  wgmma: [
+    'wgmma',
+    [
+      'operation=fence sync aligned :',
+      'operation=commit_group sync aligned :',
+      'operation=wait_group sync aligned : n',
+      `operation=mma_async sync aligned shape=${warpgroupShapes(16, false)} d=f16|f32 a=f16 b=f16 : d a b s x y t u?`,
+      `operation=mma_async sync aligned shape=${warpgroupShapes(16, false)} d=f32 a=bf16 b=bf16 : d a b s x y t u?`,
+      `operation=mma_async sync aligned shape=${warpgroupShapes(8, false)} d=f32 a=tf32 b=tf32 : d a b s x y`,
+      `operation=mma_async sync aligned shape=${warpgroupShapes(32, false)} d=f16|f32 a=e4m3|e5m2 b=e4m3|e5m2 : d a b s x y`,
+      `operation=mma_async sync aligned shape=${warpgroupShapes(32, true)} d=s32 a=s8|u8 b=s8|u8 satfinite? : d a b s`,
+    ],
+  ],
 
   nanosleep: ['system', ['type=u32 : a']],
   prefetch: [
