@@ -28,6 +28,8 @@ export const ARENA = {
   zero: 40,
   /** i64: thread-instructions left of the budget. */
   budget: 48,
+  /** i64: what was left of it when the block began; clocks count from there. */
+  blockStart: 56,
   /** 32 bytes that a faulty load reads (zeros) and 32 that a faulty store writes. */
   loadSink: 64,
   storeSink: 96,

@@ -6,6 +6,7 @@
  * Result: -1 when all blocks are done; else the group that needs the scheduler, whose point is in the arena's `groups`
  * (0xffffffff: its threads differ); the block's index is the exported global `block`.
  */
+import type { SharedRegion } from '../loader.ts';
 import { POISON_BYTE } from '../memory-layout.ts';
 import { ARENA } from './arena.ts';
 import { resetCopies } from './scalar/async-copy.ts';
@@ -87,6 +88,19 @@ export function emitDriver(unit: Unit, group: number, exchangeBase: number): Fun
   return code;
 }
 
+/** Shared memory that cooperative groups find zero and initialised; `shared` is the local of the area's start. */
+function zeroReserved(code: FunctionBuilder, { start, end }: SharedRegion, shared: number): void {
+  code
+    .get(shared)
+    .i32(start)
+    .op('i32.add')
+    .i32(0)
+    .i32(end - start)
+    .memoryFill();
+  code.get(shared).i32(start).op('i32.add').i32(2).op('i32.shr_u').i32(0x0f);
+  code.i32((end - start + 3) >>> 2).memoryFill();
+}
+
 /** prepare(block): the block's index in the arena, shared and local memory poisoned and uninitialised. */
 function emitPrepare(unit: Unit): FunctionRef {
   const code = unit.wasm.function('prepare', ['i32'], []);
@@ -123,7 +137,9 @@ function emitPrepare(unit: Unit): FunctionRef {
       .i32(0)
       .i32((bytes + 3) >>> 2)
       .memoryFill();
-    if (offset !== ARENA.shared || !unit.options.checked) continue;
+    if (offset !== ARENA.shared) continue;
+    if (unit.reservedShared) zeroReserved(code, unit.reservedShared, start);
+    if (!unit.options.checked) continue;
     // Words between variables wear a colour, which no access to shared memory passes inline.
     for (const gap of unit.sharedGaps) {
       const [first, end] = [gap.start >>> 2, (gap.end + 3) >>> 2];
@@ -134,6 +150,7 @@ function emitPrepare(unit: Unit): FunctionRef {
         .memoryFill();
     }
   }
+  code.get(arena).get(arena).memory('i64.load', ARENA.budget).memory('i64.store', ARENA.blockStart);
   if (unit.races) code.call(unit.races.nextBlock());
   if (unit.copyQueueOffset !== undefined) resetCopies(code, unit);
   unit.wasm.exportFunction('prepare', code);

@@ -39,19 +39,47 @@ function launch(
   return { report, words: new Int32Array(gpu.read(out, 4 * 64).slice().buffer) };
 }
 
-const CLOCK = `  mov.u32 %r1, %clock;
+const REFUSED = `  .shared .align 8 .b8 arrivals[8];
+  mov.u32 %r1, arrivals;
+  setp.eq.u32 %p0, %r0, 0;
+  @%p0 mbarrier.init.shared.b64 [%r1], 1;
   st.global.u32 [%rd1], %r0;
   ret;`;
 
 test('what cannot be compiled is named with its line, and interpreted', () => {
   for (const executor of ['scalar', 'simd'] as const)
     assert.throws(
-      () => launch(CLOCK, executor),
-      (error) => error instanceof CannotRun && /^cannot compile: %clock line \d+$/.test(error.message),
+      () => launch(REFUSED, executor),
+      (error) => error instanceof CannotRun && /^cannot compile: '.*mbarrier\.init.*' line \d+$/.test(error.message),
     );
-  const { report, words } = launch(CLOCK, 'auto');
+  const { report, words } = launch(REFUSED, 'auto');
   assert.equal(report.executor, 'interpreter');
   assert.equal(words[63], 63);
+});
+
+test('clocks advance, by the same in every run', () => {
+  // Between the two readings all threads wait for each other.
+  const body = `  mov.u64 %rd2, %clock64;
+  mov.u32 %r1, %globaltimer_hi;
+  bar.sync 0;
+  mov.u64 %rd3, %clock64;
+  mov.u32 %r2, %clock;
+  sub.s64 %rd3, %rd3, %rd2;
+  cvt.u32.u64 %r3, %rd3;
+  setp.lt.u32 %p0, %r2, %r3;
+  @%p0 mov.u32 %r3, 0;
+  add.u32 %r3, %r3, %r1;
+  st.global.u32 [%rd1], %r3;
+  ret;`;
+  for (const executor of ['interpreter', 'scalar', 'simd'] as const) {
+    const first = launch(body, executor);
+    assert.equal(first.report.executor, executor);
+    assert.ok(
+      first.words.every((word) => word > 0 && word < 100_000),
+      executor,
+    );
+    assert.deepEqual(launch(body, executor).words, first.words);
+  }
 });
 
 test('launches that go on after faults run one thread at a time, and count every fault', () => {

@@ -208,6 +208,11 @@ export class Unit implements HelperHost {
     return this.module.addressOf(this.flow.kernel.entry, variable);
   }
 
+  /** Shared memory that the system keeps for cooperative groups: zero when a block begins. */
+  get reservedShared(): SharedRegion | undefined {
+    return this.module.sharedLayout(this.flow.kernel.entry).reserved;
+  }
+
   /** Bytes of a register's slot in the frames. */
   slotBytes(register: number): 4 | 8 {
     return TYPE_BYTES[this.flow.kernel.registers[register]!.type] === 8 ? 8 : 4;

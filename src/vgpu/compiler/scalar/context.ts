@@ -12,13 +12,15 @@ import type { FlatKernel } from '../flatten.ts';
 import { type RegisterFacts, type ScalarType, wasmType } from '../registers.ts';
 import type { Unit } from '../unit.ts';
 import type { FunctionBuilder } from '../wasm/encoder.ts';
-import { pushSpecial } from './special.ts';
+import { isClock, pushClock, pushSpecial } from './special.ts';
 
 export class ScalarContext {
   private readonly locals = new Map<number, number>();
   private readonly scratch: Record<ScalarType, number[]> = { i32: [], i64: [], f32: [], f64: [] };
   /** The carry flag of add.cc and its kin; -1 until one is written. */
   carryLocal = -1;
+  /** Local that holds what is left of the budget; -1 outside regions, where no clock is read. */
+  budget = -1;
   /** Threads that an instruction emitted here stands for: more than one where a group computes what is uniform. */
   lanes = 1;
   readonly kernel: FlatKernel;
@@ -200,8 +202,13 @@ export class ScalarContext {
   }
 
   pushSpecial(register: SpecialRegister, type: PtxType): void {
-    pushSpecial(this, register);
     const wanted = wasmType(type);
+    if (isClock(register)) {
+      pushClock(this, register);
+      if (wanted !== 'i64') this.code.op('i32.wrap_i64');
+      return;
+    }
+    pushSpecial(this, register);
     if (wanted === 'i64') this.code.op('i64.extend_i32_u');
     else if (wanted === 'f32') this.code.op('f32.reinterpret_i32');
   }

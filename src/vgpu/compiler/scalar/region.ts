@@ -79,6 +79,7 @@ export function emitRegion(unit: Unit, points: SyncPoints, entry: number, fresh:
   const frame8 = code.local('i32');
   const budget = code.local('i64');
   const context = new ScalarContext(unit, code, thread, arena, shared);
+  context.budget = budget;
   const shape = regionShape(unit, points, entry);
   const several = shape.stops.length > 1;
   const anyStop = several ? code.local('i32') : -1;

@@ -1,10 +1,22 @@
-/** Special registers (PTX ISA 10) as WebAssembly. All are 32 bits wide here; the wide clocks are not compiled. */
+/** Special registers (PTX ISA 10) as WebAssembly: 32 bits wide, and clocks of 64 bits. */
 import type { SpecialRegister } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { CannotCompile } from '../cannot-compile.ts';
 import type { ScalarContext } from './context.ts';
 
 const AXIS: Readonly<Record<string, 0 | 1 | 2>> = { x: 0, y: 1, z: 2 };
+
+export function isClock(register: SpecialRegister): boolean {
+  return register.startsWith('clock') || register.startsWith('globaltimer');
+}
+
+/** Pushes a clock as i64: it counts the thread-instructions that have run since the thread's block began. */
+export function pushClock(context: ScalarContext, register: SpecialRegister): void {
+  const { code, arena, budget } = context;
+  if (budget < 0) throw new CannotCompile(`%${register}`, context.kernel.entry.ptxLine);
+  code.get(arena).memory('i64.load', ARENA.blockStart).get(budget).op('i64.sub');
+  if (register.endsWith('_hi')) code.i64(32n).op('i64.shr_u');
+}
 
 export function pushSpecial(context: ScalarContext, register: SpecialRegister): void {
   const { code, thread, arena } = context;
@@ -75,6 +87,16 @@ export function pushSpecial(context: ScalarContext, register: SpecialRegister): 
       return;
     case 'dynamic_smem_size':
       code.get(arena).memory('i32.load', ARENA.dynamicShared);
+      return;
+    case 'smid':
+    case 'gridid':
+      code.i32(0);
+      return;
+    case 'nsmid':
+      code.i32(1);
+      return;
+    case 'reserved_smem_offset_1':
+      code.i32(context.unit.reservedShared?.start ?? 0);
       return;
     default:
       throw new CannotCompile(`%${register}`, context.kernel.entry.ptxLine);

@@ -51,6 +51,8 @@ export function emitSimdRegion(
   const scalar = new ScalarContext(unit, code, thread, arena, shared);
   scalar.lanes = lanes;
   const single = new ScalarContext(unit, code, laneThread, arena, shared, true);
+  scalar.budget = budget;
+  single.budget = budget;
   const context = new SimdContext(scalar, single, classification, lanes);
   const shape = regionShape(unit, points, entry);
   const several = shape.stops.length > 1;
