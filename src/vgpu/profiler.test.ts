@@ -49,6 +49,12 @@ extern "C" __global__ void wideShared(float4* out) {
   __syncthreads();
   out[threadIdx.x] = tile[threadIdx.x * 2 % 128];
 }
+extern "C" __global__ void wideBroadcast(float4* out) {
+  __shared__ float4 tile[4];
+  if (threadIdx.x < 4) tile[threadIdx.x] = make_float4(threadIdx.x, 1, 2, 3);
+  __syncthreads();
+  out[threadIdx.x] = tile[blockIdx.x];
+}
 extern "C" __global__ void diverge(int* out, int period) {
   int v = I;
   if (threadIdx.x % period == 0) for (int i = 0; i < 3; i++) v = __brev(v) ^ __shfl_xor_sync(__activemask(), v, 0);
@@ -220,12 +226,14 @@ describe('the profile', { skip: skipWithoutNvcc() }, () => {
     assert.deepEqual(plain.shared, {
       accesses: 2 * requests,
       wavefronts: requests + 32 * requests,
+      leastWavefronts: requests + 32 * requests,
       bankConflictCycles: 31 * requests,
       worstWays: 32,
     });
     assert.deepEqual(padded.shared, {
       accesses: 2 * requests,
       wavefronts: 2 * requests,
+      leastWavefronts: 2 * requests,
       bankConflictCycles: 0,
       worstWays: 1,
     });
@@ -239,7 +247,24 @@ describe('the profile', { skip: skipWithoutNvcc() }, () => {
   it('sixteen bytes a lane in shared memory: four passes, eight at a stride of two', () => {
     const { shared } = profile('wideShared', [1, 1, 1], [128, 1, 1], [2 * KB]);
     // A quarter warp reads every second 16 bytes: 256 bytes, each bank twice.
-    assert.deepEqual(shared, { accesses: 8, wavefronts: 4 * 4 + 4 * 8, bankConflictCycles: 16, worstWays: 2 });
+    assert.deepEqual(shared, {
+      accesses: 8,
+      wavefronts: 4 * 4 + 4 * 8,
+      leastWavefronts: 4 * 4 + 4 * 8,
+      bankConflictCycles: 16,
+      worstWays: 2,
+    });
+  });
+
+  it('sixteen bytes that all lanes share: four phases by the guide, one pass at the least', () => {
+    const { shared } = profile('wideBroadcast', [1, 1, 1], [32, 1, 1], [KB]);
+    assert.deepEqual(shared, {
+      accesses: 2,
+      wavefronts: 1 + 4,
+      leastWavefronts: 2,
+      bankConflictCycles: 0,
+      worstWays: 1,
+    });
   });
 
   it('atomics: same address within a request, and the hottest of all', () => {

@@ -156,6 +156,8 @@ export interface LaunchProfile {
     accesses: number;
     /** Passes over the banks: an access of 16 bytes a lane takes four even without conflicts. */
     wavefronts: number;
+    /** Passes if lanes that ask for the same words were always served together, wide accesses too. */
+    leastWavefronts: number;
     /** Passes beyond those that a request without conflicts takes. */
     bankConflictCycles: number;
     /** The worst conflict seen: distinct words in one bank in one pass (1 is none); not scaled. */

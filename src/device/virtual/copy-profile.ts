@@ -68,7 +68,7 @@ function transferProfile(kernel: string, count: number, from: PlanTensor | undef
       traffic('target', written, 0, written.sectors),
     ],
     reuse: { loads: [], others: [] },
-    shared: { accesses: 0, wavefronts: 0, bankConflictCycles: 0, worstWays: 1 },
+    shared: { accesses: 0, wavefronts: 0, leastWavefronts: 0, bankConflictCycles: 0, worstWays: 1 },
     atomics: {
       requests: 0,
       operations: 0,

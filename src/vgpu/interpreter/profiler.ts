@@ -54,7 +54,7 @@ export class Profiler {
     storeSectors: 0,
     storeBytes: 0,
   };
-  readonly #shared = { accesses: 0, wavefronts: 0, bankConflictCycles: 0 };
+  readonly #shared = { accesses: 0, wavefronts: 0, leastWavefronts: 0, bankConflictCycles: 0 };
   #worstWays = 1;
   readonly #atomics = {
     requests: 0,
@@ -214,9 +214,10 @@ export class Profiler {
     this.#traffic.record(direction, block, sectors);
   }
 
-  #passes(at: Instruction, { passes, ideal, ways }: BankPasses): void {
+  #passes(at: Instruction, { passes, ideal, ways, least }: BankPasses): void {
     this.#shared.accesses++;
     this.#shared.wavefronts += passes;
+    this.#shared.leastWavefronts += least;
     this.#shared.bankConflictCycles += passes - ideal;
     this.#worstWays = Math.max(this.#worstWays, ways);
     const site = this.#site(at);

@@ -14,13 +14,16 @@ export interface BankPasses {
   ideal: number;
   /** The busiest bank's distinct words: 1 is no conflict, 32 the worst. */
   ways: number;
+  /** Passes if wide accesses to equal addresses were served together: no bank gives more than a word a pass. */
+  least: number;
 }
 
 /** Passes of one load or store of `bytes` bytes a lane at the lanes' addresses. */
 export function bankPasses(bytes: number, mask: number, physical: ArrayLike<number>): BankPasses {
   const phases = bytes <= 4 ? 1 : bytes / 4;
   const lanesAPhase = LANES / phases;
-  const result = { passes: 0, ideal: 0, ways: 1 };
+  const result = { passes: 0, ideal: 0, ways: 1, least: 0 };
+  const all = new Set<number>();
   for (let phase = 0; phase < phases; phase++) {
     const words: number[] = [];
     for (let l = phase * lanesAPhase; l < (phase + 1) * lanesAPhase; l++) {
@@ -28,11 +31,14 @@ export function bankPasses(bytes: number, mask: number, physical: ArrayLike<numb
       for (let offset = 0; offset < bytes; offset += 4) words.push((physical[l]! + offset) >>> 2);
     }
     if (words.length === 0) continue;
-    const ways = busiestBank(new Set(words));
+    const distinct = new Set(words);
+    for (const word of distinct) all.add(word);
+    const ways = busiestBank(distinct);
     result.passes += ways;
     result.ideal++;
     result.ways = Math.max(result.ways, ways);
   }
+  result.least = busiestBank(all);
   return result;
 }
 
@@ -41,7 +47,7 @@ export function fragmentPasses(bytes: number, physical: readonly number[]): Bank
   const words = new Set(physical.flatMap((at) => (bytes === 8 ? [at >>> 2, (at >>> 2) + 1] : [at >>> 2])));
   const ideal = Math.max(1, Math.ceil(words.size / BANKS));
   const passes = busiestBank(words);
-  return { passes, ideal: Math.min(ideal, passes), ways: Math.max(1, Math.round(passes / ideal)) };
+  return { passes, ideal: Math.min(ideal, passes), ways: Math.max(1, Math.round(passes / ideal)), least: ideal };
 }
 
 /** Passes of an atomic: lanes at the same word take turns as well. */
@@ -55,7 +61,7 @@ export function atomicPasses(bytes: number, mask: number, physical: ArrayLike<nu
       ways = Math.max(ways, ++perBank[bank]!);
     }
   }
-  return { passes: ways, ideal: 1, ways };
+  return { passes: ways, ideal: 1, ways, least: 1 };
 }
 
 function busiestBank(words: Iterable<number>): number {

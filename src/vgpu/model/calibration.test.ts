@@ -64,7 +64,7 @@ function launch(
       },
     ],
     reuse: { loads: [], others: [] },
-    shared: { accesses: 0, wavefronts: 0, bankConflictCycles: 0, worstWays: 1 },
+    shared: { accesses: 0, wavefronts: 0, leastWavefronts: 0, bankConflictCycles: 0, worstWays: 1 },
     atomics: {
       requests: 0,
       operations: 0,

@@ -212,7 +212,7 @@ describe('the time model', { skip: skipWithoutNvcc() }, () => {
         const perSm = Math.ceil(profile.totalBlocks / target.sms) / profile.totalBlocks;
         const roofs = {
           fp32: ((count('fp32') * 32) / target.lanesPerClock.fp32) * (perSm / target.clockHz),
-          banks: profile.shared.wavefronts * (128 / target.l1BytesPerClock) * (perSm / target.clockHz),
+          banks: profile.shared.leastWavefronts * (128 / target.l1BytesPerClock) * (perSm / target.clockHz),
           reads:
             profile.allocations.reduce(
               (sum, { uniqueBytes, loadSectors }) => sum + Math.min(uniqueBytes, 32 * loadSectors),

@@ -136,6 +136,11 @@ function resourceTimes(
     (global.loadSectors + global.storeSectors + atomics.sectors + local.sectors) / l1Sectors,
   );
   const sharedScale = 128 / target.l1BytesPerClock;
+  // Hardware serves pairs of phases of wide accesses together where their addresses agree (README.md, "Shared memory").
+  const passes = Math.max(
+    shared.leastWavefronts,
+    shared.wavefronts - 0.5 * (shared.wavefronts - shared.leastWavefronts),
+  );
 
   const certain = count('fp32') + count('fp64') + count('fp16') + count('special') + count('shuffle') + count('tensor');
   const issued = profile.warpInstructions - (1 - OTHER_KEPT) * count('other') - (1 - INTEGER_KEPT) * count('int');
@@ -159,7 +164,7 @@ function resourceTimes(
       0,
     ),
     busy(l1Words(profile), l1Cycles, pipe('loadStore', requests)),
-    busy(sharedWords(profile), shared.wavefronts * sharedScale, shared.wavefronts * sharedScale),
+    busy(sharedWords(profile), passes * sharedScale, shared.leastWavefronts * sharedScale),
     busy('instruction issue', issued / 4, (certain + requests + shared.accesses) / 4),
     busy('fp32 arithmetic', pipe('fp32', count('fp32')), pipe('fp32', count('fp32'))),
     busy('fp64 arithmetic', pipe('fp64', count('fp64')), pipe('fp64', count('fp64'))),
