@@ -1,4 +1,4 @@
-/** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration. */
+/** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration, forward or backward. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type LoadOptions, loadTask, type PrecisionPolicy, type Task } from '../task/index.ts';
 import type { Places } from './places.ts';
@@ -8,6 +8,7 @@ export interface TaskOptions {
   precision: PrecisionPolicy;
   configuration?: number;
   reference: 'own' | 'torch';
+  backward: boolean;
 }
 
 const precisions: readonly PrecisionPolicy[] = ['fp32', 'tf32', 'fp16', 'bf16'];
@@ -48,13 +49,14 @@ export function taking(command: Command): Command {
       new Option('--reference <whose>', 'with `torch`, real PyTorch must agree with the reference (ASSAY_PYTHON)')
         .choices(['own', 'torch'])
         .default('own'),
-    );
+    )
+    .option('--backward', "the task's gradients: of inputs and parameters, from those of its outputs", false);
 }
 
 /** What the task room is told of them. */
 export function loadOptions(options: TaskOptions, places: Places): LoadOptions {
-  const { scale, precision, configuration, reference } = options;
-  return { cacheDir: places.traces, scale, precision, configuration, reference };
+  const { scale, precision, configuration, reference, backward } = options;
+  return { cacheDir: places.traces, scale, precision, configuration, reference, backward };
 }
 
 /** Loads the task that a command was given. Throws TaskError. */

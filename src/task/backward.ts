@@ -18,6 +18,8 @@ export interface Backward {
   graph: Graph;
   /** How many of the graph's inputs are gradients of outputs; they come first. */
   given: number;
+  /** Of which of the forward's outputs they are the gradients, by number. */
+  outputs: readonly number[];
   /** Names of what the outputs are gradients of: inputs, then parameters, that are of a floating-point type and that some output depends on smoothly. */
   of: readonly string[];
 }
@@ -126,7 +128,8 @@ export function backwardGraph(graph: Graph): Backward {
     nodes: [...graph.nodes, ...appender.nodes],
     outputs: reached.map((leaf) => grads.get(leaf.id)!.id),
   };
-  return { graph: renumbered(pruned(made)), given: given.length, of: reached.map((leaf) => leaf.name) };
+  const outputs = graph.outputs.flatMap((id, o) => (smooth.has(id) ? [o] : []));
+  return { graph: renumbered(pruned(made)), given: given.length, outputs, of: reached.map((leaf) => leaf.name) };
 }
 
 /** Passes the gradients of a node's outputs on to its operands. */

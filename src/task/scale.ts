@@ -92,6 +92,7 @@ const alike = (names: readonly string[], value: number) => Object.fromEntries(na
 class Search {
   readonly #tracer: FileTracer;
   readonly #budget: number;
+  readonly #workOf: (graph: Graph) => number;
   readonly #original: ReadonlyMap<string, SizeConstant>;
   readonly #now = new Map<string, number>();
   readonly #fixed = new Set<string>();
@@ -103,14 +104,15 @@ class Search {
   traced: Traced;
   work: number;
 
-  constructor(tracer: FileTracer, whole: Traced, budget: number) {
+  constructor(tracer: FileTracer, whole: Traced, budget: number, work: (graph: Graph) => number) {
     this.#tracer = tracer;
     this.#budget = budget;
+    this.#workOf = work;
     this.#original = new Map(whole.constants.map((c) => [c.name, c]));
     this.#dimensions = new Set(whole.graph.inputs.flatMap(({ spec }) => spec.shape));
     this.#whole = whole.graph;
     this.traced = whole;
-    this.work = workOf(whole.graph);
+    this.work = work(whole.graph);
   }
 
   get done(): boolean {
@@ -145,7 +147,7 @@ class Search {
       if (error instanceof TaskError && (error.kind === 'invalid' || error.kind === 'unsupported')) return false;
       throw error;
     }
-    const work = workOf(traced.graph);
+    const work = this.#workOf(traced.graph);
     if (work === 0 || !wanted(work) || !keepsStructure(this.#whole, traced.graph)) return false;
     for (const [name, value] of Object.entries(values)) {
       this.#now.set(name, value);
@@ -230,15 +232,19 @@ class Search {
   }
 }
 
-/** Shapes of the same program whose work (see workOf) is at most `budget`. Throws TaskError when none is found, unless the `nearest` will do. */
+/**
+ * Shapes of the same program whose work (see workOf; of its backward, if `work` says so) is at most `budget`. Throws TaskError when none is found,
+ * unless the `nearest` will do.
+ */
 export async function findScale(
   tracer: FileTracer,
   whole: Traced,
   budget: number,
+  work: (graph: Graph) => number = workOf,
   nearest = false,
 ): Promise<{ traced: Traced; scaled: { name: string; from: number; to: number }[] }> {
   if (!(budget > 0)) throw new TaskError('invalid', `A scale is a positive number of operations, not ${budget}.`);
-  const search = new Search(tracer, whole, budget);
+  const search = new Search(tracer, whole, budget, work);
   await search.run(nearest ? 2 : 1);
   if (!search.done && !nearest)
     throw new TaskError(

@@ -1,6 +1,7 @@
 /** Loading a task: file to graph to the signature that candidates are written against. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { backwardGraph } from './backward.ts';
 import { findTask, type Settings, settingsText } from './configurations.ts';
 import { idleConstants } from './idle.ts';
 import { operatorOf } from './operators/table.ts';
@@ -24,6 +25,8 @@ export interface LoadOptions {
   reference?: 'own' | 'torch';
   /** Which configuration of a task that has several, from 0; the first when absent. */
   configuration?: number;
+  /** Load the task's gradients instead: see {@link backwardGraph}. */
+  backward?: boolean;
   limits?: SandboxLimits;
 }
 
@@ -67,6 +70,11 @@ export function signatureOf(graph: Graph, scalars: readonly InitScalar[], functi
   };
 }
 
+/** The signature of a task's backward: the outputs' gradients, then what the forward takes; it returns the gradients. */
+function backwardSignature(graph: Graph, of: readonly string[], forward: Signature): Signature {
+  return { ...signatureOf(graph, forward.scalars), scalarsBy: forward.scalarsBy, entry: 'backward', gradientsOf: of };
+}
+
 /** What a task is made of, before it is traced. */
 interface TaskText {
   name: string;
@@ -96,7 +104,7 @@ export function taskConfigurations(path: string): string[] {
  */
 export async function loadTask(from: string | TaskText, options: LoadOptions): Promise<Task> {
   return withTracer(from, options, async (tracer, text) => {
-    const shapes = await shapesAt(tracer, options.scale);
+    const shapes = await shapesAt(tracer, options);
     await agreed(text, options, shapes);
     return taskAt(text, options, shapes);
   });
@@ -117,10 +125,11 @@ export interface VerifiedTask {
 export async function loadVerified(from: string | TaskText, options: LoadOptions): Promise<VerifiedTask> {
   return withTracer(from, options, async (tracer, text) => {
     const whole = await tracer.trace();
-    const wanted = await shapesAt(tracer, options.scale);
+    const wanted = await shapesAt(tracer, options);
     const task = taskAt(text, options, wanted);
     const work = workOf(task.graph);
-    const at = async (scale: number) => (work <= scale ? wanted : findScale(tracer, whole, scale, true));
+    const at = async (scale: number) =>
+      work <= scale ? wanted : findScale(tracer, whole, scale, workIn(options), true);
     const contracts = task.graph.nodes.some(({ op }) => operatorOf(op).kind === 'contraction');
     const verified = await at(VERIFIED_SCALE);
     await agreed(text, options, verified);
@@ -151,29 +160,45 @@ async function withTracer<T>(
 
 type Shapes = { traced: Traced; scaled: Task['scaled'] };
 
-async function shapesAt(tracer: FileTracer, scale: number | undefined): Promise<Shapes> {
+/** What evaluating a traced graph costs, in the direction that was asked for. */
+const workIn =
+  ({ backward }: LoadOptions) =>
+  (graph: Graph): number =>
+    workOf(backward ? backwardGraph(graph).graph : graph);
+
+async function shapesAt(tracer: FileTracer, options: LoadOptions): Promise<Shapes> {
   const whole = await tracer.trace();
-  return scale === undefined ? { traced: whole, scaled: [] } : findScale(tracer, whole, scale);
+  if (options.backward && whole.stops) {
+    const { what, line } = whole.stops;
+    const message = `Line ${line}: ${what} changes what gradients flow, and a backward is derived from the values alone. Judge this task forward, or write it without.`;
+    throw new TaskError('unsupported', message, line);
+  }
+  const { scale } = options;
+  return scale === undefined ? { traced: whole, scaled: [] } : findScale(tracer, whole, scale, workIn(options));
 }
 
 /** Where real PyTorch was asked for: throws unless it computes the same at these shapes. */
 async function agreed({ name, source, settings }: TaskText, options: LoadOptions, shapes: Shapes): Promise<void> {
   if (options.reference !== 'torch') return;
   const overrides = Object.fromEntries(shapes.scaled.map((change) => [change.name, change.to]));
-  await agreeWithTorch(name, { ...shapes.traced, source, overrides, settings, dtype: loweredBy(options) });
+  const backward = options.backward ? backwardGraph(shapes.traced.graph) : undefined;
+  await agreeWithTorch(name, { ...shapes.traced, source, overrides, settings, backward, dtype: loweredBy(options) });
 }
 
 function taskAt({ name, source, settings }: TaskText, options: LoadOptions, { traced, scaled }: Shapes): Task {
-  const { precision = 'fp32' } = options;
+  const { precision = 'fp32', backward = false } = options;
   const hash = createHash('sha256').update(source).update('\0').update(JSON.stringify(scaled));
   if (settings) hash.update('\0').update(JSON.stringify(settings));
   if (precision !== 'fp32') hash.update('\0').update(precision);
+  if (backward) hash.update('\0').update('backward');
+  const signature = signatureOf(traced.graph, traced.scalars, traced.functional);
+  const gradients = backward ? backwardGraph(traced.graph) : undefined;
   return {
-    name,
+    name: gradients ? `${name}-backward` : name,
     source,
     hash: hash.digest('hex'),
-    graph: traced.graph,
-    signature: signatureOf(traced.graph, traced.scalars, traced.functional),
+    graph: gradients?.graph ?? traced.graph,
+    signature: gradients ? backwardSignature(gradients.graph, gradients.of, signature) : signature,
     precision,
     scaled,
     ...(settings && { configuration: settings }),

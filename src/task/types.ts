@@ -122,6 +122,10 @@ export interface Signature {
   /** How a candidate's parameters that are no tensors find their scalars: by name (absent), or in order (the functional form). */
   scalarsBy?: 'name' | 'position';
   outputs: readonly TensorSpec[];
+  /** The name of the candidate's host function; absent: `forward`. */
+  entry?: 'forward' | 'backward';
+  /** Of a backward task: what each output is the gradient of, by the names of `tensors`. */
+  gradientsOf?: readonly string[];
 }
 
 /**
@@ -136,7 +140,7 @@ export interface Task {
   name: string;
   /** The file's text as read. */
   source: string;
-  /** SHA-256 of the source, the scale, the configuration and the precision, hex. */
+  /** SHA-256 of the source, the scale, the configuration, the precision and the direction, hex. */
   hash: string;
   graph: Graph;
   signature: Signature;

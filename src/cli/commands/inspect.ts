@@ -88,7 +88,10 @@ function describe(task: Task, least: Floor, gpu: string, out: (line?: string) =>
   for (const { name, role, spec } of task.signature.tensors) out(`    ${name}: ${role} ${specText(spec)}`);
   for (const { name, value } of task.signature.scalars)
     out(`    ${name} = ${JSON.stringify(value)} (by name, if wanted)`);
-  for (const spec of task.signature.outputs) out(`    returns ${specText(spec)}`);
+  task.signature.outputs.forEach((spec, o) => {
+    const of = task.signature.gradientsOf?.[o];
+    out(`    returns ${of === undefined ? '' : `the gradient of ${of}: `}${specText(spec)}`);
+  });
   out();
   out('graph');
   for (const line of graphText(task.graph)) out(`  ${line}`);
@@ -172,7 +175,7 @@ function specText({ dtype, shape }: TensorSpec): string {
 function signatureText({ signature }: Task): string {
   const tensors = signature.tensors.map(({ name }) => `torch::Tensor ${name.replaceAll('.', '_')}`);
   const result = signature.outputs.length === 1 ? 'torch::Tensor' : 'std::vector<torch::Tensor>';
-  return `${result} forward(${tensors.join(', ')})`;
+  return `${result} ${signature.entry ?? 'forward'}(${tensors.join(', ')})`;
 }
 
 function graphText(graph: Graph): string[] {

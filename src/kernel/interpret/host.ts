@@ -66,7 +66,7 @@ const noOccupancy: OccupancyOracle = (kernel) => {
 };
 
 function run(m: Machine, signature: Signature, wanted: string | undefined): HostTrace {
-  const entry = findEntry(m, wanted);
+  const entry = findEntry(m, wanted, signature.entry ?? 'forward');
   const operands = bindArguments(m, entry, signature);
   const result = callValue(m, entry.value, operands, m.globals, entry.line);
   const { world } = m;
@@ -89,25 +89,32 @@ interface Entry {
 }
 
 /**
- * The function to interpret: the one asked for; else the export named `forward`; else the only export; else, without
- * exports, the function named `forward`, or the only host function that takes tensors and is called by no other.
+ * The function to interpret: the one asked for; else the export named as the task's direction, `forward` or `backward`; else the only export; else, without
+ * exports, the function of that name, or the only host function that takes tensors and is called by no other. A file may hold both directions: the
+ * other one's name is never taken for this one.
  */
-function findEntry(m: Machine, wanted: string | undefined): Entry {
-  const exported = exportsOf(m);
+function findEntry(m: Machine, wanted: string | undefined, direction: 'forward' | 'backward'): Entry {
+  const other = direction === 'forward' ? 'backward' : 'forward';
+  const everything = exportsOf(m);
+  const exported = wanted ? everything : everything.filter((e) => e.exported !== other);
+  if (everything.length > exported.length && exported.length === 0)
+    throw wrongDirection(direction, everything[0]!.line);
   if (exported.length > 0) {
     const chosen =
-      exported.find((e) => e.exported === (wanted ?? 'forward')) ??
+      exported.find((e) => e.exported === (wanted ?? direction)) ??
       (exported.length === 1 && !wanted ? exported[0] : undefined);
     if (chosen) return chosen;
     if (!wanted) {
       throw invalid(
-        `exports ${exported.map((e) => e.exported).join(', ')}: name the one to judge "forward"`,
+        `exports ${exported.map((e) => e.exported).join(', ')}: name the one to judge "${direction}"`,
         exported[0]?.line ?? 0,
       );
     }
   }
-  const hosts = [...m.program.functions.values()].flat().filter((f) => f.space === 'host' && f.body);
-  const named = hosts.filter((f) => f.name === (wanted ?? 'forward'));
+  const written = [...m.program.functions.values()].flat().filter((f) => f.space === 'host' && f.body);
+  const named = written.filter((f) => f.name === (wanted ?? direction));
+  const hosts = wanted ? written : written.filter((f) => f.name !== other);
+  const opposite = wanted ? undefined : written.find((f) => f.name === other);
   const mentionsTensor = (p: Parameter): boolean =>
     p.type.name.path.includes('Tensor') || (p.type.name.arguments ?? []).some((a) => /\bTensor\b/.test(a.text));
   const candidates =
@@ -124,14 +131,22 @@ function findEntry(m: Machine, wanted: string | undefined): Entry {
     const [f] = candidates;
     if (f) return entryOf(m, f.name, { kind: 'function', name: f.name, overloads: [f], scope: m.globals }, f.line);
   }
+  if (opposite && candidates.length === 0) throw wrongDirection(direction, opposite.line);
   if (hosts.length === 0) {
     throw invalid(
-      'there is no host function: write `torch::Tensor forward(torch::Tensor x, ...)` that launches the kernels',
+      `there is no host function: write \`torch::Tensor ${direction}(torch::Tensor x, ...)\` that launches the kernels`,
       0,
     );
   }
   const names = (candidates.length > 0 ? candidates : hosts).map((f) => f.name).join(', ');
-  throw invalid(`which host function is to be judged (${names})? Name it \`forward\``, 0);
+  throw invalid(`which host function is to be judged (${names})? Name it \`${direction}\``, 0);
+}
+
+/** A file of one direction, judged in the other. */
+function wrongDirection(direction: 'forward' | 'backward', line: number): CandidateError {
+  return direction === 'forward'
+    ? invalid('there is a `backward` and no `forward`: judge it with --backward, or write the forward too', line)
+    : invalid('there is a `forward` and no `backward`: judge it without --backward, or write the backward too', line);
 }
 
 function exportsOf(m: Machine): Entry[] {
@@ -287,7 +302,7 @@ export function describeSignature(signature: Signature): string {
   const tensor = (t: SignatureTensor): string =>
     `Tensor ${t.name.replaceAll('.', '_')} [${t.spec.shape.join(', ')}] ${t.spec.dtype}`;
   const parts = [...signature.tensors.map(tensor), ...signature.scalars.map((s) => s.name)];
-  return `forward(${parts.join(', ')})`;
+  return `${signature.entry ?? 'forward'}(${parts.join(', ')})`;
 }
 
 function outputsOf(result: Value, line: number): TensorView[] {

@@ -63,6 +63,8 @@ export const answerSchema = z.union([
     ),
     constants: z.array(z.strictObject({ name, value: z.int(), line: z.int() })),
     functional: z.boolean(),
+    /** What stops or replaces gradients in forward, and its line. */
+    stops: z.tuple([z.string().max(300), z.int().min(0)]).nullable(),
   }),
   z.strictObject({
     error: z.strictObject({

@@ -1,8 +1,9 @@
 """Real PyTorch on task texts: names, shapes and order of parameters, and outputs on given values.
 
-argv: a file with a JSON list of {source, overrides, settings, dtype, inputs, parameters}, and the file to write the answer to. Values are flat lists in
+argv: a file with a JSON list of {source, overrides, settings, dtype, inputs, parameters, grads, of}, and the file to write the answer to. Values are flat lists in
 row-major order (inputs in order, parameters by name), or null to run without giving any; infinities and NaN are spelled.
-Answer: a JSON list of {parameters: [[name, shape, dtype]], outputs: [{shape, dtype, values}]} or {error}.
+`grads` (the outputs' gradients, null for one without) asks for the gradients of the inputs and parameters `of`: numbers of inputs, names of parameters.
+Answer: a JSON list of {parameters: [[name, shape, dtype]], outputs: [{shape, dtype, values}], gradients: [... or null] or null, refused: why there are none} or {error}.
 """
 
 import ast
@@ -69,20 +70,38 @@ def run(task, driver):
                 if name in task['parameters']:
                     t.copy_(filled(t, task['parameters'][name]))
     described = [[name, list(t.shape), name_of(t.dtype)] for name, t in parameters]
+    gradients = refused = None
     with torch.no_grad():
-        outputs = flat(model(*given))
-    spell = lambda v: v if v == v and abs(v) != float('inf') else repr(v)
+        outputs = flat(model(*[x.clone() if isinstance(x, torch.Tensor) else x for x in given]))
+    if task.get('grads') is not None:
+        try:
+            gradients = differentiated(model, given, dict(parameters), task)
+        except (RuntimeError, NotImplementedError) as error:
+            refused = f'{type(error).__name__}: {error}'
     return {
         'parameters': described,
-        'outputs': [
-            {
-                'shape': list(t.shape),
-                'dtype': name_of(t.dtype),
-                'values': [spell(v) for v in t.double().reshape(-1).tolist()],
-            }
-            for t in outputs
-        ],
+        'outputs': [values_of(t) for t in outputs],
+        'gradients': gradients and [None if t is None else values_of(t) for t in gradients],
+        'refused': refused,
     }
+
+
+def differentiated(model, given, parameters, task):
+    tensors = [x for x in given if isinstance(x, torch.Tensor)]
+    leaves = [tensors[k] if isinstance(k, int) else parameters[k] for k in task['of']]
+    for t in leaves:
+        t.requires_grad_()
+    # A leaf may not be written to; what the model is given is one step from it.
+    outputs = flat(model(*[x.clone() if isinstance(x, torch.Tensor) else x for x in given]))
+    pairs = [(t, filled(t, g)) for t, g in zip(outputs, task['grads'], strict=True) if g is not None and t.requires_grad]
+    if not pairs:
+        return [None] * len(leaves)
+    return torch.autograd.grad([t for t, _ in pairs], leaves, [g for _, g in pairs], allow_unused=True)
+
+
+def values_of(t):
+    spell = lambda v: v if v == v and abs(v) != float('inf') else repr(v)
+    return {'shape': list(t.shape), 'dtype': name_of(t.dtype), 'values': [spell(v) for v in t.double().reshape(-1).tolist()]}
 
 
 def main(request, answer):

@@ -8,9 +8,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { behindWall, type ProcessLimits, runLimited } from '../../isolation/index.ts';
+import type { Backward } from '../backward.ts';
 import type { Settings } from '../configurations.ts';
 import { AS_WRITTEN, drawArguments } from '../inputs/draw.ts';
 import { evaluateGraph, isRandomDraw } from '../operators/evaluate.ts';
+import { isFloating } from '../operators/tensor.ts';
 import { outputSpecs } from '../output-specs.ts';
 import type { DType, Graph, HostTensor, TensorSpec } from '../types.ts';
 import type { Traced } from './trace.ts';
@@ -58,12 +60,23 @@ export interface Case {
   functional?: Traced['functional'];
   /** All floating tensors are cast to it first. */
   dtype?: DType;
+  /** The graph's backward: asks for the gradients too, which must agree. */
+  backward?: Backward;
 }
 
 interface Answer {
   error?: string;
   parameters: [string, number[], string][];
-  outputs: { shape: number[]; dtype: string; values: (number | string)[] }[];
+  outputs: Told[];
+  gradients?: (Told | null)[] | null;
+  /** Why PyTorch gives no gradients, where it was asked for some. */
+  refused?: string | null;
+}
+
+interface Told {
+  shape: number[];
+  dtype: string;
+  values: (number | string)[];
 }
 
 const SPELLED: Readonly<Record<string, number>> = { nan: NaN, inf: Infinity, '-inf': -Infinity };
@@ -87,6 +100,9 @@ function relativeError(ours: Float64Array, theirs: readonly (number | string)[])
 export function evaluable(graph: Graph): boolean {
   return !graph.constants.some((c) => isRandomDraw(c.draw)) && !graph.nodes.some((node) => node.op === 'dropout');
 }
+
+/** How a disagreement begins that is none in values: PyTorch has no gradient to compare with. */
+export const REFUSED = 'PyTorch refuses to differentiate it';
 
 const SEED = '5eed'.repeat(16);
 
@@ -122,8 +138,9 @@ export async function disagreements(
   tolerance: number,
 ): Promise<(string | undefined)[]> {
   const given = cases.map(({ graph }) => (evaluable(graph) ? drawArguments({ graph }, AS_WRITTEN, SEED) : null));
-  const request = cases.map(({ source, overrides, settings, dtype, graph }, i) => ({
+  const request = cases.map(({ source, overrides, settings, dtype, graph, backward }, i) => ({
     ...{ source, overrides, settings, dtype },
+    ...(backward && given[i] && gradientRequest(graph, backward)),
     inputs: given[i]?.slice(0, graph.inputs.length).map(spelled) ?? null,
     parameters: Object.fromEntries(
       given[i]?.slice(graph.inputs.length).map((tensor, p) => [graph.parameters[p]!.name, spelled(tensor)]) ?? [],
@@ -131,6 +148,47 @@ export async function disagreements(
   }));
   const answers = await ask(python, request);
   return cases.map((one, i) => disagreement(one, given[i] ?? null, answers[i]!, tolerance));
+}
+
+/** Gradients of a backward's outputs, drawn. */
+const drawnGradients = ({ graph, given }: Backward): HostTensor[] =>
+  drawArguments({ graph }, AS_WRITTEN, SEED).slice(0, given);
+
+/** What gradients are asked of: floating inputs by number, parameters by name. */
+function leavesOf({ inputs, parameters }: Graph): { key: number | string; name: string }[] {
+  return [
+    ...inputs.flatMap(({ name, spec }, key) => (isFloating(spec.dtype) ? [{ key, name }] : [])),
+    ...parameters.flatMap(({ name, kind, spec }) =>
+      kind === 'parameter' && isFloating(spec.dtype) ? [{ key: name, name }] : [],
+    ),
+  ];
+}
+
+function gradientRequest(graph: Graph, backward: Backward) {
+  const drawn = drawnGradients(backward).map(spelled);
+  const grads = graph.outputs.map((_, o) =>
+    backward.outputs.includes(o) ? drawn[backward.outputs.indexOf(o)]! : null,
+  );
+  return { grads, of: leavesOf(graph).map(({ key }) => key) };
+}
+
+/** What differs between our gradients and PyTorch's; none and zeros are the same. */
+function gradientDifferences(
+  graph: Graph,
+  backward: Backward,
+  given: readonly HostTensor[],
+  answer: Answer,
+  tolerance: number,
+): string[] {
+  const ours = evaluateGraph(backward.graph, [...drawnGradients(backward), ...given]);
+  return leavesOf(graph).flatMap(({ name }, k) => {
+    const own = ours[backward.of.indexOf(name)];
+    const theirs = answer.gradients?.[k];
+    const count = own?.values.length ?? theirs?.values.length ?? 0;
+    const zeros = new Float64Array(count);
+    const error = relativeError(own?.values ?? zeros, theirs?.values ?? [...zeros]);
+    return error <= tolerance ? [] : [`the gradient of ${name} by ${error.toExponential(2)}`];
+  });
 }
 
 function firstDifference(ours: readonly TensorSpec[], theirs: Answer['outputs']): string {
@@ -143,7 +201,7 @@ function firstDifference(ours: readonly TensorSpec[], theirs: Answer['outputs'])
 }
 
 function disagreement(
-  { graph, functional }: Case,
+  { graph, functional, backward }: Case,
   given: HostTensor[] | null,
   answer: Answer,
   tolerance: number,
@@ -163,5 +221,7 @@ function disagreement(
   const outputs = evaluateGraph(graph, given);
   const errors = outputs.map((o, k) => relativeError(o.values, answer.outputs[k]!.values));
   const wrong = errors.flatMap((e, k) => (e <= tolerance ? [] : [`output ${k} by ${e.toExponential(2)}`]));
-  return wrong.length ? `values differ, relative to the largest: ${wrong.join(', ')}` : undefined;
+  if (backward && !answer.refused) wrong.push(...gradientDifferences(graph, backward, given, answer, tolerance));
+  if (wrong.length) return `values differ, relative to the largest: ${wrong.join(', ')}`;
+  return backward && answer.refused ? `${REFUSED}: ${answer.refused}` : undefined;
 }

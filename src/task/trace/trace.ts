@@ -23,6 +23,8 @@ export interface Traced {
   constants: SizeConstant[];
   /** The file is in the functional form: the model calls `fn`, and a candidate takes what `fn` is given, in that order. */
   functional: boolean;
+  /** The first thing in forward that keeps the values and changes the gradients (detach, no_grad, a backward of the file's own), where there is one. */
+  stops?: { what: string; line: number };
 }
 
 /** Traces one file, at its own sizes or with some constants replaced. */
@@ -127,7 +129,11 @@ export function readAnswer(name: string, text: string): Traced {
   } catch (error) {
     throw new TaskError('invalid', `${name}: the traced graph does not check: ${(error as Error).message}`);
   }
-  return { graph, scalars: parsed.scalars as InitScalar[], constants: parsed.constants, functional: parsed.functional };
+  const { constants, functional, stops } = parsed;
+  return {
+    ...{ graph, constants, functional, scalars: parsed.scalars as InitScalar[] },
+    ...(stops && { stops: { what: stops[0], line: stops[1] } }),
+  };
 }
 
 function explain(name: string, { kind, message, line, column, text }: TracerError): TaskError {

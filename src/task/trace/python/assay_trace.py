@@ -520,7 +520,7 @@ def _run(source, overrides, settings, dtype):
     if functional:
         inputs, parameters, scalars = _called_with(functional, outputs, inputs, parameters)
     graph = _graph(rec, outputs, inputs, parameters)
-    return {'graph': graph, 'scalars': scalars, 'constants': listed, 'functional': functional is not None}
+    return {'graph': graph, 'scalars': scalars, 'constants': listed, 'functional': functional is not None, 'stops': rec.stops}
 
 
 def _line_of(error):
@@ -559,7 +559,7 @@ def _explain(error):
 
 
 def trace(request):
-    """JSON {source, overrides, settings, dtype} -> JSON {graph, scalars, constants, functional} or {error: {kind, message, line, column?, text?}}."""
+    """JSON {source, overrides, settings, dtype} -> JSON {graph, scalars, constants, functional, stops} or {error: {kind, message, line, column?, text?}}."""
     request = json.loads(request)
     dumps = json.dumps
     try:

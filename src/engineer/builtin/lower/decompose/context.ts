@@ -33,7 +33,7 @@ const reserved = new Set(
   (
     'auto bool break case char class const continue default delete do double else enum explicit export extern false float for friend goto if ' +
     'inline int long mutable namespace new operator private protected public register return short signed sizeof static struct switch template ' +
-    'this throw true try typedef typename union unsigned using virtual void volatile while row lane forward torch std merge a b at'
+    'this throw true try typedef typename union unsigned using virtual void volatile while row lane forward backward torch std merge a b at'
   ).split(' '),
 );
 

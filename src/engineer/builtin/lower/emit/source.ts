@@ -29,11 +29,14 @@ export function candidateSource(
     hostFunction(program, signature, kernels).trimEnd(),
     '',
     'PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {',
-    '  m.def("forward", &forward);',
+    `  m.def("${entryOf(signature)}", &${entryOf(signature)});`,
     '}',
     '',
   ].join('\n');
 }
+
+/** The name that the judge looks for. */
+const entryOf = (signature: Signature): string => signature.entry ?? 'forward';
 
 function hostFunction(program: Program, signature: Signature, kernels: readonly Kernel[]): string {
   const writer = new CodeWriter();
@@ -41,7 +44,7 @@ function hostFunction(program: Program, signature: Signature, kernels: readonly 
   const result = program.outputs.length === 1 ? 'torch::Tensor' : 'std::vector<torch::Tensor>';
   const parameters = argumentsOf.map((value) => `torch::Tensor ${value.name}`).join(', ');
   const used = new Set(kernels.flatMap((kernel) => kernel.pointers));
-  writer.open(`${result} forward(${parameters}) {`);
+  writer.open(`${result} ${entryOf(signature)}(${parameters}) {`);
   argumentsOf.forEach((value, k) => {
     if (!used.has(value.id)) return;
     const shape = signature.tensors[k]?.spec.shape ?? value.shape;

@@ -3,6 +3,7 @@
 What it does not know raises `Unsupported`, which names the call. Nothing here computes a result.
 """
 
+import functools as _functools
 import sys as _sys
 from types import ModuleType as _ModuleType, SimpleNamespace as _Namespace
 
@@ -13,7 +14,7 @@ from ._dtypes import (
 )  # fmt: skip
 from ._dtypes import bool_ as bool, float_ as float, int_ as int, result_type as _result_type
 from ._methods import METHODS as _METHODS, attach as _attach, clone
-from ._record import unsupported as _unsupported
+from ._record import recorder as _recorder, unsupported as _unsupported
 from ._tensor import Size, Tensor, device
 
 _attach()
@@ -99,22 +100,41 @@ def compile(model=None, **kw):
 
 
 class _Mode:
-    """no_grad and its like: a context manager and a decorator without effect on a forward trace."""
+    """no_grad and its like: a context manager and a decorator. Without effect on a forward trace; that gradients stop here is noted."""
 
     def __init__(self, mode=True):
-        pass
+        self._off = self._stops(mode)
+
+    @staticmethod
+    def _stops(mode):
+        return True
 
     def __new__(cls, mode=True):
-        return mode if callable(mode) and not isinstance(mode, type) else object.__new__(cls)
+        made = object.__new__(cls)
+        if callable(mode) and not isinstance(mode, type):
+            made.__init__()
+            return made(mode)
+        return made
 
     def __enter__(self):
+        self._before = len(_recorder().nodes)
         return self
 
     def __exit__(self, *_):
+        if self._off and len(_recorder().nodes) > self._before:
+            _recorder().stop(type(self).__name__)
         return False
 
     def __call__(self, f):
-        return f
+        if not self._off:
+            return f
+
+        @_functools.wraps(f)
+        def run(*args, **kw):
+            with self:
+                return f(*args, **kw)
+
+        return run
 
 
 class no_grad(_Mode):
@@ -122,15 +142,21 @@ class no_grad(_Mode):
 
 
 class enable_grad(_Mode):
-    pass
+    @staticmethod
+    def _stops(mode):
+        return False
 
 
 class inference_mode(_Mode):
-    pass
+    @staticmethod
+    def _stops(mode):
+        return not not mode
 
 
 class set_grad_enabled(_Mode):
-    pass
+    @staticmethod
+    def _stops(mode):
+        return not mode
 
 
 def _module(name, **names):
@@ -165,6 +191,8 @@ class _Context:
 class _Function:
     @classmethod
     def apply(cls, *args):
+        if hasattr(cls, 'backward'):
+            _recorder().stop(f'{cls.__name__}, an autograd.Function with a backward of its own,')
         return cls.forward(_Context(), *args)
 
 

@@ -2,7 +2,7 @@
 
 from . import _contract, _create, _indexing, _pointwise as pw, _reduce, _views as v
 from ._dtypes import bool_, dtype as dtype_type, float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8
-from ._record import unsupported
+from ._record import recorder, unsupported
 from ._tensor import Tensor, alias, device as device_type, wrap
 
 METHODS = {
@@ -63,6 +63,8 @@ def contiguous(input, memory_format=None):
 
 
 def detach(input):
+    if input.is_floating_point():
+        recorder().stop('detach')
     return alias(input, None, None, tuple(input.shape), input._strides, lambda parent, new: new)
 
 

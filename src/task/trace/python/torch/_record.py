@@ -22,6 +22,7 @@ class Recorder:
         self.nodes = []
         self.unsupported = None  # the first Unsupported raised, even if the file caught it: (message, line)
         self.in_forward = False
+        self.stops = None  # the first thing that stops or replaces gradients in forward: (what, line)
 
     def _value(self, shape, dtype, origin):
         self.specs.append((tuple(shape), dtype))
@@ -29,6 +30,11 @@ class Recorder:
         if len(self.specs) > 400_000:
             raise Unsupported(unsupported_message('a graph of more than 400000 values'))
         return len(self.specs) - 1
+
+    def stop(self, what):
+        """Something in forward that leaves the values as they are and changes their gradients."""
+        if self.in_forward and self.stops is None:
+            self.stops = (what, line())
 
     def draw(self, shape, dtype, draw):
         """A leaf: a tensor drawn or filled."""
