@@ -259,6 +259,29 @@ describe('counters that run out', () => {
   });
 });
 
+describe('synchronisation of a part', () => {
+  const write = ONLY('%tid, 0', 'st.shared.u32 [area], %tid;', 'A');
+  const read = (who: number): string => ONLY(`%tid, ${who}`, 'ld.shared.u32 %v, [area];', 'B');
+  const parted = (border: number, below: string, above: string): string => `
+	setp.ge.u32 %p, %tid, ${border};
+	@%p bra U;
+	${below}
+	bra V;
+U:
+	${above}
+V:`;
+  it('of half a warp orders nothing for the other half', () => {
+    assert.equal(trust(`${write}\nbar.warp.sync -1;\n${read(16)}`, 1, 32), true);
+    const halves = parted(16, 'bar.warp.sync 0x0000ffff;', 'bar.warp.sync 0xffff0000;');
+    assert.equal(trust(write + halves + read(16), 1, 32), false);
+  });
+  it('of some warps orders nothing for the others', () => {
+    assert.equal(trust(`${write}\nbarrier.sync 1;\n${read(64)}`, 1, 128), true);
+    const warps = parted(64, 'barrier.sync 1, 64;', 'barrier.sync 2, 64;');
+    assert.equal(trust(write + warps + read(64), 1, 128), false);
+  });
+});
+
 describe('global memory', () => {
   const ATOMIC = (scope: string): string => `red.relaxed.${scope}.global.add.u32 [%out], 1;`;
   const CASES: readonly [name: string, trusted: boolean, body: string][] = [
