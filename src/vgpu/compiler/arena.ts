@@ -45,8 +45,10 @@ export const ARENA = {
   actions: 512 + 2 * MAX_THREADS + 4 * WARP,
   /** What the race filter counts: see races/layout.ts. */
   races: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS,
+  /** Numbers that vector code loads rather than builds: see constants.ts. */
+  constants: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS + RACE.bytes,
   /** First byte of the frames. */
-  frames: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS + RACE.bytes,
+  frames: 512 + 2 * MAX_THREADS + 4 * WARP + MAX_POINTS + RACE.bytes + 256,
 } as const;
 
 /** Where a register's values lie: one after another by thread. */

@@ -6,6 +6,7 @@ import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { isDoubtful } from './doubts.ts';
+import { CONSTANTS } from './constants.ts';
 import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import { type LaunchHost, launchHost } from './launch-host.ts';
@@ -343,6 +344,7 @@ class Launch {
     put(ARENA.zero, 0);
     put(ARENA.dynamicShared, context.dynamicSharedBytes);
     for (let axis = 0; axis < 3; axis++) put(ARENA.nctaid + 4 * axis, grid[axis]!);
+    memory.u8.set(CONSTANTS, areas.arena + ARENA.constants);
     memory.u8.set(program.actions, areas.arena + ARENA.actions);
     if (program.stamps) {
       const scale = program.stamps.sharedScale;

@@ -22,6 +22,8 @@ export interface HelperHost {
     params: readonly ValueType[],
     result: ValueType,
   ): FunctionRef;
+  /** i32 global: offset of the arena. */
+  readonly arena: number;
 }
 
 export type Directed = 'rz' | 'rm' | 'rp';

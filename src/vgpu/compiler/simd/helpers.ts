@@ -1,6 +1,7 @@
 /** Vector counterparts of scalar/helpers.ts, four f32 lanes at a time, with the same bits. */
 
 import * as math from '../../math/index.ts';
+import { ARENA } from '../arena.ts';
 import { type Directed, ex2, type HelperHost, lg2, sumDirected } from '../scalar/helpers.ts';
 import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 
@@ -9,6 +10,26 @@ function promote(code: FunctionBuilder, local: number, half: 0 | 1): void {
   code.get(local);
   if (half === 1) code.get(local).shuffle32([2, 3, 2, 3]);
   code.op('f64x2.promote_low_f32x4');
+}
+
+/**
+ * fma.rm where c is in [2^23, 2^24), the way expf takes the integer part of a product: between there numbers are one
+ * apart, so the result is c + floor(a * b). Returns it; where a lane is not of this kind, code goes on after it.
+ */
+function floorOfProduct(code: FunctionBuilder): void {
+  const product = code.local('v128');
+  const floor = code.local('v128');
+  const sum = code.local('v128');
+  const unit = code.local('v128');
+  code.get(0).get(1).op('f32x4.mul').tee(product).op('f32x4.floor').set(floor);
+  // The product may have been rounded up to an integer: then a * b - floor, rounded once, is negative.
+  code.get(0).get(1).get(floor).op('f32x4.neg').op('f32x4.relaxed_madd').splat32(0).op('f32x4.lt');
+  code.splat32(0xbf800000).op('v128.and').get(floor).op('f32x4.add').get(2).op('f32x4.add').set(sum);
+  // Both in [2^23, 2^24): their bits less those of 2^23 are below 2^23. A negative product may have vanished.
+  code.splat32(0x4b000000).set(unit);
+  code.get(sum).get(unit).op('i32x4.sub').get(2).get(unit).op('i32x4.sub').op('v128.or').i32(23).op('i32x4.shr_u');
+  code.get(product).i32(31).op('i32x4.shr_u').op('v128.or').op('v128.any_true').op('i32.eqz').if();
+  code.get(sum).op('return').end();
 }
 
 /** fma in a direction: f64 product, sum rounded to odd, demoted to nearest and stepped when on the wrong side. */
@@ -23,6 +44,7 @@ export function fusedDirected(host: HelperHost, mode: Directed): FunctionRef {
     const result = code.local('v128');
     const halves = [code.local('v128'), code.local('v128')] as const;
     const odd = code.local('i32');
+    if (mode === 'rm' && host.fused) floorOfProduct(code);
     for (const half of [0, 1] as const) {
       promote(code, 0, half);
       promote(code, 1, half);
@@ -85,12 +107,6 @@ export function fusedDirected(host: HelperHost, mode: Directed): FunctionRef {
   });
 }
 
-const EX2_TERMS: readonly number[] = (() => {
-  const terms = [1];
-  for (let k = 1; k <= 10; k++) terms.push((terms[k - 1]! * Math.LN2) / k);
-  return terms;
-})();
-
 const splat64 = (code: FunctionBuilder, value: number): void => {
   code.f64(value).op('f64x2.splat');
 };
@@ -100,7 +116,9 @@ export function ex2Vector(host: HelperHost): FunctionRef {
   const single = ex2(host);
   return host.helper('ex2x4', ['v128'], ['v128'], (code) => {
     const whole = code.local('v128');
-    const r = code.local('v128');
+    const r = [code.local('v128'), code.local('v128')] as const;
+    const coefficient = code.local('v128');
+    const arena = code.local('i32');
     const fraction = code.local('v128');
     const scale = code.local('v128');
     const values = [code.local('v128'), code.local('v128')] as const;
@@ -109,19 +127,30 @@ export function ex2Vector(host: HelperHost): FunctionRef {
     code.op('i32x4.all_true').if();
     code.get(0).get(0).op('f32x4.nearest').tee(whole).op('f32x4.sub').set(fraction);
     code.get(whole).op('i32x4.trunc_sat_f32x4_s').splat32(1023).op('i32x4.add').set(scale);
-    for (const half of [0, 1] as const) {
-      promote(code, fraction, half);
-      code.set(r);
-      splat64(code, EX2_TERMS[10]!);
-      for (let k = 9; k >= 0; k--) {
+    code.globalGet(host.arena).set(arena);
+    const term = (k: number): void => {
+      code.get(arena).memory('v128.load64_splat', ARENA.constants + 8 * k, 3);
+    };
+    promote(code, fraction, 0);
+    code.set(r[0]);
+    promote(code, fraction, 1);
+    code.set(r[1]);
+    term(10);
+    code.tee(values[0]).set(values[1]);
+    for (let k = 9; k >= 0; k--) {
+      term(k);
+      code.set(coefficient);
+      for (const half of [0, 1] as const) {
         // Fused or not makes no difference that the margin below does not cover.
-        code.get(r);
+        code.get(values[half]).get(r[half]);
         if (!host.fused) code.op('f64x2.mul');
-        splat64(code, EX2_TERMS[k]!);
-        code.op(host.fused ? 'f64x2.relaxed_madd' : 'f64x2.add');
+        code.get(coefficient);
+        code.op(host.fused ? 'f64x2.relaxed_madd' : 'f64x2.add').set(values[half]);
       }
+    }
+    for (const half of [0, 1] as const) {
+      code.get(values[half]).get(scale);
       code
-        .get(scale)
         .op(half === 0 ? 'i64x2.extend_low_i32x4_u' : 'i64x2.extend_high_i32x4_u')
         .i32(52)
         .op('i64x2.shl');
