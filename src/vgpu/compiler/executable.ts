@@ -5,8 +5,8 @@ import type { Allocation } from '../memory.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
-import { isDoubtful } from './doubts.ts';
 import { CONSTANTS } from './constants.ts';
+import { isDoubtful } from './doubts.ts';
 import { callExternal } from './external.ts';
 import { type Areas, FaultReporter, LaunchStopped, whereOf } from './faults.ts';
 import { type LaunchHost, launchHost } from './launch-host.ts';
@@ -143,6 +143,10 @@ class Launch {
   private readonly slots: Resident[] = [];
   private readonly instance: WasmInstance;
   private readonly host: LaunchHost;
+  /** What modules import of the host. */
+  private readonly functions: Readonly<Record<string, unknown>>;
+  /** Instances of scalar parts that threads have needed. */
+  private readonly parts: (WasmInstance | undefined)[] = [];
   private readonly stops: readonly Stop[];
   private readonly threads: number;
   private readonly budgets: BigInt64Array;
@@ -158,36 +162,31 @@ class Launch {
     this.reporter = new FaultReporter(context, undefined as unknown as Areas);
     const { reporter } = this;
     this.host = launchHost(program, context, reporter);
-    this.instance = instantiate(program.module, {
-      math: program.imports,
-      host: {
-        memory: memory.wasm,
-        slow: (site: number, address: bigint, thread: number) =>
-          reporter.resolve(program.sites[site]!, BigInt.asUintN(64, address), thread),
-        trap: (site: number, thread: number) => {
-          const instruction = program.sites[site]!;
-          const message = `${reporter.who(thread)} executed ${instruction.op} at ${whereOf(instruction)}.`;
-          reporter.note(thread, { kind: 'trap', message, instruction });
-          throw new LaunchStopped(message);
-        },
-        external: (site: number, thread: number) => callExternal(context, reporter, program.sites[site]!, thread),
-        budget: () => {
-          throw new BudgetSpent();
-        },
-        suspect: (_address: number, stamp: number, own: number) => suspect(reporter, stamp, own),
-        sweepEpochs: () => this.sweepEpochs(),
-        sweepPhase: (warp: number) => this.sweepPhase(warp),
-        ...this.host.functions,
+    this.functions = {
+      memory: memory.wasm,
+      slow: (site: number, address: bigint, thread: number) =>
+        reporter.resolve(program.sites[site]!, BigInt.asUintN(64, address), thread),
+      trap: (site: number, thread: number) => {
+        const instruction = program.sites[site]!;
+        const message = `${reporter.who(thread)} executed ${instruction.op} at ${whereOf(instruction)}.`;
+        reporter.note(thread, { kind: 'trap', message, instruction });
+        throw new LaunchStopped(message);
       },
-    });
+      external: (site: number, thread: number) => callExternal(context, reporter, program.sites[site]!, thread),
+      budget: () => {
+        throw new BudgetSpent();
+      },
+      part: (number: number) => {
+        this.part(number);
+      },
+      suspect: (_address: number, stamp: number, own: number) => suspect(reporter, stamp, own),
+      sweepEpochs: () => this.sweepEpochs(),
+      sweepPhase: (warp: number) => this.sweepPhase(warp),
+      ...this.host.functions,
+    };
+    this.instance = instantiate(program.module, { math: program.imports, host: this.functions });
     const { exports } = this.instance;
-    const { written } = memory;
-    if (written !== undefined) {
-      exports.writtenFirst!.value = written.firstWord;
-      exports.writtenWords!.value = written.words;
-      exports.writtenPages!.value = written.pages | 0;
-      exports.writtenMap!.value = written.map | 0;
-    }
+    this.describeWritten(this.instance);
     this.stops = program.stops.map((stop, number) =>
       stop === undefined
         ? (undefined as unknown as Stop)
@@ -197,6 +196,28 @@ class Launch {
             exchange: stop.matrix && (exports[`exchange${number}`] as unknown as Stop['exchange']),
           },
     );
+  }
+
+  /** Puts a scalar part into the table that vector code calls it by. */
+  private part(number: number): void {
+    const { parts } = this.program;
+    if (!parts || this.parts[number]) return;
+    const { module, imports } = parts.part(number);
+    const instance = instantiate(module, { math: imports, host: this.functions });
+    instance.exports.arena!.value = this.instance.exports.arena!.value;
+    this.describeWritten(instance);
+    this.parts[number] = instance;
+    this.instance.exports.table!.set(parts.tableIndex(number), instance.exports.region!);
+  }
+
+  /** Tells code where the map of written bytes lies, when the launch keeps one. */
+  private describeWritten({ exports }: WasmInstance): void {
+    const { written } = this.context.memory;
+    if (written === undefined) return;
+    exports.writtenFirst!.value = written.firstWord;
+    exports.writtenWords!.value = written.words;
+    exports.writtenPages!.value = written.pages | 0;
+    exports.writtenMap!.value = written.map | 0;
   }
 
   run(budget: bigint): void {
@@ -305,6 +326,7 @@ class Launch {
 
   private enter(slot: Resident): void {
     this.instance.exports.arena!.value = slot.areas.arena | 0;
+    for (const part of this.parts) if (part) part.exports.arena!.value = slot.areas.arena | 0;
     this.reporter.areas = slot.areas;
     this.budgets[(slot.areas.arena + ARENA.budget) >>> 3] = this.left;
   }

@@ -10,6 +10,7 @@ import { buildControlFlow } from './cfg.ts';
 import { mayBePassed } from './doubts.ts';
 import { ACTION, emitDriver } from './driver.ts';
 import { emitMatrix, type FragmentAccess } from './matrix/index.ts';
+import { Parts } from './parts.ts';
 import { emitCollective } from './scalar/collective.ts';
 import { emitRegion } from './scalar/region.ts';
 import type { BarrierStop, Stop } from './scheduler.ts';
@@ -23,6 +24,8 @@ import { compileModule, type WasmModule } from './wasm/engine.ts';
 export interface Program {
   readonly module: WasmModule;
   readonly imports: Readonly<Record<string, unknown>>;
+  /** Scalar twins of vector regions. */
+  readonly parts: Parts | undefined;
   readonly sites: readonly Instruction[];
   readonly fragments: readonly FragmentAccess[];
   /** Offset in the arena of the queue of asynchronous copies, if the kernel makes any. */
@@ -56,7 +59,7 @@ export function translate(
   const group = unit.flow.kernel.instructions.some((item) => item.kind === 'warp' || item.kind === 'matrix')
     ? Math.min(WARP, unit.threads)
     : unit.threads;
-  unit.wasm.importMemory({ module: 'host', name: 'memory', initialPages: 1, maximumPages: 65536, shared: false });
+  unit.importMemory();
   const points = findSyncPoints(unit);
   if (points.points.length >= MAX_POINTS)
     throw new CannotCompile('too many synchronisations', analysis.flow.kernel.entry.ptxLine);
@@ -65,26 +68,32 @@ export function translate(
   const exchanges: FunctionBuilder[] = [];
   const actions = new Uint8Array(points.points.length + 1);
   const nothing = unit.wasm.function('nothing', ['i32'], []);
-  // Scalar functions by the block they begin at: regions, and where groups of lanes part.
-  const scalar = new Map<number, FunctionBuilder>();
-  const scalarFrom = (block: number): FunctionBuilder => {
-    let code = scalar.get(block);
-    if (!code) {
-      code = emitRegion(unit, points, block, false);
-      scalar.set(block, code);
-    }
+  const { length: pointCount } = points.points;
+  const parts = new Parts(unit, points, 2 * pointCount + 2);
+  // Stamps, fragments and queues belong to one module: there scalar code stands beside the vectors.
+  const lazy =
+    lanes !== undefined &&
+    !unit.races &&
+    !unit.flow.kernel.instructions.some(({ kind }) => kind === 'matrix' || kind === 'async' || kind === 'bulk');
+  const scalar = new Map<string, FunctionBuilder>();
+  // Where groups of lanes part, and regions of threads by themselves.
+  const scalarFrom = (block: number, fresh: boolean): FunctionBuilder => {
+    if (lazy) return parts.calls[parts.number(block, fresh)]!;
+    const key = `${block}/${fresh}`;
+    const code = scalar.get(key) ?? emitRegion(unit, points, block, fresh);
+    scalar.set(key, code);
     return code;
   };
   const grouped: FunctionBuilder[] = [];
   for (const point of points.points) {
     const fresh = point.kind === 'start';
-    const region = fresh ? emitRegion(unit, points, point.next, true) : scalarFrom(point.next);
+    const region = scalarFrom(point.next, fresh);
     grouped.push(
       lanes
         ? emitSimdRegion(unit, points, point.next, fresh, region, {
             lanes: lanes.count,
             classification: lanes.classification,
-            scalarFrom,
+            scalarFrom: (block) => scalarFrom(block, false),
           })
         : region,
     );
@@ -102,7 +111,9 @@ export function translate(
     stops.push(stop);
   }
   // Index 0 is never called: a group whose point is 0 has exited.
-  unit.wasm.table([regions[0]!, ...grouped, nothing, ...exchanges]);
+  unit.wasm.table([regions[0]!, ...grouped, nothing, ...exchanges, ...parts.stubs()]);
+  unit.wasm.exportTable('table');
+  if (lazy) parts.reserveFrames();
   if (unit.races) {
     unit.wasm.exportFunction('nextEpoch', unit.races.nextEpoch());
     unit.wasm.exportFunction('nextPhase', unit.races.nextPhase());
@@ -114,6 +125,7 @@ export function translate(
   const bytes = unit.wasm.finish();
   return {
     bytes,
+    parts: lazy ? parts : undefined,
     imports: unit.imports,
     sites: unit.sites,
     fragments: unit.fragments,

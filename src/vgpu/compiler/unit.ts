@@ -65,7 +65,7 @@ export class Unit implements HelperHost {
   readonly frames: FrameLayout;
   readonly threads: number;
   readonly imports: Record<string, Imported> = {};
-  readonly sites: Instruction[] = [];
+  readonly sites: Instruction[];
   /** wmma.load and wmma.store, for their slow path. */
   readonly fragments: FragmentAccess[] = [];
   /** f32x4.relaxed_madd is a fused multiply-add. */
@@ -80,6 +80,8 @@ export class Unit implements HelperHost {
   readonly trap: FunctionRef;
   /** external(site, thread): a function that the virtual GPU provides. */
   readonly external: FunctionRef;
+  /** part(number): has a scalar part made and put into the table. */
+  readonly part: FunctionRef;
   /** The instruction budget is spent: never returns. */
   readonly outOfBudget: FunctionRef;
   /** i32 global: offset of the arena. */
@@ -92,18 +94,22 @@ export class Unit implements HelperHost {
   private readonly imported = new Map<string, FunctionRef>();
   private workArea: number | undefined;
   private copies: number | undefined;
-  private readonly siteNumbers = new Map<Instruction, number>();
+  private readonly siteNumbers: Map<Instruction, number>;
 
   constructor(
     readonly module: LoadedModule,
     analysis: Analysis,
     readonly options: CompileOptions,
+    /** The compilation that this one is a part of: they share frames and access sites. */
+    whole?: Unit,
   ) {
+    this.sites = whole?.sites ?? [];
+    this.siteNumbers = whole?.siteNumbers ?? new Map();
     this.flow = analysis.flow;
     this.facts = analysis.facts;
     this.live = analysis.live;
     this.threads = options.block[0] * options.block[1] * options.block[2];
-    this.frames = new FrameLayout(this.threads);
+    this.frames = whole?.frames ?? new FrameLayout(this.threads);
     this.localStride = Math.ceil(this.flow.kernel.localBytes / 16) * 16;
     this.sharedGaps = gapsBetween(
       sharedRegions(module.sharedLayout(this.flow.kernel.entry), dynamicBytes(module, analysis, options)),
@@ -111,6 +117,7 @@ export class Unit implements HelperHost {
     this.slowPath = this.wasm.importFunction('host', 'slow', ['i32', 'i64', 'i32'], ['i32']);
     this.trap = this.wasm.importFunction('host', 'trap', ['i32', 'i32'], []);
     this.external = this.wasm.importFunction('host', 'external', ['i32', 'i32'], []);
+    this.part = this.wasm.importFunction('host', 'part', ['i32'], []);
     this.outOfBudget = this.wasm.importFunction('host', 'budget', [], []);
     this.arena = this.wasm.global('i32');
     this.wasm.exportGlobal('arena', this.arena);
@@ -126,6 +133,10 @@ export class Unit implements HelperHost {
       map: exported('writtenMap'),
     };
     this.races = options.races && new RaceStamps(this, options.races);
+  }
+
+  importMemory(): void {
+    this.wasm.importMemory({ module: 'host', name: 'memory', initialPages: 1, maximumPages: 65536, shared: false });
   }
 
   /** The number of an access site, for the slow path. */

@@ -354,6 +354,10 @@ export class ModuleBuilder {
     this.exports.push({ name, kind: 3, item: { index } });
   }
 
+  exportTable(name: string): void {
+    this.exports.push({ name, kind: 1, item: { index: 0 } });
+  }
+
   /** Fills table 0 (for call_indirect), from index 0. */
   table(entries: readonly FunctionRef[]): void {
     this.elements = [...entries];

@@ -14,8 +14,12 @@ export type WasmFunction = (...args: (number | bigint)[]) => number | bigint | u
 export interface WasmGlobal {
   value: number | bigint;
 }
+/** A table of functions. */
+export interface WasmTable {
+  set(index: number, value: WasmFunction): void;
+}
 export interface WasmInstance {
-  readonly exports: Readonly<Record<string, WasmFunction & WasmGlobal>>;
+  readonly exports: Readonly<Record<string, WasmFunction & WasmGlobal & WasmTable>>;
 }
 export type WasmImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
