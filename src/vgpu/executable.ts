@@ -2,6 +2,7 @@
  * The seam between the virtual GPU and what runs kernels: an executor turns a kernel of a loaded module into an
  * {@link Executable}; the GPU prepares memory and parameters and hands it a {@link LaunchContext}.
  */
+import type { WorkerPool } from './compiler/workers/pool.ts';
 import type { FindingSink } from './findings.ts';
 import type { LoadedModule } from './loader.ts';
 import type { DeviceMemory } from './memory.ts';
@@ -38,6 +39,8 @@ export interface LaunchContext {
   readonly findings: FindingSink;
   /** Of compiled code: ends the run for the interpreter to decide from the start. Absent: compiled code has the last word. */
   doubt?(reason: string): never;
+  /** Threads to share the blocks with, if there are any. */
+  readonly pool?: WorkerPool;
   /** Takes what the kernel's printf prints. */
   print(text: string): void;
 }
@@ -45,6 +48,8 @@ export interface LaunchContext {
 export interface RunResult {
   readonly completed: boolean;
   readonly threadInstructions: number;
+  /** Threads that ran blocks, where the launch could be shared. */
+  readonly workers?: number;
   readonly profile?: LaunchProfile;
 }
 

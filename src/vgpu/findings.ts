@@ -63,6 +63,11 @@ export class FindingSink {
     for (const [key, finding] of other.#found) this.#found.set(key, finding);
   }
 
+  /** Takes over what another sink has collected. */
+  adopt(findings: readonly Finding[]): void {
+    for (const finding of findings) this.#found.set(`adopted ${this.#found.size}`, finding);
+  }
+
   list(): readonly Finding[] {
     return [...this.#found.values()];
   }

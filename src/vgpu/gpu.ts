@@ -1,6 +1,6 @@
 /** The virtual GPU: memory, modules, launches. */
 
-import { scalarExecutable, simdExecutable } from './compiler/index.ts';
+import { scalarExecutable, simdExecutable, WorkerPool } from './compiler/index.ts';
 import {
   CannotRun,
   type Executable,
@@ -29,9 +29,15 @@ import { WrittenMap } from './written.ts';
 export interface VirtualGpuOptions {
   /** Size of device memory, bytes (default 2 GiB, at most 3 GiB). Untouched memory costs nothing. */
   memoryBytes?: number;
+  /**
+   * Threads that run a launch's blocks at the same time, this one among them (default 1). With more, float atomics on
+   * global memory add up in an order that differs from run to run.
+   */
+  workers?: number;
 }
 
 const DEFAULT_MEMORY = 2 * 1024 ** 3;
+const MAX_WORKERS = 64;
 const DEFAULT_BUDGET = 2 ** 40;
 /** Limits of every GPU since compute capability 7.0. */
 const MAX_BLOCK_THREADS = 1024;
@@ -56,8 +62,14 @@ export class VirtualGpu {
   readonly #tensorMaps: BoundTensorMap[] = [];
   readonly #executables = new Map<PtxFunction, Map<string, Executable | CannotRun>>();
 
+  readonly #pool: WorkerPool | undefined;
+
   constructor(options: VirtualGpuOptions = {}) {
-    this.memory = new DeviceMemory(options.memoryBytes ?? DEFAULT_MEMORY);
+    const workers = options.workers ?? 1;
+    if (!Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS)
+      throw new RangeError(`${workers} workers; give a whole number from 1 to ${MAX_WORKERS}`);
+    this.memory = new DeviceMemory(options.memoryBytes ?? DEFAULT_MEMORY, workers > 1);
+    this.#pool = workers > 1 ? new WorkerPool(this.memory, workers) : undefined;
   }
 
   /** Reserves device memory with undefined content. Throws a RangeError when there is no room. */
@@ -74,6 +86,7 @@ export class VirtualGpu {
     this.#textures.length = 0;
     this.#tensorMaps.length = 0;
     this.#executables.clear();
+    this.#pool?.reset();
   }
 
   /** Frees an allocation; later accesses to it are reported as use after free. */
@@ -144,7 +157,9 @@ export class VirtualGpu {
    * a launch that may reach one throws. `name` is used in messages.
    */
   load(ptx: string, options: { name?: string } = {}): LoadedModule {
-    return new LoadedModule(parsePtx(ptx, options.name), this.memory);
+    const module = new LoadedModule(parsePtx(ptx, options.name), this.memory);
+    if (this.#pool) module.source = { ptx, name: options.name };
+    return module;
   }
 
   /** Puts the module's global variables back to their initial content. */
@@ -207,6 +222,7 @@ export class VirtualGpu {
       textures: this.#textures,
       tensorMaps: this.#tensorMaps,
       findings,
+      pool: this.#pool,
       print: (text) => {
         printed += text;
       },
@@ -217,6 +233,7 @@ export class VirtualGpu {
       return {
         ...report(executable.executor, result.completed, result.threadInstructions, started, findings, printed),
         profile: result.profile,
+        workers: result.workers ?? 1,
       };
     } finally {
       this.memory.release(parameters);

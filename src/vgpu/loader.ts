@@ -1,6 +1,6 @@
 /** A module made resident: its global and constant variables placed and initialised, shared memory laid out per kernel. */
 import { EXTERNAL_FUNCTIONS } from './device-runtime.ts';
-import type { Allocation, DeviceMemory } from './memory.ts';
+import { type Allocation, DeviceMemory } from './memory.ts';
 import { FUNCTION_TAG, LOCAL_TAG, SHARED_TAG } from './memory-layout.ts';
 import { type Instruction, type Operand, PtxError, type PtxFunction, type PtxModule, type Variable } from './ptx/ir.ts';
 
@@ -54,11 +54,17 @@ export class LoadedModule {
   readonly functionTable: readonly string[];
   readonly #layouts = new Map<PtxFunction, SharedLayout>();
 
-  constructor(ptx: PtxModule, memory: DeviceMemory) {
+  /** The text, for other threads to load. */
+  source: { readonly ptx: string; readonly name: string | undefined } | undefined;
+
+  /** @param place the memory to put variables into, or where they lie already */
+  constructor(ptx: PtxModule, place: DeviceMemory | readonly Allocation[]) {
     this.ptx = ptx;
     this.unsupported = [...ptx.functions.values()].flatMap((fn) => unsupportedIn(ptx, fn));
     this.functionTable = [...ptx.functions.keys(), ...ptx.externals];
     const allocations = new Map<Variable, Allocation>();
+    const memory = place instanceof DeviceMemory ? place : undefined;
+    let placed = 0;
     const scoped = [...ptx.functions.values()].flatMap((fn) => fn.variables);
     for (const variable of [...ptx.variables, ...scoped]) {
       if (variable.space !== 'global' && variable.space !== 'const') continue;
@@ -67,11 +73,12 @@ export class LoadedModule {
       }
       allocations.set(
         variable,
-        memory.allocate(variable.bytes, { name: `${variable.name}`, readOnly: variable.space === 'const' }),
+        memory?.allocate(variable.bytes, { name: `${variable.name}`, readOnly: variable.space === 'const' }) ??
+          (place as readonly Allocation[])[placed++]!,
       );
     }
     this.allocations = allocations;
-    this.resetGlobals(memory);
+    if (memory) this.resetGlobals(memory);
   }
 
   /** Puts every global and constant variable back to its initial content (zeros where none is given). */

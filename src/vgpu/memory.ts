@@ -37,12 +37,13 @@ export interface AccessFault {
 
 /** The engine's memory object, typed for what is used here (neither TypeScript's nor Node's types declare it). */
 export interface WasmMemory {
+  /** Shared between threads when the GPU has several workers. */
   readonly buffer: ArrayBuffer;
 }
 
 const { Memory } = (
   globalThis as unknown as {
-    WebAssembly: { Memory: new (size: { initial: number; maximum: number }) => WasmMemory };
+    WebAssembly: { Memory: new (size: { initial: number; maximum: number; shared: boolean }) => WasmMemory };
   }
 ).WebAssembly;
 
@@ -70,18 +71,39 @@ export class DeviceMemory {
   /** Of the running launch, when it is asked what it wrote. */
   written: WrittenMap | undefined;
 
-  /** @param bytes size of the device heap; untouched pages cost nothing. At most 3 GiB. */
-  constructor(bytes: number) {
-    const heap = alignUp(bytes, PAGE);
+  /**
+   * @param bytes size of the device heap; untouched pages cost nothing. At most 3 GiB.
+   * @param shared other threads may see the memory
+   */
+  constructor(bytes: number, shared = false, existing?: WasmMemory) {
+    const heap = alignUp(bytes, existing ? 1 : PAGE);
     if (HEAP_BASE + heap > 2 ** 32) throw new RangeError('the virtual GPU has at most 3 GiB of memory');
     const pages = (HEAP_BASE + heap) / PAGE;
-    this.wasm = new Memory({ initial: pages, maximum: pages });
+    this.wasm = existing ?? new Memory({ initial: pages, maximum: pages, shared });
     const buffer = this.wasm.buffer;
     this.u8 = new Uint8Array(buffer);
     this.u16 = new Uint16Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.end = HEAP_BASE + heap;
+  }
+
+  /**
+   * Another thread's view of a shared memory: the same allocations, and new ones in a part of the memory that is its own.
+   */
+  static view(
+    wasm: WasmMemory,
+    allocations: readonly Allocation[],
+    scratch: { readonly base: number; readonly bytes: number },
+  ): DeviceMemory {
+    const memory = new DeviceMemory(scratch.base + scratch.bytes - HEAP_BASE, true, wasm);
+    memory.#allocations.push(...allocations);
+    memory.#top = scratch.base;
+    return memory;
+  }
+
+  get shared(): boolean {
+    return this.wasm.buffer instanceof SharedArrayBuffer;
   }
 
   get allocations(): readonly Allocation[] {
@@ -98,7 +120,7 @@ export class DeviceMemory {
     const at = this.#indexBelow(base) + 1;
     const colour = options.internal === true ? 0 : this.#pickColour(at);
     const allocation: Allocation = {
-      name: options.name ?? `allocation ${++this.#unnamed}`,
+      name: options.name ?? (options.internal === true ? 'launch area' : `allocation ${++this.#unnamed}`),
       base,
       bytes,
       colour,
@@ -300,7 +322,9 @@ export class DeviceMemory {
   #markByte(offset: number, initialised: boolean): void {
     const bit = 1 << (offset & 3);
     const shadow = offset >>> 2;
-    this.u8[shadow] = initialised ? this.u8[shadow]! | bit : this.u8[shadow]! & ~bit;
+    // Two threads may mark bytes of one word.
+    if (initialised) Atomics.or(this.u8, shadow, bit);
+    else this.u8[shadow] = this.u8[shadow]! & ~bit;
   }
 
   /** One byte for each byte of the range: 1 if initialised. */

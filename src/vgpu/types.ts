@@ -231,6 +231,8 @@ export interface LaunchReport {
   /** False when the launch was stopped by a fault or the budget. */
   completed: boolean;
   threadInstructions: number;
+  /** Threads of this machine that ran blocks (default 1): see `workers` of the GPU's options. */
+  workers?: number;
   milliseconds: number;
   findings: readonly Finding[];
   /** What the kernel's printf printed. */

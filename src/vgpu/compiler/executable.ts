@@ -1,7 +1,9 @@
 /** The scalar compiled executor: translate at the first launch of a shape, then run block after block. */
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
+import { FindingSink } from '../findings.ts';
 import { type LoadedModule, sharedRegions } from '../loader.ts';
 import type { Allocation } from '../memory.ts';
+import { RED_ZONE } from '../memory-layout.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
 import { ARENA } from './arena.ts';
 import { CannotCompile } from './cannot-compile.ts';
@@ -18,6 +20,8 @@ import { BlockScheduler, type RaceClock, type Region, type Stop } from './schedu
 import { Standstill } from './stuck.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
 import { instantiate, type WasmInstance } from './wasm/engine.ts';
+import { chunksOf, runsInParallel } from './workers/eligible.ts';
+import { Control } from './workers/protocol.ts';
 
 /** Analyses of kernels: scalar and vector code start from the same. */
 const analyses = new WeakMap<PtxFunction, Analysis>();
@@ -35,16 +39,16 @@ function analysisOf(module: LoadedModule, kernel: PtxFunction): Analysis {
  * Makes the executable that runs one thread at a time. It throws {@link CannotCompile} for what the compiler does not
  * translate, here or at the first launch of a shape, before anything has run.
  */
-export function scalarExecutable(module: LoadedModule, kernel: PtxFunction): Executable {
+export function scalarExecutable(module: LoadedModule, kernel: PtxFunction): CompiledExecutable {
   return new CompiledExecutable('scalar', module, analysisOf(module, kernel));
 }
 
 /** Makes the executable that runs groups of lanes as vectors. Throws {@link CannotCompile} as the scalar one does. */
-export function simdExecutable(module: LoadedModule, kernel: PtxFunction): Executable {
+export function simdExecutable(module: LoadedModule, kernel: PtxFunction): CompiledExecutable {
   return new CompiledExecutable('simd', module, analysisOf(module, kernel));
 }
 
-class CompiledExecutable implements Executable {
+export class CompiledExecutable implements Executable {
   private readonly programs = new Map<string, Program | CannotCompile>();
 
   constructor(
@@ -67,22 +71,89 @@ class CompiledExecutable implements Executable {
       this.analysis.flow.kernel.instructions.some(({ kind }) => kind === 'matrix')
     )
       throw new CannotCompile('going on after faults of matrix instructions', kernel.ptxLine);
-    const layout = context.module.sharedLayout(kernel);
-    const dynamic = context.dynamicSharedBytes;
-    const sharedBytes = Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0);
-    const written = context.memory.written !== undefined;
-    const options = { block: context.block, sharedBytes, checked: context.checked, written };
     if (!context.races) {
-      const program = this.program(options);
+      const program = this.program(this.options(context));
       const threads = context.block[0] * context.block[1] * context.block[2];
-      if (!context.checked || !isDoubtful(this.analysis.flow, threads)) return runProgram(program, context);
-      return runDoubtful(context, (inner) => runProgram(program, inner));
+      if (context.checked && isDoubtful(this.analysis.flow, threads))
+        return runDoubtful(context, (inner) => runProgram(program, inner));
+      if (context.pool && runsInParallel(this.analysis.flow, context)) return this.runParallel(program, context);
+      return runProgram(program, context);
     }
     const plan = planRaces(this.analysis.flow.kernel, context);
-    const program = this.program({ ...options, races: plan.options }, plan.key);
+    const program = this.program({ ...this.options(context), races: plan.options }, plan.key);
     return runFiltered(plan, program.stamps?.globalScale ?? 0, context, (inner, stamps) =>
-      runProgram(program, inner, stamps),
+      runProgram(program, inner, { stamps }),
     );
+  }
+
+  /**
+   * Runs chunks of a launch as long as there are any, as one of several threads. Returns when no chunk is left or one
+   * has found a fault; what it has to say is in the control block.
+   */
+  participate(
+    context: LaunchContext,
+    control: Control,
+    chunks: readonly (readonly [number, number])[],
+    participant: number,
+  ): void {
+    const program = this.program(this.options(context));
+    control.enter();
+    let chunk: number | undefined = -1;
+    try {
+      const claim = (): [number, number] | undefined => {
+        chunk = control.claim(chunks.length);
+        return chunk === undefined ? undefined : [...chunks[chunk]!];
+      };
+      const { completed, threadInstructions } = runProgram(program, context, { claim });
+      if (threadInstructions > 0) control.tookPart(BigInt(threadInstructions));
+      if (!completed) control.stop(participant, { chunk: chunk ?? -1, findings: context.findings.list() });
+    } catch (error) {
+      control.stop(participant, {
+        chunk: -1,
+        findings: [],
+        error: error instanceof Error ? error.message : String(error),
+      });
+    } finally {
+      control.leave();
+    }
+  }
+
+  private runParallel(program: Program, context: LaunchContext): RunResult {
+    const { memory, pool, instructionBudget, kernel } = context;
+    const chunks = chunksOf(ranges(context.blocks), pool!.workers);
+    const control = Control.create(pool!.workers);
+    const [x, y, z] = context.block;
+    const scratchBytes = [program.arenaBytes, program.options.sharedBytes, program.localStride * x * y * z]
+      .map((bytes) => Math.ceil(Math.max(bytes, 16) / 256) * 256 + RED_ZONE)
+      .reduce((sum, bytes) => sum + bytes, RED_ZONE);
+    const lent = pool!.dispatch(context, this.executor, scratchBytes, chunks, control);
+    try {
+      this.participate({ ...context, blocks: [], findings: new FindingSink(kernel.name) }, control, chunks, 0);
+      control.wait();
+    } finally {
+      for (const area of lent.reverse()) memory.release(area);
+    }
+    const threadInstructions = Number(control.threadInstructions);
+    const stopped = control.firstStopped();
+    if (stopped?.error !== undefined) throw new Error(`A worker of the virtual GPU failed: ${stopped.error}`);
+    if (stopped) context.findings.adopt(stopped.findings);
+    else if (threadInstructions > instructionBudget)
+      context.findings.report({ kind: 'budget-exceeded', message: outOfBudget(context), instruction: undefined });
+    const completed = !stopped && threadInstructions <= instructionBudget;
+    return { completed, threadInstructions, workers: control.threads };
+  }
+
+  private options(context: LaunchContext): CompileOptions {
+    const { kernel, memory } = context;
+    const layout = context.module.sharedLayout(kernel);
+    const dynamic = context.dynamicSharedBytes;
+    return {
+      block: context.block,
+      sharedBytes: Math.max(layout.staticBytes, dynamic > 0 ? layout.dynamicOffset + dynamic : 0),
+      checked: context.checked,
+      shared: memory.shared,
+      written: memory.written !== undefined,
+    };
   }
 
   private program(options: CompileOptions, races = ''): Program {
@@ -103,17 +174,26 @@ class CompiledExecutable implements Executable {
   }
 }
 
-function runProgram(program: Program, context: LaunchContext, stamps?: GlobalStamps): RunResult {
-  const launch = new Launch(program, context, stamps);
+const outOfBudget = ({ instructionBudget }: LaunchContext): string =>
+  `The launch was stopped after ${instructionBudget.toLocaleString('en')} thread-instructions. It may never end.`;
+
+interface RunOptions {
+  readonly stamps?: GlobalStamps;
+  /** Gives further runs of blocks, besides the launch's own. */
+  readonly claim?: () => [number, number] | undefined;
+}
+
+function runProgram(program: Program, context: LaunchContext, options: RunOptions = {}): RunResult {
+  const launch = new Launch(program, context, options.stamps);
   const budget = BigInt(Math.min(context.instructionBudget, 2 ** 62));
   let completed = true;
   try {
-    launch.run(budget);
+    launch.run(budget, options.claim ?? (() => undefined));
   } catch (error) {
     if (error instanceof BudgetSpent)
       launch.reporter.note(0, {
         kind: 'budget-exceeded',
-        message: `The launch was stopped after ${context.instructionBudget.toLocaleString('en')} thread-instructions. It may never end.`,
+        message: outOfBudget(context),
         instruction: undefined,
       });
     else if (!(error instanceof LaunchStopped) || error instanceof RaceSuspected) throw error;
@@ -220,13 +300,14 @@ class Launch {
     exports.writtenMap!.value = written.map | 0;
   }
 
-  run(budget: bigint): void {
+  run(budget: bigint, claim: () => [number, number] | undefined): void {
     this.left = budget;
     const { exports } = this.instance;
     const [run, next] = [exports.run!, exports.block!];
-    const first = this.slot(0);
     const waiting = ranges(this.context.blocks);
-    for (let range = waiting.shift(); range; range = waiting.shift()) {
+    const take = (): [number, number] | undefined => waiting.shift() ?? claim();
+    for (let range = take(); range; range = take()) {
+      const first = this.slot(0);
       next.value = range[0];
       this.enter(first);
       let group = -1;

@@ -24,6 +24,8 @@ export interface CompileOptions {
   /** Static and dynamic shared memory of a block. */
   readonly sharedBytes: number;
   readonly checked: boolean;
+  /** The memory is shared: updates of global memory are atomic between threads. */
+  readonly shared: boolean;
   /** Also mark in the map of `../written.ts` what is written to global memory. */
   readonly written: boolean;
   /** Look for races: what the filter needs to know. */
@@ -136,7 +138,13 @@ export class Unit implements HelperHost {
   }
 
   importMemory(): void {
-    this.wasm.importMemory({ module: 'host', name: 'memory', initialPages: 1, maximumPages: 65536, shared: false });
+    this.wasm.importMemory({
+      module: 'host',
+      name: 'memory',
+      initialPages: 1,
+      maximumPages: 65536,
+      shared: this.options.shared,
+    });
   }
 
   /** The number of an access site, for the slow path. */

@@ -14,7 +14,7 @@ import type { FunctionBuilder, FunctionRef } from '../wasm/encoder.ts';
 import type { MemoryOp } from '../wasm/opcodes.ts';
 import { recordWrite } from '../written.ts';
 import { callHalfAtomic, pushAtomicResult } from './atomics.ts';
-import { ScalarContext } from './context.ts';
+import { reinterpret, ScalarContext } from './context.ts';
 
 export type AccessKind = 'read' | 'write' | 'atomic';
 /** Which access it is, for the slow path: an instruction, or a local that holds its number. */
@@ -264,7 +264,7 @@ export function checkGlobal(
       code.set(place);
       if (access === 'write') {
         code.else();
-        markWritten(code, place, shadow, bytes);
+        markWritten(code, place, shadow, bytes, context.unit.options.shared);
       }
       code.end();
       // What the slow path refused is outside the map: it takes place in the arena.
@@ -329,8 +329,11 @@ export function pushShadowTest(
   if (bytes === 2) code.get(place).i32(1).op('i32.and').op('i32.or');
 }
 
-function markWritten(code: FunctionBuilder, place: number, shadow: number, bytes: number): void {
-  code.get(place).i32(2).op('i32.shr_u').get(shadow);
+/** `between`: other threads may mark the same word. */
+function markWritten(code: FunctionBuilder, place: number, shadow: number, bytes: number, between = false): void {
+  const atomic = between && bytes < 4;
+  code.get(place).i32(2).op('i32.shr_u');
+  if (!atomic) code.get(shadow);
   if (bytes >= 4) code.i32(bytes === 16 ? 0x0f0f0f0f : bytes === 8 ? 0x0f0f : 0x0f);
   else
     code
@@ -339,7 +342,8 @@ function markWritten(code: FunctionBuilder, place: number, shadow: number, bytes
       .i32(bytes === 1 ? 3 : 2)
       .op('i32.and')
       .op('i32.shl');
-  code.op('i32.or').memory(bytes === 16 ? 'i32.store' : bytes === 8 ? 'i32.store16' : 'i32.store8', 0, 0);
+  if (atomic) code.memory('i32.atomic.rmw8.or_u', 0, 0).op('drop');
+  else code.op('i32.or').memory(bytes === 16 ? 'i32.store' : bytes === 8 ? 'i32.store16' : 'i32.store8', 0, 0);
 }
 
 /** Shared and local memory: bounds by a compare with the area's size, then the low nibbles of the shadow. */
@@ -516,6 +520,33 @@ export function checkGeneric(
   );
 }
 
+/** Stores a new value unless another thread has changed the old one; leaves 1 when it has. */
+function emitExchange(
+  context: ScalarContext,
+  type: PtxType,
+  old: number,
+  place: number,
+  offset: number,
+  push: () => void,
+): void {
+  const { code } = context;
+  const bytes = TYPE_BYTES[type];
+  const word = bytes === 8 ? 'i64' : 'i32';
+  const bits = (): void => reinterpret(code, wasmType(type), word);
+  code.get(place).get(old);
+  bits();
+  push();
+  bits();
+  if (bytes < 4) {
+    // Sub-word values may be sign-extended; what is found in memory is not.
+    code.i32(0xffff).op('i32.and').memory('i32.atomic.rmw16.cmpxchg_u', offset, 1).get(old).i32(0xffff).op('i32.and');
+  } else {
+    code.memory(`${word}.atomic.rmw.cmpxchg`, offset, alignment(bytes)).get(old);
+    bits();
+  }
+  code.op(`${word}.ne`);
+}
+
 export function emitAtomic(context: ScalarContext, instruction: Atomic): void {
   const { code } = context;
   const { type } = instruction;
@@ -530,7 +561,24 @@ export function emitAtomic(context: ScalarContext, instruction: Atomic): void {
       const offset = pushPlace(context, instruction, addressOperand(instruction), instruction.space, 'atomic', bytes);
       code.set(place);
       stamp(context, instruction, bytes, place);
+      const shared = context.unit.options.shared && instruction.space !== 'shared';
+      const { checked } = context.unit.options;
+      if (shared && checked) code.get(place).i32(ARENA.frames).op('i32.ge_u').if();
+      const again = shared ? code.loop() : undefined;
       code.get(place).memory(transferOp(plain, 'load'), offset, alignment(bytes)).set(old);
+      if (again) {
+        emitExchange(context, plain, old, place, offset, () => {
+          if (half) callHalfAtomic(context, instruction, old);
+          else pushAtomicResult(context, instruction, old);
+        });
+        code.brIf(again).end();
+        if (checked) code.end();
+        if (result) {
+          code.get(old);
+          context.set(result, plain);
+        }
+        return;
+      }
       // The operands are read before the result is stored: they may share a register. A faulty update goes nowhere.
       if (context.unit.options.checked) {
         code.get(place).i32(ARENA.frames).op('i32.ge_u').if();

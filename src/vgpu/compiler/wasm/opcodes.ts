@@ -178,7 +178,9 @@ export const ATOMIC = {
   'i64.atomic.store': [0x18, 3],
   'i32.atomic.rmw.add': [0x1e, 2],
   'i64.atomic.rmw.add': [0x1f, 3],
+  'i32.atomic.rmw8.or_u': [0x35, 0],
   'i32.atomic.rmw.cmpxchg': [0x48, 2],
+  'i32.atomic.rmw16.cmpxchg_u': [0x4b, 1],
   'i64.atomic.rmw.cmpxchg': [0x49, 3],
 } as const;
 
