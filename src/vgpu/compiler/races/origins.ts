@@ -3,7 +3,8 @@
  * into it. Flow-insensitive: a register that is used for several things has all their origins.
  *
  * Only the allocations that a launch may write can have races, and they are told by this. A pointer keeps the tag of what
- * it was made from, so that an access by it which passes the checks falls into an allocation of one of its origins.
+ * it was made from, so that an access by it which passes the checks falls into an allocation of one of its origins: all but
+ * those by an offset of gigabytes that changes the tag and, by chance, meets another allocation of just that colour.
  */
 import type { Instruction, Operand, Variable } from '../../ptx/ir.ts';
 import { TYPE_BYTES } from '../../ptx/ir.ts';
