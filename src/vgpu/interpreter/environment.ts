@@ -35,6 +35,8 @@ export class Environment {
   paramBytes = 0;
   profiler: Profiler | undefined;
   races: RaceDetector | undefined;
+  /** Accesses that wait for others (analysis/polling.ts). */
+  readonly polling = new Set<Instruction>();
   /** Atomics that have changed memory so far. */
   atomicChanges = 0;
   /** Addresses of the current access by lane, as computed: low and high words. */

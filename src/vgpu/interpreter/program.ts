@@ -3,6 +3,7 @@
  * resolved. Control flow, barriers and warp-wide operations are left to the scheduler, described in side tables.
  */
 import { barrierBypasses } from '../analysis/barrier-bypass.ts';
+import { pollingAccesses } from '../analysis/polling.ts';
 import type { LoadedModule } from '../loader.ts';
 import { reachable } from '../loader.ts';
 import { type Instruction, PtxError, type PtxFunction } from '../ptx/ir.ts';
@@ -114,6 +115,7 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
   const calls = new Array<CallPlan | undefined>(at);
   const bypasses = new Map<number, ReadonlySet<number>>();
   for (const { fn, start } of linked) {
+    for (const access of pollingAccesses(fn.instructions)) env.polling.add(access);
     for (const [barrier, places] of barrierBypasses(fn.instructions)) {
       bypasses.set(start + barrier, new Set([...places].map((place) => start + place)));
     }

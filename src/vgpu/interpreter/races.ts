@@ -5,7 +5,9 @@
  * reported.
  *
  * `volatile` orders nothing: where lanes of one warp pass values through volatile shared memory without a warp sync, that
- * is reported as a missing one, unless the reading lane polls.
+ * is reported as a missing one; a volatile store that meets another volatile access, or an atomic, without an order between
+ * them is reported as a race, though PTX gives both a value. Neither is when one side polls (analysis/polling.ts): a loop
+ * that waits for a flag is what volatile is for.
  */
 import { LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import type { Instruction, Scope, Space } from '../ptx/ir.ts';
@@ -27,7 +29,7 @@ interface Mark {
   readonly strong: boolean;
   readonly scope: Scope;
   readonly at: Instruction;
-  /** The same lane reads the place again at the same instruction: it waits for a change. */
+  /** It waits for a change: the same lane reads the place again at the same instruction, or a loop hangs on it. */
   readonly polls: boolean;
 }
 
@@ -67,6 +69,11 @@ function emptyCell(): Cell {
 
 function isVolatile({ at }: Mark): boolean {
   return at.kind === 'memory' && at.semantics === 'volatile';
+}
+
+/** A volatile store that meets another volatile access or an atomic: each is done at once, and nothing says which is first. */
+function takesVolatileForOrder(store: Mark, other: Mark): boolean {
+  return isVolatile(store) && store.kind === 'write' && (isVolatile(other) || other.kind === 'atomic');
 }
 
 export class RaceDetector {
@@ -174,8 +181,8 @@ export class RaceDetector {
     if (strong && kind !== 'write') this.#order.acquire(warp, lane, physical, scope);
     const first = this.#cell(physical >>> 2);
     const before = first.read;
-    const polls =
-      kind === 'read' && before !== undefined && before.at === at && before.warp === warp && before.lane === lane;
+    const again = before !== undefined && before.at === at && before.warp === warp && before.lane === lane;
+    const polls = env.polling.has(at) || (kind === 'read' && again);
     const mark: Mark = { warp, lane, time, kind, strong, scope, at, polls };
     if (bytes < 4) {
       const cells = split(first);
@@ -230,9 +237,11 @@ export class RaceDetector {
     if (inShared && !sameCluster) return;
     const covers = (scope: Scope): boolean => sameBlock || (scope !== 'cta' && (sameCluster || scope !== 'cluster'));
     if (earlier.strong && later.strong && covers(earlier.scope) && covers(later.scope)) {
-      const passesValue =
-        inShared && sameWarp && isVolatile(earlier) && isVolatile(later) && earlier.kind !== later.kind;
-      if (!passesValue || earlier.polls || later.polls) return;
+      const meant =
+        inShared && sameWarp
+          ? isVolatile(earlier) && isVolatile(later) && earlier.kind !== later.kind
+          : takesVolatileForOrder(earlier, later) || takesVolatileForOrder(later, earlier);
+      if (!meant || earlier.polls || later.polls) return;
     }
     if (this.#order.knows(later.warp, later.lane, earlier.warp, earlier.lane, earlier.time)) return;
     this.#suspects.push({

@@ -40,6 +40,10 @@ export function pointerOrigins(kernel: FlatKernel): PointerOrigins {
     }
     return 1n << BigInt(FIRST + number);
   };
+  // Every variable has its number from the start, one that is only stored to as well.
+  for (const { src } of kernel.instructions) {
+    for (const operand of src) for (const variable of symbols(operand)) bitOf(variable);
+  }
   const sets: bigint[] = kernel.registers.map(() => 0n);
   const flows: { readonly from: readonly number[]; readonly to: readonly number[]; readonly own: bigint }[] = [];
   for (const instruction of kernel.instructions) {
