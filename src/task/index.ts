@@ -53,4 +53,5 @@ export {
 } from './task.ts';
 export { DEFAULT_LIMITS, type SandboxLimits } from './trace/sandbox.ts';
 export { TaskError, type TaskErrorKind } from './trace/task-error.ts';
+export { pythonWithTorch, type TorchOpinion, type TorchPython, torchOpinions } from './trace/torch-oracle.ts';
 export type * from './types.ts';

@@ -128,6 +128,16 @@ async function ask({ python, folders }: TorchPython, request: unknown): Promise<
 const spelled = ({ values }: HostTensor) =>
   Array.from(values, (v) => (Number.isFinite(v) ? v : String(v).toLowerCase()));
 
+/** What real PyTorch says of a task. */
+export interface TorchOpinion {
+  /** Why the two cannot be compared by values, or differ in names, shapes, dtypes or order. */
+  differs?: string;
+  /** Largest difference of each output (and gradient), relative to its largest value; absent where something is random, or `differs`. */
+  errors?: { of: string; error: number }[];
+  /** Why PyTorch gives no gradients, where they were asked for. */
+  refused?: string;
+}
+
 /**
  * Runs the cases in real PyTorch, in one process. The answer has one entry a case: undefined where names, shapes, dtypes, order and (where nothing is random)
  * values agree to `tolerance` of the largest, else a sentence.
@@ -137,6 +147,16 @@ export async function disagreements(
   cases: readonly Case[],
   tolerance: number,
 ): Promise<(string | undefined)[]> {
+  return (await torchOpinions(python, cases)).map(({ differs, errors = [], refused }) => {
+    if (differs !== undefined) return differs;
+    const wrong = errors.flatMap(({ of, error }) => (error <= tolerance ? [] : [`${of} by ${error.toExponential(2)}`]));
+    if (wrong.length) return `values differ, relative to the largest: ${wrong.join(', ')}`;
+    return refused === undefined ? undefined : `${REFUSED}: ${refused}`;
+  });
+}
+
+/** Runs the cases in real PyTorch, in one process, on values drawn as the files draw them. Throws an Error where it could not be run at all. */
+export async function torchOpinions(python: TorchPython, cases: readonly Case[]): Promise<TorchOpinion[]> {
   const given = cases.map(({ graph }) => (evaluable(graph) ? drawArguments({ graph }, AS_WRITTEN, SEED) : null));
   const request = cases.map(({ source, overrides, settings, dtype, graph, backward }, i) => ({
     ...{ source, overrides, settings, dtype },
@@ -147,7 +167,7 @@ export async function disagreements(
     ),
   }));
   const answers = await ask(python, request);
-  return cases.map((one, i) => disagreement(one, given[i] ?? null, answers[i]!, tolerance));
+  return cases.map((one, i) => opinion(one, given[i] ?? null, answers[i]!));
 }
 
 /** Gradients of a backward's outputs, drawn. */
@@ -172,22 +192,21 @@ function gradientRequest(graph: Graph, backward: Backward) {
   return { grads, of: leavesOf(graph).map(({ key }) => key) };
 }
 
-/** What differs between our gradients and PyTorch's; none and zeros are the same. */
-function gradientDifferences(
+/** How far our gradients and PyTorch's are apart; none and zeros are the same. */
+function gradientErrors(
   graph: Graph,
   backward: Backward,
   given: readonly HostTensor[],
   answer: Answer,
-  tolerance: number,
-): string[] {
+): { of: string; error: number }[] {
   const ours = evaluateGraph(backward.graph, [...drawnGradients(backward), ...given]);
-  return leavesOf(graph).flatMap(({ name }, k) => {
+  return leavesOf(graph).map(({ name }, k) => {
     const own = ours[backward.of.indexOf(name)];
     const theirs = answer.gradients?.[k];
     const count = own?.values.length ?? theirs?.values.length ?? 0;
     const zeros = new Float64Array(count);
     const error = relativeError(own?.values ?? zeros, theirs?.values ?? [...zeros]);
-    return error <= tolerance ? [] : [`the gradient of ${name} by ${error.toExponential(2)}`];
+    return { of: `the gradient of ${name}`, error };
   });
 }
 
@@ -200,28 +219,25 @@ function firstDifference(ours: readonly TensorSpec[], theirs: Answer['outputs'])
     : `output ${k} is ${ours[k]!.dtype}[${ours[k]!.shape}], in PyTorch ${theirs[k]?.dtype}[${theirs[k]?.shape}]`;
 }
 
-function disagreement(
-  { graph, functional, backward }: Case,
-  given: HostTensor[] | null,
-  answer: Answer,
-  tolerance: number,
-): string | undefined {
-  if (answer.error) return `PyTorch refuses it: ${answer.error}`;
+function opinion({ graph, functional, backward }: Case, given: HostTensor[] | null, answer: Answer): TorchOpinion {
+  if (answer.error) return { differs: `PyTorch refuses it: ${answer.error}` };
   const parameters = graph.parameters.map((p) => JSON.stringify([p.name, p.spec.shape, p.spec.dtype]));
   const theirParameters = answer.parameters.map((p) => JSON.stringify(p));
   // In the functional form the graph has those that `fn` is given, in its order.
   const agree = functional
     ? parameters.every((p) => theirParameters.includes(p))
     : parameters.join() === theirParameters.join();
-  if (!agree) return `parameters ${parameters}, in PyTorch ${theirParameters}`;
+  if (!agree) return { differs: `parameters ${parameters}, in PyTorch ${theirParameters}` };
   const ours = JSON.stringify(outputSpecs(graph).map((s) => [s.shape, s.dtype]));
   const theirs = JSON.stringify(answer.outputs.map((o) => [o.shape, o.dtype]));
-  if (ours !== theirs) return firstDifference(outputSpecs(graph), answer.outputs);
-  if (!given) return undefined;
+  if (ours !== theirs) return { differs: firstDifference(outputSpecs(graph), answer.outputs) };
+  if (!given) return {};
   const outputs = evaluateGraph(graph, given);
-  const errors = outputs.map((o, k) => relativeError(o.values, answer.outputs[k]!.values));
-  const wrong = errors.flatMap((e, k) => (e <= tolerance ? [] : [`output ${k} by ${e.toExponential(2)}`]));
-  if (backward && !answer.refused) wrong.push(...gradientDifferences(graph, backward, given, answer, tolerance));
-  if (wrong.length) return `values differ, relative to the largest: ${wrong.join(', ')}`;
-  return backward && answer.refused ? `${REFUSED}: ${answer.refused}` : undefined;
+  const errors = outputs.map((o, k) => ({
+    of: `output ${k}`,
+    error: relativeError(o.values, answer.outputs[k]!.values),
+  }));
+  if (!backward) return { errors };
+  if (answer.refused) return { errors, refused: answer.refused };
+  return { errors: [...errors, ...gradientErrors(graph, backward, given, answer)] };
 }
