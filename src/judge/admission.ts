@@ -182,7 +182,7 @@ function equalInFloat64(
       .filter((mutant) => changed.has(mutant))
       .map((mutant) => [
         mutant,
-        `it gives other values there, and yet every output is the task's to float64's rounding, on ${draws.length} draws from ${families.size} families`,
+        `it computes from other values, and yet every output is the task's to float64's rounding, on ${draws.length} draws from ${families.size} families`,
       ]),
   );
 }

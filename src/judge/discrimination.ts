@@ -3,7 +3,7 @@
  * against the flat check that benchmarks use (flat-check.ts), and what follows: sound, sound only on our inputs, degenerate, or not
  * to be judged at all; each flaw with its reason and what would make the task sound.
  */
-import { type HostTensor, mutants, sentenceOf, type Task, unusedArguments } from '../task/index.ts';
+import { Equivalence, type HostTensor, mutants, sentenceOf, type Task, unusedArguments } from '../task/index.ts';
 import { type Admission, admitOn, type MutantResult } from './admission.ts';
 import { type FlatReport, type FlatResult, flatReport } from './flat-check.ts';
 import type { Oracle } from './oracle.ts';
@@ -78,7 +78,7 @@ export function discriminate(task: Task, options: DiscriminationOptions = {}): D
     };
     return {
       fitness: 'unjudgeable',
-      flaws: [flaw, ...unusedFlaws(task, options)],
+      flaws: [flaw, ...omissionFlaws(new Equivalence(task.graph).omitted), ...unusedFlaws(task, options)],
       milliseconds: performance.now() - start,
     };
   }
@@ -153,17 +153,14 @@ function deadFlaws({ omitted, equivalent }: Admission): Flaw[] {
       reason: `The answer is ${constant.id === 'zeros' ? 'zero' : 'one number'} whatever the inputs are: ${constant.reason}.`,
       remedy: 'Take out what makes it constant, or return what comes before.',
     });
-  for (const omission of omitted) {
-    flaws.push({
-      fitness: 'degenerate',
-      what: `\`${omission.op}\``,
-      reason: `${sentenceOf(omission)}.`,
-      remedy: `Take \`${omission.op}\` out, or give it values on which it has an effect.`,
-    });
-  }
+  flaws.push(...omissionFlaws(omitted));
   // What algebra says of an operator is said; what else float64 found is said once, all of it together.
   const found = equivalent.filter(
-    ({ by, kind, id }) => by === 'evidence' && kind !== 'mistaken' && kind !== 'precision' && id !== constant?.id,
+    ({ by, kind }) =>
+      by === 'evidence' &&
+      kind !== 'mistaken' &&
+      kind !== 'precision' &&
+      (constant === undefined || kind === 'dropped'),
   );
   if (found.length > 0)
     flaws.push({
@@ -173,6 +170,18 @@ function deadFlaws({ omitted, equivalent }: Admission): Flaw[] {
       remedy: 'Take out what has no effect, or what takes its effect away after it.',
     });
   return flaws;
+}
+
+/** What algebra leaves out, whatever the inputs are. */
+function omissionFlaws(omitted: Admission['omitted']): Flaw[] {
+  return omitted.map(
+    (omission): Flaw => ({
+      fitness: 'degenerate',
+      what: `\`${omission.op}\``,
+      reason: `${sentenceOf(omission)}.`,
+      remedy: `Take \`${omission.op}\` out, or give it values on which it has an effect.`,
+    }),
+  );
 }
 
 /** Mutants that no inputs of ours tell from the task, and that are not known to be equal to it. */

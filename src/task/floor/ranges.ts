@@ -199,6 +199,7 @@ function rangeOf(
     case 'triu':
       return a.divisor == null ? hull(x, point(0)) : undefined;
     case 'sin':
+    case 'dropout':
     case 'softshrink':
       return x.low === 0 && x.high === 0 ? point(0) : bounded[op];
     default:

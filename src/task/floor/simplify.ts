@@ -104,11 +104,19 @@ function once(original: Graph, domain: ReadonlyMap<number, Range>, omitted: Omis
       replaced.set(output.id, by(same));
       continue;
     }
+    if (overNothing.has(node.op) && reducesNothing(node, specs)) {
+      omit(node, 'only drops dimensions, because those it goes over have size 1');
+      nodes.push({ ...node, op: 'reshape', attributes: { shape: output.spec.shape } });
+      continue;
+    }
     known.set(key, node);
     nodes.push(node);
   }
   return { ...graph, nodes, constants, outputs: graph.outputs.map(by) };
 }
+
+/** Reductions that give their operand over dimensions of size one (norm, var and arg* do not). */
+const overNothing = new Set(['sum', 'mean', 'prod', 'max', 'min', 'logsumexp']);
 
 /** The operand that a node merely passes on, if it does. */
 function identityOf(
