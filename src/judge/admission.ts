@@ -16,7 +16,7 @@ import {
   sentenceOf,
   type Task,
 } from '../task/index.ts';
-import { EqualityTrial } from './equality.ts';
+import { EqualityTrial, piecewiseNodes } from './equality.ts';
 import { excessOf } from './mutant.ts';
 import type { Oracle } from './oracle.ts';
 import type { Commitment } from './seeds.ts';
@@ -165,18 +165,20 @@ function equalInFloat64(
   const equal = new Set(survivors.filter(({ arithmetic }) => arithmetic === undefined));
   const changed = new Set<Mutant>();
   const families = new Set<string>();
+  const unseen = new Set(piecewiseNodes(task.graph));
   for (const { family, inputs: draw } of draws) {
     if (equal.size === 0) break;
     signal?.throwIfAborted();
     const trial = new EqualityTrial(task.graph, draw());
     families.add(family);
+    for (const node of trial.exercised()) unseen.delete(node);
     for (const mutant of equal) {
       const { differsInside, sameOutside } = trial.compare(mutant) ?? { differsInside: false, sameOutside: false };
       if (!sameOutside) equal.delete(mutant);
       if (differsInside) changed.add(mutant);
     }
   }
-  if (families.size < Math.min(EVIDENCE_FAMILIES, draws.length)) return new Map();
+  if (unseen.size > 0 || families.size < Math.min(EVIDENCE_FAMILIES, draws.length)) return new Map();
   return new Map(
     [...equal]
       .filter((mutant) => changed.has(mutant))

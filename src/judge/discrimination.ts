@@ -136,7 +136,7 @@ function undefinedFlaws({ notFinite, elements }: FlatReport): Flaw[] {
     {
       fitness: notFinite === elements ? 'unjudgeable' : 'hidden',
       what: 'the answer',
-      reason: `On inputs as the file draws them ${share} of the answer ${notFinite === 1 ? 'is' : 'are'} NaN or infinite.`,
+      reason: `On inputs as the file draws them ${share} of the answer ${notFinite === elements ? 'is' : 'are'} NaN or infinite.`,
       remedy: 'Draw inputs for which the operators are defined.',
     },
   ];

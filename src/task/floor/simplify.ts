@@ -98,7 +98,7 @@ function once(original: Graph, domain: ReadonlyMap<number, Range>, omitted: Omis
       replaced.set(output.id, next++);
       continue;
     }
-    const same = identityOf(node, specs, producers, ranges);
+    const same = identityOf(node, specs, producers, ranges, graph);
     if (same !== undefined) {
       omit(node, `passes its operand on, because ${whyIdentity(node, ranges.get(same), specs)}`);
       replaced.set(output.id, by(same));
@@ -124,6 +124,7 @@ function identityOf(
   specs: Map<number, TensorSpec>,
   producers: Map<number, GraphNode>,
   ranges: Map<number, Range>,
+  graph: Graph,
 ): number | undefined {
   const [first] = node.inputs;
   const output = node.outputs[0]!;
@@ -169,8 +170,7 @@ function identityOf(
       return before?.op === node.op ? fits(first) : undefined;
     case 'tril':
     case 'triu':
-      return zerosBeyond(first!, node.op, producers) >=
-        (node.op === 'triu' ? 1 : -1) * (node.attributes.diagonal as number)
+      return zerosBeyond(first!, node.op, graph) >= (node.op === 'triu' ? 1 : -1) * (node.attributes.diagonal as number)
         ? fits(first)
         : undefined;
     // A tensor reshaped, permuted, expanded, cut or cast into what it is already.
@@ -208,13 +208,18 @@ function identityOf(
  * How triangular a value is: the greatest d so that all elements with column - row < d (of `triu`), or row - column < d (of `tril`), are zero; -Infinity if
  * nothing is known. A product of triangular matrices is triangular.
  */
-function zerosBeyond(id: number, side: 'triu' | 'tril', producers: Map<number, GraphNode>): number {
-  const node = producers.get(id);
+function zerosBeyond(id: number, side: 'triu' | 'tril', graph: Graph): number {
+  const node = graph.nodes.find(({ outputs }) => outputs.some((output) => output.id === id));
   switch (node?.op) {
     case side:
       return (side === 'triu' ? 1 : -1) * (node.attributes.diagonal as number);
     case 'matmul':
-      return zerosBeyond(node.inputs[0]!, side, producers) + zerosBeyond(node.inputs[1]!, side, producers);
+      return zerosBeyond(node.inputs[0]!, side, graph) + zerosBeyond(node.inputs[1]!, side, graph);
+    case undefined: {
+      // An input that the file itself makes triangular is so on every family.
+      const draw = graph.inputs.find((input) => input.id === id)?.draw;
+      return draw?.kind === 'computed' ? zerosBeyond(draw.graph.outputs[0]!, side, draw.graph) : -Infinity;
+    }
     default:
       return -Infinity;
   }

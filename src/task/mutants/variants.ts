@@ -14,16 +14,30 @@ export class Variants {
   readonly #values = new Map<number, HostTensor>();
   readonly #nodes = new Map<number, GraphNode>();
 
-  /** `inputs` are the inputs, then the parameters and buffers. Evaluates the whole graph once. */
-  constructor(graph: Graph, inputs: readonly HostTensor[], choice: ArithmeticChoice = float64) {
+  /**
+   * `inputs` are the inputs, then the parameters and buffers. Evaluates the whole graph once. `disturb` is applied to all floating values, arguments
+   * too, for asking how much rounding matters.
+   */
+  constructor(
+    graph: Graph,
+    inputs: readonly HostTensor[],
+    choice: ArithmeticChoice = float64,
+    disturb?: (values: Float64Array) => Float64Array,
+  ) {
     this.#graph = graph;
     [...graph.inputs, ...graph.parameters].forEach((argument, i) => {
-      this.#values.set(argument.id, inputs[i]!);
+      const { spec, values } = inputs[i]!;
+      this.#values.set(argument.id, disturb && isFloating(spec.dtype) ? { spec, values: disturb(values) } : inputs[i]!);
     });
     for (const { id, spec, draw } of graph.constants) this.#values.set(id, fixedTensor(spec, draw));
     for (const node of graph.nodes) {
       compute(node, this.#values, this.#values, choice);
       this.#nodes.set(node.outputs[0]!.id, node);
+      if (!disturb) continue;
+      for (const { id } of node.outputs) {
+        const { spec, values } = this.value(id);
+        if (isFloating(spec.dtype)) this.#values.set(id, { spec, values: disturb(values) });
+      }
     }
   }
 
