@@ -237,9 +237,7 @@ describe('what is not supported', { skip: skipWithoutNvcc() }, () => {
     assert.throws(
       () => launch('manyGpus'),
       (error: unknown) =>
-        error instanceof PtxError &&
-        error.line === unsupported[0]!.line &&
-        /multimem.red/.test(error.message),
+        error instanceof PtxError && error.line === unsupported[0]!.line && /multimem.red/.test(error.message),
     );
   });
 });

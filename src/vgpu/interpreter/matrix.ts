@@ -29,7 +29,7 @@ const E5M2 = math.fromFloat8('e5m2');
 
 /** Elements of a type in one register. */
 function perRegister(type: PtxType): number {
-  return Math.max(1, 4 / TYPE_BYTES[type]);
+  return Math.max(1, 32 / (math.ELEMENT_BITS[type] ?? 8 * TYPE_BYTES[type]));
 }
 
 export function elementRefs(
@@ -76,8 +76,12 @@ export function readElement(
       return E4M3((asm.file.i32[at + lane]! >>> (8 * j)) & 0xff);
     case 'e5m2':
       return E5M2((asm.file.i32[at + lane]! >>> (8 * j)) & 0xff);
+    case 'b1':
+      return (asm.file.i32[at + lane]! >>> j) & 1;
     case 's8':
     case 'u8':
+    case 's4':
+    case 'u4':
       return math.integerElement(asm.file.i32[at + lane]!, j, type);
     default:
       return asm.file.i32[at + lane]!;
@@ -117,7 +121,7 @@ export function writeElement(
 function layoutOf(i: Matrix, fragment: math.FragmentName): math.FragmentLayout {
   const shape = shapeOf(i);
   if (i.op === 'wmma') return math.wmmaFragment(shape, fragment, wmmaType(i));
-  return math.mmaFragment(shape, fragment, TYPE_BYTES[i.types.a] * 8);
+  return math.mmaFragment(shape, fragment, math.ELEMENT_BITS[i.types.a] ?? 8 * TYPE_BYTES[i.types.a]);
 }
 
 /** The operand type that names a wmma shape: that of A and B, which C's load and store do not tell. */
@@ -142,7 +146,8 @@ function multiplyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Matr
     c: new Float64Array(m * n),
     d: new Float64Array(m * n),
   };
-  const integers = i.types.a === 's8' || i.types.a === 'u8';
+  const integers = /^[su][48]$/.test(i.types.a);
+  const { bitOperation } = i;
   return (warp, mask) => {
     requireWholeWarp(env, i, warp, mask);
     const gather = (target: Float64Array, refs: readonly Ref[], type: PtxType, layout: math.FragmentLayout): void => {
@@ -156,7 +161,9 @@ function multiplyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: Matr
     gather(matrices.a, a, i.types.a, layouts.a);
     gather(matrices.b, b, i.types.b, layouts.b);
     gather(matrices.c, c, i.types.c, layouts.c);
-    if (i.types.a === 'f64') math.mmaF64(shape, matrices.a, matrices.b, matrices.c, matrices.d);
+    if (bitOperation !== undefined) {
+      math.mmaBit(shape, matrices.a, matrices.b, matrices.c, matrices.d, bitOperation);
+    } else if (i.types.a === 'f64') math.mmaF64(shape, matrices.a, matrices.b, matrices.c, matrices.d);
     else if (integers) math.mmaInteger(shape, matrices.a, matrices.b, matrices.c, matrices.d, i.saturate);
     else math.mmaFloat(shape, matrices.a, matrices.b, matrices.c, matrices.d, i.types.d === 'f16' ? 'f16' : 'f32');
     for (let lane = 0; lane < LANES; lane++) {

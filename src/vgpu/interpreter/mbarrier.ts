@@ -132,8 +132,12 @@ export function mbarrierStep(asm: Assembler, env: Environment, fn: PtxFunction, 
       store(env, physical, encode({ phase: 0n, pending: value, expected: value, transactions: 0n }));
       return false;
     }
-    if (waits) deliver(env, warp.block.cluster, physical);
-    const state = stateAt(env, warp, l, i);
+    let state = stateAt(env, warp, l, i);
+    // What the phase in question does not need stays in flight: a copy that nobody expected may still be on its way.
+    if (waits && state.phase === (value & 1n)) {
+      deliver(env, warp.block.cluster, physical);
+      state = stateAt(env, warp, l, i);
+    }
     const before = encode(state);
     switch (i.operation) {
       case 'inval':

@@ -369,7 +369,7 @@ function decodeConvert(common: Shared, fields: Fields, fail: Fail): Instruction 
 
 /** Shapes and types that the ISA defines for mma.sync and wmma (dense, up to 8 bits wide and more). */
 const MMA_SHAPES: Readonly<Record<string, RegExp>> = {
-  mma: /^(m16n8k(8|16):f16|m8n8k4:f16|m16n8k(8|16):bf16|m16n8k(4|8):tf32|m8n8k4:f64|m16n8k(4|8|16):f64|m8n8k16:[su]8|m16n8k(16|32):[su]8)$/,
+  mma: /^(m16n8k(8|16):f16|m8n8k4:f16|m16n8k(8|16):bf16|m16n8k(4|8):tf32|m8n8k4:f64|m16n8k(4|8|16):f64|m8n8k16:[su]8|m16n8k(16|32):([su]8|e4m3|e5m2)|(m8n8k32|m16n8k(32|64)):[su]4|(m8n8k128|m16n8k(128|256)):b1)$/,
   wmma: /^((m16n16k16|m8n32k16|m32n8k16):(f16|bf16|[su]8)|m16n16k8:(tf32|f32)|m8n8k4:f64)$/,
 };
 
@@ -407,6 +407,6 @@ function decodeMatrix(common: Shared, fields: Fields, fail: Fail): Matrix {
     transposed: fields.trans !== undefined,
     saturate: fields.satfinite !== undefined,
     space: op === 'ldmatrix' || op === 'stmatrix' ? 'shared' : spaceOf(fields.space),
-    bitOperation: undefined,
+    bitOperation: fields.bits as Matrix['bitOperation'],
   };
 }

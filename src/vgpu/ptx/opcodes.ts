@@ -425,6 +425,9 @@ const TABLE: Readonly<Record<string, readonly [InstructionKind, readonly string[
     'matrix',
     [
       `sync aligned shape=${SHAPES} layoutA=row|col layoutB=row|col satfinite? d=f16|f32|f64|s32 a=${MATRIX_TYPES} b=${MATRIX_TYPES} c=f16|f32|f64|s32 : d a b c`,
+      `sync aligned shape=${SHAPES} layoutA=row layoutB=col d=f16|f32 a=e4m3|e5m2 b=e4m3|e5m2 c=f16|f32 : d a b c`,
+      `sync aligned shape=${SHAPES} layoutA=row layoutB=col satfinite? d=s32 a=s4|u4 b=s4|u4 c=s32 : d a b c`,
+      `sync aligned shape=${SHAPES} layoutA=row layoutB=col d=s32 a=b1 b=b1 c=s32 bits=xor|and popc : d a b c`,
     ],
   ],
   ldmatrix: ['matrix', ['sync aligned shape=m8n8 count=x1|x2|x4 trans? space=shared|shared::cta? d=b16 : d a']],

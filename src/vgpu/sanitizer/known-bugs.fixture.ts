@@ -36,7 +36,7 @@ export function compilePairs(pairs: readonly Pair[]): Sanitizer {
     ({ name, source }) =>
       `namespace ${scopeOf(name)} {\n#line 1 "${name}.cu"\n${source.replaceAll(/^#include .*$/gm, '')}\n}`,
   );
-  return new Sanitizer(compileCuda([...includes, ...bodies, ''].join('\n'), ['-std=c++17', '-w']));
+  return new Sanitizer(compileCuda([...includes, ...bodies, ''].join('\n'), ['-arch=sm_90a', '-std=c++17', '-w']));
 }
 
 function scopeOf(name: string): string {

@@ -10,9 +10,14 @@ import { emitRows } from './rows.ts';
 export type { FragmentAccess } from './access.ts';
 export { accessElements } from './fragment-access.ts';
 
+/** Types of A whose products are compiled. */
+const COMPILED_TYPES: ReadonlySet<string> = new Set(['f16', 'bf16', 'tf32', 'f32', 'f64', 's8', 'u8']);
+
 /** Throws {@link CannotCompile} for what only the interpreter can do. */
 export function emitMatrix(unit: Unit, number: number, instruction: Matrix): FunctionBuilder {
-  if (instruction.bitOperation !== undefined) throw new CannotCompile(`'${instruction.text}'`, instruction.line);
+  const multiplies = instruction.operation === 'mma';
+  if (multiplies && !COMPILED_TYPES.has(instruction.types.a))
+    throw new CannotCompile(`'${instruction.text}'`, instruction.line);
   switch (instruction.operation) {
     case 'mma':
       return emitProduct(unit, number, instruction);
