@@ -1,9 +1,10 @@
 /**
  * One matrix product, C = A B, for every contraction.
- * float64: 4x4 register tiles over packed panels. float32 arithmetics: one row of C at a time in float32 arrays, whose
+ * float64: 4x4 register tiles over packed panels, in WebAssembly SIMD. float32 arithmetics: one row of C at a time in float32 arrays, whose
  * stores round, with partial sums as the summation order wants them.
  */
 import type { Arithmetic } from './arithmetic.ts';
+import { gemmKernel, PANEL_K, PANEL_M, PANEL_N } from './gemm-kernel.ts';
 
 /** A strided matrix: element (i, j) is values[start + i*row + j*column]. */
 export interface Matrix {
@@ -45,10 +46,30 @@ function gemmRows(m: number, n: number, k: number, left: Matrix, right: Matrix, 
   }
 }
 
-const PANEL_K = 256;
-const PANEL_N = 64;
+/**
+ * Copies up to `most` lines of a matrix for the kernel: for each four lines, for each of `depth` terms, four numbers; lines past the end are zeros.
+ * `line` and `term` are the strides along them.
+ */
+function pack(
+  packed: Float64Array,
+  from: Float64Array,
+  start: number,
+  lines: number,
+  line: number,
+  depth: number,
+  term: number,
+): void {
+  for (let block = 0; block < lines; block += 4) {
+    const base = block * depth;
+    for (let i = 0; i < 4; i++) {
+      const there = block + i < lines;
+      let at = start + (block + i) * line;
+      for (let p = 0, to = base + i; p < depth; p++, to += 4, at += term) packed[to] = there ? from[at]! : 0;
+    }
+  }
+}
 
-/** Register tiles of 4 x 4 over panels of A (all rows) and B (PANEL_K x PANEL_N), packed so that the inner loop reads in sequence. */
+/** Tiles of 4 x 4 (gemm-kernel.ts) over packed panels of A (PANEL_M x PANEL_K) and B (PANEL_K x PANEL_N). */
 function gemmTiled(
   m: number,
   n: number,
@@ -59,85 +80,34 @@ function gemmTiled(
   at: number,
   reversed: boolean,
 ): void {
-  const rows = Math.ceil(m / 4);
-  const packedA = new Float64Array(rows * 4 * Math.min(k, PANEL_K));
-  const packedB = new Float64Array(PANEL_N * Math.min(k, PANEL_K));
-  for (let i = 0; i < m * n; i++) out[at + i] = 0;
+  const { left: packedA, right: packedB, sums, tile } = gemmKernel();
+  out.fill(0, at, at + m * n);
   for (let p0 = 0; p0 < k; p0 += PANEL_K) {
     const depth = Math.min(PANEL_K, k - p0);
-    /** The term that position p of this panel stands for; reversed walks the sum from its end. */
+    /** The term that position 0 of this panel stands for; reversed walks the sum from its end. */
     const first = reversed ? k - 1 - p0 : p0;
     const step = reversed ? -1 : 1;
-    for (let i = 0; i < rows * 4; i++) {
-      const base = (i >> 2) * 4 * depth + (i & 3);
-      let from = left.start + i * left.row + first * left.column;
-      const stride = step * left.column;
-      for (let p = 0; p < depth; p++, from += stride) packedA[base + p * 4] = i < m ? left.values[from]! : 0;
-    }
     for (let j0 = 0; j0 < n; j0 += PANEL_N) {
       const width = Math.min(PANEL_N, n - j0);
-      const columns = Math.ceil(width / 4);
-      for (let j = 0; j < columns * 4; j++) {
-        const base = (j >> 2) * 4 * depth + (j & 3);
-        let from = right.start + first * right.row + (j0 + j) * right.column;
-        const stride = step * right.row;
-        for (let p = 0; p < depth; p++, from += stride) packedB[base + p * 4] = j < width ? right.values[from]! : 0;
-      }
-      for (let bi = 0; bi < rows; bi++) {
-        const height = Math.min(4, m - bi * 4);
-        for (let bj = 0; bj < columns; bj++) {
-          tile(packedA, bi * 4 * depth, packedB, bj * 4 * depth, depth);
-          const wide = Math.min(4, width - bj * 4);
-          for (let i = 0; i < height; i++) {
-            const c = at + (bi * 4 + i) * n + j0 + bj * 4;
-            for (let j = 0; j < wide; j++) out[c + j] = out[c + j]! + tileSums[i * 4 + j]!;
+      const startB = right.start + first * right.row + j0 * right.column;
+      pack(packedB, right.values, startB, width, right.column, depth, step * right.row);
+      for (let i0 = 0; i0 < m; i0 += PANEL_M) {
+        const height = Math.min(PANEL_M, m - i0);
+        const startA = left.start + i0 * left.row + first * left.column;
+        pack(packedA, left.values, startA, height, left.row, depth, step * left.column);
+        for (let bi = 0; bi < height; bi += 4) {
+          const tall = Math.min(4, height - bi);
+          for (let bj = 0; bj < width; bj += 4) {
+            tile(bi >> 2, bj >> 2, depth);
+            const wide = Math.min(4, width - bj);
+            for (let i = 0; i < tall; i++) {
+              const c = at + (i0 + bi + i) * n + j0 + bj;
+              for (let j = 0; j < wide; j++) out[c + j] = out[c + j]! + sums[i * 4 + j]!;
+            }
           }
         }
       }
     }
-  }
-}
-
-const tileSums = new Float64Array(16);
-
-function tile(a: Float64Array, atA: number, b: Float64Array, atB: number, depth: number): void {
-  // Two halves of 2 x 4: sixteen accumulators and eight operands do not fit sixteen registers.
-  for (let half = 0; half < 2; half++) {
-    let c00 = 0;
-    let c01 = 0;
-    let c02 = 0;
-    let c03 = 0;
-    let c10 = 0;
-    let c11 = 0;
-    let c12 = 0;
-    let c13 = 0;
-    let i = atA + half * 2;
-    let j = atB;
-    for (let p = 0; p < depth; p++, i += 4, j += 4) {
-      const a0 = a[i]!;
-      const a1 = a[i + 1]!;
-      const b0 = b[j]!;
-      const b1 = b[j + 1]!;
-      const b2 = b[j + 2]!;
-      const b3 = b[j + 3]!;
-      c00 += a0 * b0;
-      c01 += a0 * b1;
-      c02 += a0 * b2;
-      c03 += a0 * b3;
-      c10 += a1 * b0;
-      c11 += a1 * b1;
-      c12 += a1 * b2;
-      c13 += a1 * b3;
-    }
-    const at = half * 8;
-    tileSums[at] = c00;
-    tileSums[at + 1] = c01;
-    tileSums[at + 2] = c02;
-    tileSums[at + 3] = c03;
-    tileSums[at + 4] = c10;
-    tileSums[at + 5] = c11;
-    tileSums[at + 6] = c12;
-    tileSums[at + 7] = c13;
   }
 }
 
