@@ -45,6 +45,15 @@ function prepare(): void {
   setFlagsFromString('--wasm-lazy-validation');
 }
 
+/**
+ * Whether code is optimised (as it is unless this says otherwise) or compiled in haste: for programs that run once and
+ * briefly, as those of a differential test do. Holds for functions compiled from now on.
+ */
+export function optimise(wanted: boolean): void {
+  prepare();
+  setFlagsFromString(wanted ? '--no-liftoff' : '--liftoff');
+}
+
 export function compileModule(bytes: Uint8Array): WasmModule {
   prepare();
   return new api.Module(bytes);
