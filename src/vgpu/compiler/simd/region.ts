@@ -422,6 +422,8 @@ function emitUnguarded(context: SimdContext, instruction: Instruction, laneThrea
   if (allSame && written.length > 0) {
     // Once, then to all lanes.
     const temps = new Map(written.map((id) => [id, code.local(scalar.facts.localType[id]!)] as const));
+    // A result may be a source too.
+    for (const [id, local] of temps) if (sources.includes(id)) code.get(scalar.localOf(id)).set(local);
     scalar.withLocals(temps, () => emitInstruction(scalar, instruction));
     for (const [id, local] of temps) {
       if (!context.isVarying(id)) {
