@@ -208,7 +208,7 @@ function checkParameters(kernel: PtxFunction, specs: readonly ArgumentSpec[]): v
   if (specs.length !== kernel.params.length) {
     const given = specs.map((spec) => spec.name).join(', ');
     throw new LaunchSpecError(
-      `${name} has ${kernel.params.length} parameters and ${specs.length} arguments are given${given === '' ? '' : `: ${given}`}.`,
+      `${name} has ${kernel.params.length} parameter${kernel.params.length === 1 ? '' : 's'} (${parameterList(kernel)}) and ${specs.length} argument${specs.length === 1 ? ' is' : 's are'} given${given === '' ? '' : `: ${given}`}.`,
     );
   }
   for (const [index, parameter] of kernel.params.entries()) {
@@ -221,6 +221,17 @@ function checkParameters(kernel: PtxFunction, specs: readonly ArgumentSpec[]): v
       `Parameter ${index + 1} of ${name} is ${wanted} bytes long, and its argument ${spec.name} is ${is}.`,
     );
   }
+}
+
+/** What PTX knows of a kernel's parameters, in words. */
+function parameterList({ params }: PtxFunction): string {
+  const words = params.map((parameter) => {
+    if (parameter.kind !== 'variable') return 'a value';
+    const { type, bytes } = parameter.variable;
+    if (bytes > 8) return `a struct of ${bytes} bytes`;
+    return bytes === 8 && type !== 'f64' ? 'a pointer or 8 bytes' : `${bytes} byte${bytes === 1 ? '' : 's'}`;
+  });
+  return words.length === 0 ? 'none' : words.join(', ');
 }
 
 /** What an array held after a launch. */
