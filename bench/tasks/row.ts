@@ -95,7 +95,8 @@ async function askTorch(found: readonly { row: Row; task?: Task }[]): Promise<vo
       })),
     );
     opinions.forEach(({ differs, errors }, i) => {
-      asked[i]!.row.torch = differs ?? (errors ? Math.max(...errors.map(({ error }) => error)) : 'random: names and shapes agree');
+      asked[i]!.row.torch =
+        differs ?? (errors ? Math.max(...errors.map(({ error }) => error)) : 'random: names and shapes agree');
     });
   } catch (error) {
     for (const { row } of asked) row.torch = `not compared: ${(error as Error).message}`;

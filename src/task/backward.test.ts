@@ -108,6 +108,23 @@ describe('the backward of a task', () => {
     assert.ok(inputFamilies(task).length > 5);
   });
 
+  test('a recurrent layer runs back through time', async () => {
+    const { signature, graph } = await load(
+      file('self.rnn = nn.GRU(8, 4, batch_first=True)', 'return self.rnn(x)[0]', 'torch.randn(2, 6, 8)'),
+    );
+    assert.deepEqual(signature.gradientsOf, [
+      'x',
+      'rnn.weight_ih_l0',
+      'rnn.weight_hh_l0',
+      'rnn.bias_ih_l0',
+      'rnn.bias_hh_l0',
+    ]);
+    assert.deepEqual(
+      graph.nodes.map((node) => node.op),
+      ['gru_backward'],
+    );
+  });
+
   test('what has no gradient here is refused by name and line', async () => {
     const dropout = await refusal(file('', 'return F.dropout(x, 0.5)'));
     assert.equal(dropout.kind, 'unsupported');

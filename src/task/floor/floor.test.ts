@@ -181,4 +181,22 @@ describe('the floor', () => {
     const graph = b.returns(b.node('add', [once(), once()], float(64, 64)));
     assert.equal(floorOf(graph).operations, 2 * 64 ** 3);
   });
+
+  it("counts a convolution's weight gradient as the convolution it is the gradient of, however many images there are", () => {
+    const settings = { stride: [2, 2], padding: [1, 1], dilation: [1, 1], groups: 1 };
+    const forward = new Build();
+    const image = float(50, 3, 15, 15);
+    const out = float(50, 4, 8, 8);
+    const weight = float(4, 3, 3, 3);
+    const product = forward.node('conv2d', [forward.input(image), forward.input(weight)], out, {
+      ...settings,
+      bias: false,
+    });
+    const backward = new Build();
+    const operands = [backward.input(image), backward.input(out)];
+    const gradient = backward.node('conv_weight_backward', operands, weight, { ...settings, kernel: [3, 3] });
+    const [one, other] = [floorOf(forward.returns(product)), floorOf(backward.returns(gradient))];
+    assert.ok(one.operations > 0);
+    assert.equal(other.operations, one.operations);
+  });
 });

@@ -112,6 +112,11 @@ function contractionWork(node: GraphNode, inputs: readonly TensorSpec[], facts: 
         (Math.min(e, facts.innerSize(a), facts.innerSize(b)) + output.shape.at(-1)!)
       );
     }
+    case 'lstm_backward':
+    case 'gru_backward':
+    case 'rnn_backward':
+      // Which of the gradients are wanted a share does not say.
+      return 0;
     case 'lstm':
     case 'gru':
     case 'rnn':
@@ -141,13 +146,15 @@ function summedAlone(node: GraphNode): boolean {
 /** Multiply-adds of a convolution with real (not padding) elements, divided by what fast algorithms save. */
 function convolutionWork(node: GraphNode, inputs: readonly TensorSpec[], output: TensorSpec): number {
   const transposed = node.op.startsWith('conv_transpose');
-  const [x, weight] = inputs as readonly [TensorSpec, TensorSpec];
+  // A weight's gradient is the same sum with weight and output exchanged, and no cheaper: the fast algorithms transpose.
+  const [x, weight, positions] =
+    node.op === 'conv_weight_backward' ? [inputs[0]!, output, inputs[1]!] : [inputs[0]!, inputs[1]!, output];
   const list = (name: string) => node.attributes[name] as number[];
   const kernel = weight.shape.slice(2);
   let pairs = 1;
   kernel.forEach((k, d) => {
-    const small = transposed ? x.shape[d + 2]! : output.shape[d + 2]!;
-    const large = transposed ? output.shape[d + 2]! : x.shape[d + 2]!;
+    const small = transposed ? x.shape[d + 2]! : positions.shape[d + 2]!;
+    const large = transposed ? positions.shape[d + 2]! : x.shape[d + 2]!;
     const [stride, padding, dilation] = [list('stride')[d]!, list('padding')[d]!, list('dilation')[d]!];
     let valid = 0;
     for (let i = 0; i < small; i++) {

@@ -9,11 +9,11 @@ import type { Attributes, Operator } from './operator.ts';
 import { expectFloating, expectSameDtype, expectShape } from './operator.ts';
 import { sigmoid } from './pointwise.ts';
 
-type Cell = 'lstm' | 'gru' | 'rnn';
+export type Cell = 'lstm' | 'gru' | 'rnn';
 
-const gates: Readonly<Record<Cell, number>> = { lstm: 4, gru: 3, rnn: 1 };
+export const gates: Readonly<Record<Cell, number>> = { lstm: 4, gru: 3, rnn: 1 };
 
-interface Sizes {
+export interface RecurrentSizes {
   steps: number;
   batch: number;
   width: number;
@@ -24,7 +24,7 @@ interface Sizes {
   bias: boolean;
 }
 
-function sizesOf(x: TensorSpec, attributes: Attributes): Sizes {
+export function sizesOf(x: TensorSpec, attributes: Attributes): RecurrentSizes {
   if (x.shape.length !== 3) throw new Error(`Its input must have 3 dimensions, not [${x.shape.join(', ')}].`);
   const batchFirst = attributes.boolean('batch_first');
   const [first, second, width] = x.shape as readonly [number, number, number];
@@ -41,7 +41,7 @@ function sizesOf(x: TensorSpec, attributes: Attributes): Sizes {
 }
 
 /** x W^T + b for rows of x. */
-function affine(
+export function affine(
   x: Float64Array,
   start: number,
   rows: number,
@@ -190,7 +190,7 @@ function recurrentOperator(name: Cell): Operator {
 }
 
 /** [a, b, c] to [b, a, c]. */
-function swapped(values: Float64Array, a: number, b: number, c: number): Float64Array {
+export function swapped(values: Float64Array, a: number, b: number, c: number): Float64Array {
   const out = new Float64Array(values.length);
   for (let i = 0; i < a; i++) {
     for (let j = 0; j < b; j++) out.set(values.subarray((i * b + j) * c, (i * b + j + 1) * c), (j * a + i) * c);

@@ -14,6 +14,7 @@ import type { Operator } from './operator.ts';
 import { pointwiseOperators } from './pointwise.ts';
 import { randomOperators } from './random.ts';
 import { recurrentOperators } from './recurrent.ts';
+import { recurrentBackwardOperators } from './recurrent-backward.ts';
 import { reductionOperators } from './reduce.ts';
 import { windowOperators } from './window.ts';
 import { windowBackwardOperators } from './window-backward.ts';
@@ -33,6 +34,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     windowBackwardOperators,
     interpolateOperators,
     recurrentOperators,
+    recurrentBackwardOperators,
     lossOperators,
     layoutOperators,
     layoutBackwardOperators,

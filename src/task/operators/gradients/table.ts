@@ -6,6 +6,7 @@ import { indexingGradients, layoutGradients } from './layout.ts';
 import { lossGradients } from './loss.ts';
 import { normalisationGradients } from './normalise.ts';
 import { pointwiseGradients } from './pointwise.ts';
+import { recurrentGradients } from './recurrent.ts';
 import { alongGradients, reductionGradients } from './reduce.ts';
 import { windowGradients } from './window.ts';
 
@@ -21,7 +22,8 @@ const gradients: ReadonlyMap<string, Differentiability> = new Map(
     lossGradients,
     layoutGradients,
     indexingGradients,
-    { lstm: 'unsupported', gru: 'unsupported', rnn: 'unsupported', dropout: 'unsupported' } as const,
+    recurrentGradients,
+    { dropout: 'unsupported' } as const,
   ].flatMap((family) => Object.entries<Differentiability>(family)),
 );
 

@@ -5,7 +5,7 @@ import math
 from ._contract import batched, tuple_of
 from ._dtypes import finfo, int64
 from ._pointwise import UNARY, add, cast, clamp, clamp_min, div, eq, mul, pow_, sub, where, written
-from ._record import plain, unsupported
+from ._record import plain, recorder, unsupported
 from ._reduce import mean, pairwise_distance, sum as sum_
 from ._tensor import Tensor, emit
 from ._views import copy_reshape, expand, broadcast_shape, pad as pad_
@@ -303,6 +303,8 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         raise RuntimeError(
             f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got {input.dtype!r} instead"
         )
+    if padding_idx is not None or scale_grad_by_freq:
+        recorder().stop('an embedding with padding_idx or scale_grad_by_freq')
     return emit('embedding', [cast(input, int64), weight], {}, ((*input.shape, weight.shape[1]), weight.dtype))
 
 

@@ -72,6 +72,7 @@ class Embedding(Module):
         super().__init__()
         if padding_idx is not None:
             padding_idx %= num_embeddings
+        self.scale_grad_by_freq = scale_grad_by_freq
         self.num_embeddings, self.embedding_dim, self.padding_idx, self.max_norm = (
             num_embeddings,
             embedding_dim,
@@ -92,7 +93,7 @@ class Embedding(Module):
         return cls(*embeddings.shape, _weight=embeddings, **kw)
 
     def forward(self, input):
-        return L.embedding(input, self.weight, self.padding_idx, self.max_norm)
+        return L.embedding(input, self.weight, self.padding_idx, self.max_norm, scale_grad_by_freq=self.scale_grad_by_freq)
 
 
 class Flatten(Module):
