@@ -513,9 +513,17 @@ export interface Matched {
   readonly fields: Fields;
 }
 
+/** By opcode: whether there is any form of it. */
+const knownOpcodes = new Map<string, boolean>();
+
 /** Is there any form of this opcode? */
 export function isKnownOpcode(text: string): boolean {
-  return ENTRIES.has(splitOpcode(text)[0]);
+  let answer = knownOpcodes.get(text);
+  if (answer === undefined) {
+    answer = ENTRIES.has(splitOpcode(text)[0]);
+    knownOpcodes.set(text, answer);
+  }
+  return answer;
 }
 
 /** Instructions that are named by more than their first word, longest first. */

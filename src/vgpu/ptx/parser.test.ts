@@ -112,7 +112,7 @@ describe('parsing PTX', () => {
       ['cvt.s32.f32 %r1, %f1;', /float to integer needs/],
       ['tex.2d.v4.f32.f32 {%f1,%f2,%f3,%f4}, [image, {%f5,%f6}];', /texture references are not supported/],
       ['ld.global.v2.f32 %f1, [%rd1];', /the vector width is 2 but 1 values are given/],
-      ['wgmma.fence.sync.aligned;', /the instruction wgmma is not supported/],
+      ['tcgen05.wait::ld.sync.aligned;', /the instruction tcgen05 is not supported/],
     ];
     for (const [text, reason] of cases) {
       const noted = parsePtx(
