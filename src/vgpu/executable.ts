@@ -55,6 +55,8 @@ export interface RunResult {
 
 export interface Executable {
   readonly executor: LaunchReport['executor'];
+  /** Does now what the first launch of this shape would do before it runs anything. Throws {@link CannotRun} as `run` does. */
+  prepare(context: LaunchContext): void;
   run(context: LaunchContext): RunResult;
 }
 

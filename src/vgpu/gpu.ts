@@ -184,12 +184,7 @@ export class VirtualGpu {
    * kernel, wrong parameter sizes), and a PtxError when the kernel holds something that cannot be executed.
    */
   launch(module: LoadedModule, kernelName: string, config: LaunchConfig): LaunchReport {
-    const kernel = module.ptx.functions.get(kernelName);
-    if (kernel === undefined || !kernel.entry) {
-      const names = [...module.ptx.functions.values()].filter((fn) => fn.entry).map((fn) => fn.name);
-      throw new RangeError(`there is no kernel ${kernelName}; the module has ${names.join(', ') || 'none'}`);
-    }
-    module.requireSupported(kernel);
+    const kernel = this.#kernel(module, kernelName);
     const findings = new FindingSink(kernelName);
     const bad = badLaunch(module, kernel, config);
     const started = performance.now();
@@ -202,7 +197,57 @@ export class VirtualGpu {
     this.memory.allow(this.#allowed(module, config));
     let printed = '';
     const total = config.grid[0] * config.grid[1] * config.grid[2];
+    const blocks = config.blocks ?? Array.from({ length: total }, (_, index) => index);
     const context: LaunchContext = {
+      ...this.#contextOf(module, kernel, config, findings),
+      paramBase: parameters.base,
+      blocks: blockOrder(blocks, config.schedule ?? 0),
+      print: (text) => {
+        printed += text;
+      },
+    };
+    try {
+      if (config.written !== undefined) return this.#launchRecorded(context, config, started, () => printed);
+      const { executable, result } = firstThat(this.#candidates(module, kernel, config), (one) => one.run(context));
+      return {
+        ...report(executable.executor, result.completed, result.threadInstructions, started, findings, printed),
+        profile: result.profile,
+        workers: result.workers ?? 1,
+      };
+    } finally {
+      this.memory.release(parameters);
+    }
+  }
+
+  /**
+   * Does now what the first launch of this configuration would do before it runs: translates the kernel for the block's
+   * shape and makes machine code of it. Says which executor is ready. The grid and the arguments do not matter. Throws
+   * as {@link launch} does.
+   */
+  prepare(module: LoadedModule, kernelName: string, config: Omit<LaunchConfig, 'arguments'>): LaunchReport['executor'] {
+    const kernel = this.#kernel(module, kernelName);
+    const context = this.#contextOf(module, kernel, { ...config, arguments: [] }, new FindingSink(kernelName));
+    this.memory.allow(new Set(module.allocations.values()));
+    const { executable } = firstThat(this.#candidates(module, kernel, { ...config, arguments: [] }), (one) =>
+      one.prepare(context),
+    );
+    return executable.executor;
+  }
+
+  /** A kernel of the module that holds nothing unsupported. Throws RangeError and PtxError. */
+  #kernel(module: LoadedModule, name: string): PtxFunction {
+    const kernel = module.ptx.functions.get(name);
+    if (kernel === undefined || !kernel.entry) {
+      const names = [...module.ptx.functions.values()].filter((fn) => fn.entry).map((fn) => fn.name);
+      throw new RangeError(`there is no kernel ${name}; the module has ${names.join(', ') || 'none'}`);
+    }
+    module.requireSupported(kernel);
+    return kernel;
+  }
+
+  /** What a launch runs in, but for its parameters and blocks: none. */
+  #contextOf(module: LoadedModule, kernel: PtxFunction, config: LaunchConfig, findings: FindingSink): LaunchContext {
+    return {
       memory: this.memory,
       module,
       kernel,
@@ -211,8 +256,8 @@ export class VirtualGpu {
       cluster: clusterOf(kernel, config),
       explicitCluster: config.cluster !== undefined || kernel.performance.requiredCluster !== undefined,
       dynamicSharedBytes: config.dynamicSharedBytes ?? 0,
-      paramBase: parameters.base,
-      blocks: blockOrder(config.blocks ?? Array.from({ length: total }, (_, index) => index), config.schedule ?? 0),
+      paramBase: 0,
+      blocks: [],
       checked: config.checked ?? true,
       races: config.races ?? false,
       profile: config.profile ?? false,
@@ -223,21 +268,8 @@ export class VirtualGpu {
       tensorMaps: this.#tensorMaps,
       findings,
       pool: this.#pool,
-      print: (text) => {
-        printed += text;
-      },
+      print: () => undefined,
     };
-    try {
-      if (config.written !== undefined) return this.#launchRecorded(context, config, started, () => printed);
-      const { executable, result } = runFirst(this.#candidates(module, kernel, config), context);
-      return {
-        ...report(executable.executor, result.completed, result.threadInstructions, started, findings, printed),
-        profile: result.profile,
-        workers: result.workers ?? 1,
-      };
-    } finally {
-      this.memory.release(parameters);
-    }
   }
 
   /** A launch that says what it wrote. */
@@ -249,11 +281,9 @@ export class VirtualGpu {
     );
     memory.written = map;
     const run = (blocks: readonly number[], spent: number) =>
-      runFirst(this.#candidates(module, kernel, config), {
-        ...context,
-        blocks,
-        instructionBudget: context.instructionBudget - spent,
-      });
+      firstThat(this.#candidates(module, kernel, config), (one) =>
+        one.run({ ...context, blocks, instructionBudget: context.instructionBudget - spent }),
+      );
     try {
       if (config.written === 'launch') {
         const { executable, result } = run(context.blocks, 0);
@@ -390,10 +420,10 @@ function attempt<T>(make: () => T): T | CannotRun {
 }
 
 /** Runs on the first executor that can run this launch: an executor refuses before it runs anything. */
-function runFirst(
+function firstThat<T>(
   executables: Iterable<Executable | CannotRun>,
-  context: LaunchContext,
-): { executable: Executable; result: ReturnType<Executable['run']> } {
+  work: (executable: Executable) => T,
+): { executable: Executable; result: T } {
   let reason: CannotRun | undefined;
   for (const executable of executables) {
     if (executable instanceof CannotRun) {
@@ -401,7 +431,7 @@ function runFirst(
       continue;
     }
     if (reason instanceof NeedsInterpreter && executable.executor !== 'interpreter') continue;
-    const result = attempt(() => executable.run(context));
+    const result = attempt(() => work(executable));
     if (!(result instanceof CannotRun)) return { executable, result };
     reason = result;
   }

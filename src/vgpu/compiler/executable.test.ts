@@ -194,3 +194,21 @@ test('a carry that differs between lanes makes the sum differ, whatever its oper
       executor,
     );
 });
+
+test('a kernel is prepared for a shape before its first launch, by the executor that will run it', () => {
+  const gpu = new VirtualGpu({ memoryBytes: 1 << 22 });
+  const shape = { grid: [1, 1, 1], block: [64, 1, 1] } as const;
+  const plain = gpu.load(kernel('  st.global.u32 [%rd1], %r0;\n  ret;'));
+  assert.equal(gpu.prepare(plain, 'kernel', shape), 'simd');
+  assert.equal(gpu.prepare(plain, 'kernel', { ...shape, races: true }), 'simd');
+  assert.equal(gpu.prepare(plain, 'kernel', { ...shape, schedule: 3 }), 'interpreter');
+  const out = gpu.allocate(4 * 64);
+  const args = [new Uint8Array(BigUint64Array.of(out).buffer)];
+  assert.equal(gpu.launch(plain, 'kernel', { ...shape, arguments: args }).executor, 'simd');
+  assert.deepEqual([...new Int32Array(gpu.read(out, 16).slice().buffer)], [0, 1, 2, 3]);
+
+  const refused = gpu.load(kernel(REFUSED));
+  assert.equal(gpu.prepare(refused, 'kernel', shape), 'interpreter');
+  assert.throws(() => gpu.prepare(refused, 'kernel', { ...shape, executor: 'simd' }), CannotRun);
+  assert.throws(() => gpu.prepare(refused, 'other', shape), /there is no kernel other/);
+});

@@ -15,7 +15,7 @@ import { type LaunchHost, launchHost } from './launch-host.ts';
 import { compileProgram, compileSimdProgram, type Program } from './program.ts';
 import { type GlobalStamps, RaceSuspected, runDoubtful, runFiltered, suspect } from './races/filter.ts';
 import { RACE, sweepGlobal, sweepPhase } from './races/layout.ts';
-import { planRaces } from './races/plan.ts';
+import { mayWrite, planRaces } from './races/plan.ts';
 import { BlockScheduler, type RaceClock, type Region, type Stop } from './scheduler.ts';
 import { Standstill } from './stuck.ts';
 import { type Analysis, analyse, type CompileOptions } from './unit.ts';
@@ -57,7 +57,8 @@ export class CompiledExecutable implements Executable {
     private readonly analysis: Analysis,
   ) {}
 
-  run(context: LaunchContext): RunResult {
+  /** Throws {@link CannotCompile} for kinds of launches that compiled code does not run. */
+  private refuse(context: LaunchContext): void {
     const { kernel } = context;
     if (context.schedule !== 0) throw new CannotCompile('another schedule', kernel.ptxLine);
     if (context.profile) throw new CannotCompile('profiling', kernel.ptxLine);
@@ -71,11 +72,23 @@ export class CompiledExecutable implements Executable {
       this.analysis.flow.kernel.instructions.some(({ kind }) => kind === 'matrix')
     )
       throw new CannotCompile('going on after faults of matrix instructions', kernel.ptxLine);
+  }
+
+  prepare(context: LaunchContext): void {
+    this.refuse(context);
+    const races = context.races ? planRaces(this.analysis.flow.kernel, context) : undefined;
+    this.program({ ...this.options(context), ...(races && { races: races.options }) }, races?.key, true);
+  }
+
+  run(context: LaunchContext): RunResult {
+    this.refuse(context);
     if (!context.races) {
       const program = this.program(this.options(context));
       const threads = context.block[0] * context.block[1] * context.block[2];
       if (context.checked && isDoubtful(this.analysis.flow, threads))
-        return runDoubtful(context, (inner) => runProgram(program, inner));
+        return runDoubtful(context, mayWrite(this.analysis.flow.kernel, context), (inner) =>
+          runProgram(program, inner),
+        );
       if (context.pool && runsInParallel(this.analysis.flow, context)) return this.runParallel(program, context);
       return runProgram(program, context);
     }
@@ -156,13 +169,13 @@ export class CompiledExecutable implements Executable {
     };
   }
 
-  private program(options: CompileOptions, races = ''): Program {
+  private program(options: CompileOptions, races = '', whole = false): Program {
     const key = `${options.block.join()}/${options.sharedBytes}/${options.checked}/${options.written}/${races}`;
     let program = this.programs.get(key);
     if (!program) {
       const compile = this.executor === 'simd' ? compileSimdProgram : compileProgram;
       try {
-        program = compile(this.module, this.analysis, options);
+        program = compile(this.module, this.analysis, options, whole);
       } catch (error) {
         if (!(error instanceof CannotCompile)) throw error;
         program = error;

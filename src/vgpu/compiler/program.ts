@@ -149,15 +149,26 @@ function withPhase(unit: Unit, exchange: FunctionBuilder, collective: Stop['coll
   return code;
 }
 
-export function compileProgram(module: LoadedModule, analysis: Analysis, options: CompileOptions): Program {
+/** `whole`: see {@link compileModule}. */
+export function compileProgram(
+  module: LoadedModule,
+  analysis: Analysis,
+  options: CompileOptions,
+  whole: boolean,
+): Program {
   const { bytes, ...rest } = translate(module, analysis, options);
-  return { ...rest, module: compileModule(bytes) };
+  return { ...rest, module: compileModule(bytes, whole) };
 }
 
 /** The program for groups of lanes. Throws {@link CannotCompile} when the block's shape or the kernel does not allow any. */
-export function compileSimdProgram(module: LoadedModule, analysis: Analysis, options: CompileOptions): Program {
+export function compileSimdProgram(
+  module: LoadedModule,
+  analysis: Analysis,
+  options: CompileOptions,
+  whole: boolean,
+): Program {
   const { bytes, ...rest } = translateSimd(module, analysis, options);
-  return { ...rest, module: compileModule(bytes) };
+  return { ...rest, module: compileModule(bytes, whole) };
 }
 
 export function translateSimd(

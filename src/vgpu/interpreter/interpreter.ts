@@ -25,14 +25,21 @@ const STUCK_ROUNDS = 4;
 
 export function interpreter(module: LoadedModule, kernel: PtxFunction): Executable {
   let built: { memory: DeviceMemory; env: Environment; program: Program } | undefined;
+  const programFor = (memory: DeviceMemory): NonNullable<typeof built> => {
+    if (built?.memory !== memory) {
+      const env = new Environment(memory);
+      built = { memory, env, program: buildProgram(module, kernel, env) };
+    }
+    return built;
+  };
   return {
     executor: 'interpreter',
+    prepare({ memory }) {
+      programFor(memory);
+    },
     run(context) {
-      if (built?.memory !== context.memory) {
-        const env = new Environment(context.memory);
-        built = { memory: context.memory, env, program: buildProgram(module, kernel, env) };
-      }
-      return new Run(built.env, built.program, context).execute();
+      const { env, program } = programFor(context.memory);
+      return new Run(env, program, context).execute();
     },
   };
 }

@@ -61,14 +61,17 @@ export function runFiltered(
 }
 
 /**
- * Runs a launch of a kernel whose faults compiled code cannot always tell (doubts.ts). Throws {@link NeedsInterpreter}, with
+ * Runs a launch of a kernel whose faults compiled code cannot always tell (doubts.ts), and which may write `written`. Throws {@link NeedsInterpreter}, with
  * memory as it was, when such a case has arisen. Without room for a copy compiled code has the last word.
  */
-export function runDoubtful(context: LaunchContext, run: (context: LaunchContext) => RunResult): RunResult {
+export function runDoubtful(
+  context: LaunchContext,
+  written: readonly Allocation[],
+  run: (context: LaunchContext) => RunResult,
+): RunResult {
   const { memory } = context;
   const areas: Allocation[] = [];
   try {
-    const written = memory.allocations.filter(({ allowed, readOnly, internal }) => allowed && !readOnly && !internal);
     const restore = attempt(() => snapshot(memory, written, areas));
     if (restore instanceof CannotRun) return run(context);
     const findings = new FindingSink(context.kernel.name);

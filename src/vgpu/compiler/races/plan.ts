@@ -38,21 +38,24 @@ const KNOWN = new Set<Instruction['kind']>([
 /** External functions that neither reserve memory nor write any. */
 const HARMLESS = new Set(['vprintf', '__assertfail']);
 
-/** Throws {@link CannotCompile} for a kernel with accesses that the filter does not see. */
-function requireKnown(kernel: FlatKernel): void {
-  for (const instruction of kernel.instructions) {
+/** The first instruction, if any, with accesses that are not seen here. */
+function unknownIn(kernel: FlatKernel): Instruction | undefined {
+  return kernel.instructions.find((instruction) => {
     const multiplication = instruction.kind === 'matrix' && instruction.operation === 'mma';
     const external = instruction.kind === 'control' ? instruction.call?.target : undefined;
     const harmless = external === undefined || (typeof external === 'string' && HARMLESS.has(external));
-    if ((KNOWN.has(instruction.kind) || multiplication) && harmless) continue;
-    throw new CannotCompile(`race detection with '${instruction.text}'`, instruction.line);
-  }
+    return !((KNOWN.has(instruction.kind) || multiplication) && harmless);
+  });
 }
 
-/** What the filter watches in this launch. Throws {@link CannotCompile} when it would not see every access. */
-export function planRaces(kernel: FlatKernel, context: LaunchContext): RacePlan {
-  requireKnown(kernel);
-  if (!context.checked) throw new CannotCompile('race detection without checks', context.kernel.ptxLine);
+/** Allocations that a launch may write: all that it may touch, unless its pointers tell more. */
+export function mayWrite(kernel: FlatKernel, context: LaunchContext): readonly Allocation[] {
+  if (unknownIn(kernel) === undefined) return targetsIn(kernel, context).written;
+  return context.memory.allocations.filter(({ allowed, readOnly, internal }) => allowed && !readOnly && !internal);
+}
+
+/** Where a launch's pointers point, and what it may write by them. */
+function targetsIn(kernel: FlatKernel, context: LaunchContext) {
   const origins = pointerOrigins(kernel);
   const allowed = context.memory.allocations.filter((item) => item.allowed);
   const targets = origins.sources.map((source) => targetsOf(source, context) ?? allowed);
@@ -66,6 +69,16 @@ export function planRaces(kernel: FlatKernel, context: LaunchContext): RacePlan 
     const hit = sources === undefined ? allowed : sources.flatMap((source) => targets[source]!);
     for (const allocation of hit) if (!allocation.readOnly) written.add(allocation);
   }
+  return { allowed, targets, written: [...written], stray };
+}
+
+/** What the filter watches in this launch. Throws {@link CannotCompile} when it would not see every access. */
+export function planRaces(kernel: FlatKernel, context: LaunchContext): RacePlan {
+  const unknown = unknownIn(kernel);
+  if (unknown) throw new CannotCompile(`race detection with '${unknown.text}'`, unknown.line);
+  if (!context.checked) throw new CannotCompile('race detection without checks', context.kernel.ptxLine);
+  const { allowed, targets, written: list, stray } = targetsIn(kernel, context);
+  const written = new Set(list);
   const watched = targets.flatMap((hit, source) => (hit.some((item) => written.has(item)) ? [source] : []));
   const anywhere = written.size > 0;
   const stamped = stray ? allowed : [...new Set([...written, ...watched.flatMap((source) => targets[source]!)])];
