@@ -64,6 +64,22 @@ describe('assay', { skip }, () => {
       /torch::Tensor forward\(torch::Tensor x, torch::Tensor linear_weight, torch::Tensor linear_bias\)/,
     );
     assert.match(stdout, /relu/);
+    assert.match(stdout, /can it tell right from wrong\? /);
+    assert.match(stdout, /the judge's checks: (\d+) of \1 wrong variants caught/);
+    assert.match(stdout, /KernelBench's own check lets pass/);
+  });
+
+  it('inspects a degenerate task: its flaws as one JSON object', async () => {
+    const path = file(
+      'dead.py',
+      task('y = x.max(dim=1, keepdim=True).values; return torch.relu(y - y.mean(dim=1, keepdim=True))'),
+    );
+    const { code, stdout } = await run('--home', home, 'task', 'inspect', path, '--json');
+    assert.equal(code, 0, stdout);
+    const { discrimination } = JSON.parse(stdout);
+    assert.equal(discrimination.fitness, 'degenerate');
+    assert.match(discrimination.flaws[0].reason, /The answer is zero whatever the inputs are/);
+    assert.equal(discrimination.admission.score, 1);
   });
 
   it('examines the machine', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { workOf } from './scale.ts';
-import { loadTask } from './task.ts';
+import { loadTask, loadVerified } from './task.ts';
 import { TaskError } from './trace/task-error.ts';
 import { testCache } from './trace/test-cache.ts';
 
@@ -205,6 +205,39 @@ def get_init_inputs():
     await assert.rejects(
       loadTask({ name: 'gn', source }, { cacheDir, scale: 10 }),
       (e) => e instanceof TaskError && /cannot be scaled to 10 operations: the smallest found takes/.test(e.message),
+    );
+  });
+
+  test('verified shapes are found without a scale: odd, with groups that stay groups; idle constants are named', async () => {
+    const source = `import torch
+import torch.nn as nn
+class Model(nn.Module):
+    def __init__(self, channels, out, kernel, stride, output_padding=0, groups=1):
+        super().__init__()
+        self.c = nn.ConvTranspose2d(channels, out, kernel, stride)
+        self.n = nn.GroupNorm(4, out)
+    def forward(self, x):
+        return self.n(self.c(x))
+batch_size = 2 * 64
+channels, out, depth, width = 32, 64, 256, 128
+kernel, stride, groups = 3, 2, 4
+def get_inputs():
+    return [torch.rand(batch_size, channels, depth, width)]
+def get_init_inputs():
+    return [channels, out, kernel, stride, groups]
+`;
+    const { task, verified, larger, idle } = await loadVerified({ name: 'ct', source }, { cacheDir });
+    assert.deepEqual(task.scaled, []);
+    assert.equal(larger, undefined);
+    const change = (name: string) => verified.scaled.find((one) => one.name === name);
+    // A product of literals is one size; a volume's depth is a size and no number of layers.
+    assert.equal(change('batch_size')!.from, 128);
+    assert.ok(change('depth')!.to < 20 && change('width')!.to < 20);
+    assert.equal(verified.signature.outputs[0]!.shape[1]! % 4, 0);
+    assert.ok(verified.signature.outputs[0]!.shape[1]! >= 8);
+    assert.deepEqual(
+      idle.map(({ name, value }) => [name, value]),
+      [['groups', 4]],
     );
   });
 });
