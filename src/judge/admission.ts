@@ -95,8 +95,12 @@ export function admitOn(task: Task, oracle: Oracle, draws: readonly Draw[], sign
   const equivalent: EquivalentMutant[] = [];
   const tried = new Map<Mutant, FamilyExcess[]>();
   for (const mutant of oracle.mutants) {
-    // A lower precision or a kept answer is the same graph; only values tell.
-    const reason = mutant.arithmetic || mutant.frozen ? undefined : algebra.proof(mutant.graph);
+    // A kept answer is the same graph, and a lower precision too, which only values tell.
+    const reason = mutant.frozen
+      ? algebra.proofOfBlindness()
+      : mutant.arithmetic
+        ? undefined
+        : algebra.proof(mutant.graph);
     if (reason === undefined) tried.set(mutant, []);
     else equivalent.push({ ...named(mutant), by: 'proof', reason });
   }

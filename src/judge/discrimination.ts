@@ -253,7 +253,9 @@ function causeOf(exact: boolean, family: string | undefined, own: string): { sho
 }
 
 function unusedFlaws(task: Task, { idle = [] }: DiscriminationOptions): Flaw[] {
-  const flaws = unusedArguments(task.graph).map(
+  // Running statistics are buffers that a model in training does not read: that is no fault of the task.
+  const unused = unusedArguments(task.graph).filter(({ role }) => role !== 'buffer');
+  const flaws = unused.map(
     ({ name, role }): Flaw => ({
       fitness: role === 'input' ? 'degenerate' : 'hidden',
       what: `the ${role} \`${name}\``,

@@ -104,6 +104,10 @@ function once(original: Graph, domain: ReadonlyMap<number, Range>, omitted: Omis
       replaced.set(output.id, by(same));
       continue;
     }
+    if (node.op === 'clamp' || node.op === 'hardtanh') {
+      nodes.push(boundedWhereReached(node, ranges.get(node.inputs[0]!) ?? anything));
+      continue;
+    }
     if (overNothing.has(node.op) && reducesNothing(node, specs)) {
       omit(node, 'only drops dimensions, because those it goes over have size 1');
       nodes.push({ ...node, op: 'reshape', attributes: { shape: output.spec.shape } });
@@ -113,6 +117,18 @@ function once(original: Graph, domain: ReadonlyMap<number, Range>, omitted: Omis
     nodes.push(node);
   }
   return { ...graph, nodes, constants, outputs: graph.outputs.map(by) };
+}
+
+/** A clamp without the bounds that its operand never reaches. */
+function boundedWhereReached(node: GraphNode, { low, high }: Range): GraphNode {
+  const { min, min_val, max, max_val } = node.attributes;
+  const lower = min ?? min_val ?? null;
+  const upper = max ?? max_val ?? null;
+  const reached = {
+    min: low >= (attributeNumber(lower) ?? -Infinity) ? null : lower,
+    max: high <= (attributeNumber(upper) ?? Infinity) ? null : upper,
+  };
+  return { ...node, op: 'clamp', attributes: reached };
 }
 
 /** Reductions that give their operand over dimensions of size one (norm, var and arg* do not). */

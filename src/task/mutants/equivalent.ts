@@ -51,17 +51,27 @@ export class Equivalence {
   readonly #outputs: string;
   /** What algebra leaves out of the graph itself: operators that are dead whatever the inputs are. */
   readonly omitted: readonly Omission[];
+  /** No input reaches an output of the simplified graph: the answer to any inputs is the answer to all. */
+  readonly blind: boolean;
 
   /** `domain`: what is known of the arguments' values, by id. */
   constructor(graph: Graph, domain: ReadonlyMap<number, Range> = new Map()) {
     this.#domain = domain;
     const omitted: Omission[] = [];
-    this.#outputs = this.#terms(simplified(graph, domain, omitted));
+    const simple = simplified(graph, domain, omitted);
+    this.#outputs = this.#terms(simple);
     this.omitted = distinct(omitted);
+    const unused = new Set(unusedArguments(simple).map(({ name }) => name));
+    this.blind = graph.inputs.length > 0 && graph.inputs.every(({ name }) => unused.has(name));
   }
 
   #terms(graph: Graph): string {
     return terms(graph, this.#names).join(' ');
+  }
+
+  /** Why the answer to other inputs is the answer to these; undefined where it need not be. */
+  proofOfBlindness(): string | undefined {
+    return this.blind ? this.omitted.map(sentenceOf).join('; ') : undefined;
   }
 
   /** Why a variant of the graph equals it; undefined where there is no proof. */
