@@ -105,7 +105,9 @@ function once(original: Graph, domain: ReadonlyMap<number, Range>, omitted: Omis
       continue;
     }
     if (node.op === 'clamp' || node.op === 'hardtanh') {
-      nodes.push(boundedWhereReached(node, ranges.get(node.inputs[0]!) ?? anything));
+      const bounded = boundedWhereReached(node, ranges.get(node.inputs[0]!) ?? anything);
+      known.set(key, bounded);
+      nodes.push(bounded);
       continue;
     }
     if (overNothing.has(node.op) && reducesNothing(node, specs)) {
