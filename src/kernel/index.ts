@@ -11,6 +11,7 @@ export { type DeviceFacts, deviceFactsOf, factsOf } from './device-facts.ts';
 export { CandidateError, type CandidateErrorKind } from './error.ts';
 export { finishPlan } from './finish-plan.ts';
 export { describeSignature, type HostEnvironment, interpretHost } from './interpret/host.ts';
+export { type HostFunction, type HostParameter, hostFunctions } from './interpret/host-functions.ts';
 export { DEFAULT_LIMITS, type HostLimits } from './interpret/limits.ts';
 export { activeBlocks } from './occupancy.ts';
 export { type PrepareOptions, prepareCandidate } from './prepare.ts';
