@@ -50,6 +50,7 @@ class Mangler {
 
   argument(argument: TemplateValue, line: number): string {
     if (argument.kind === 'type') return this.type(argument.type, line);
+    if (argument.kind === 'pack') return `J${argument.values.map((v) => this.argument(v, line)).join('')}E`;
     const { value } = argument;
     if (value.kind !== 'int') throw unsupported('a template argument that is no integer', line);
     const digits = value.value < 0n ? `n${-value.value}` : String(value.value);

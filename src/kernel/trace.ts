@@ -5,7 +5,11 @@ import type { TensorView, Value } from './interpret/values.ts';
 import type { Dim3, PlanBuffer, PlanTensor } from './types.ts';
 
 /** A template argument of a kernel: a type, or a constant. */
-export type TemplateValue = { kind: 'type'; type: CppType } | { kind: 'value'; value: Value; type: CppType };
+export type TemplateValue =
+  | { kind: 'type'; type: CppType }
+  | { kind: 'value'; value: Value; type: CppType }
+  /** What a parameter pack stands for. */
+  | { kind: 'pack'; values: readonly TemplateValue[] };
 
 /** One kernel with its template arguments: what has to be compiled. */
 export interface KernelUse {

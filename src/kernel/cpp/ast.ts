@@ -13,6 +13,8 @@ export interface QualifiedName {
 export interface TemplateArgument {
   type?: TypeNode;
   expression?: Expression;
+  /** `Ts...`: one argument for each element of the packs it names. */
+  expands?: boolean;
   text: string;
 }
 
@@ -33,12 +35,14 @@ export interface Parameter {
   /** '' when unnamed. */
   name: string;
   default?: Expression;
-  /** Tokens of a parameter that could not be read, for the message when it is needed. */
+  /** `Args... args`: all arguments that are left. */
+  isPack?: boolean;
   line: number;
 }
 
 export interface TemplateParameter {
-  kind: 'type' | 'value' | 'pack';
+  kind: 'type' | 'value';
+  isPack?: boolean;
   name: string;
   /** Of a value parameter. */
   type?: TypeNode;
@@ -65,7 +69,16 @@ export type Expression =
   /** `T(a, b)` and `T{a, b}`. */
   | { kind: 'construct'; type: TypeNode; arguments: readonly Expression[]; braces: boolean; line: number }
   | { kind: 'list'; items: readonly Expression[]; fields?: readonly (string | undefined)[]; line: number }
-  | { kind: 'lambda'; byCopy: boolean; parameters: readonly Parameter[]; body: Statement; line: number }
+  | {
+      kind: 'lambda';
+      byCopy: boolean;
+      /** `[n = x.size(0)]`. */
+      captures: readonly { name: string; reference: boolean; value: Expression }[];
+      parameters: readonly Parameter[];
+      returns?: TypeNode;
+      body: Statement;
+      line: number;
+    }
   | {
       kind: 'launch';
       kernel: Expression;
@@ -77,6 +90,12 @@ export type Expression =
       line: number;
     }
   | { kind: 'sizeof'; type?: TypeNode; operand?: Expression; line: number }
+  /** `sizeof...(pack)`. */
+  | { kind: 'pack-size'; name: string; line: number }
+  /** `pattern...` among arguments: one value for each element of the packs it names. */
+  | { kind: 'expand'; pattern: Expression; line: number }
+  /** `(pattern op ... op init)` and `(init op ... op pattern)`. */
+  | { kind: 'fold'; pattern: Expression; operator: string; init?: Expression; fromLeft: boolean; line: number }
   | { kind: 'throw'; operand?: Expression; line: number }
   /** Known syntax that has no meaning here (`new`, `delete`, `asm`): an error when reached. */
   | { kind: 'unsupported'; what: string; line: number };
@@ -96,7 +115,16 @@ export type Statement =
   | { kind: 'declaration'; isStatic: boolean; isConst: boolean; declarators: readonly Declarator[]; line: number }
   | { kind: 'bindings'; names: readonly string[]; reference: boolean; initializer: Expression; line: number }
   | { kind: 'alias'; name: string; type: TypeNode; line: number }
-  | { kind: 'if'; init?: Statement; test: Expression; yes: Statement; no?: Statement; line: number }
+  /** With `variable`, `if (auto v = ...)`: the declaration, whose variable `test` then names. */
+  | {
+      kind: 'if';
+      init?: Statement;
+      variable?: Statement;
+      test: Expression;
+      yes: Statement;
+      no?: Statement;
+      line: number;
+    }
   | { kind: 'for'; init?: Statement; test?: Expression; step?: Expression; body: Statement; line: number }
   | { kind: 'range'; variable: Declarator; range: Expression; body: Statement; line: number }
   | { kind: 'while'; test: Expression; body: Statement; line: number }
@@ -133,14 +161,31 @@ export interface FunctionItem extends Placed {
   /** Tokens of the body without its braces; absent for a prototype. Parsed when first called. */
   body?: readonly Token[];
   isSpecialization: boolean;
+  /** Of a constructor: `: a(x), Base(y)`. */
+  initializers?: readonly MemberInitializer[];
+  /** `= default` and `= delete`. */
+  given?: 'default' | 'delete';
   /** Names of user types and templates known at that point; shared by the whole file. */
   names: KnownNames;
+}
+
+/** One of a constructor's initializers: of a field, a base, or another constructor of the same struct. */
+export interface MemberInitializer {
+  name: string;
+  arguments: readonly Expression[];
+  braces: boolean;
+  line: number;
 }
 
 export interface StructItem extends Placed {
   kind: 'struct';
   name: string;
   template?: readonly TemplateParameter[];
+  /** Of `template <> struct S<float>`: what it is for. */
+  specialization?: readonly TemplateArgument[];
+  bases: readonly TypeNode[];
+  /** `using T = X;` inside. */
+  aliases: readonly { name: string; type: TypeNode }[];
   fields: readonly Declarator[];
   /** Member functions and constructors, by name. */
   methods: readonly FunctionItem[];
@@ -187,4 +232,6 @@ export type Item = FunctionItem | StructItem | EnumItem | AliasItem | VariableIt
 export interface KnownNames {
   types: Set<string>;
   templates: Set<string>;
+  /** Parameter packs, of templates and of functions. */
+  packs: Set<string>;
 }

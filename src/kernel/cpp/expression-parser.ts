@@ -111,7 +111,12 @@ function parseUnary(s: TokenStream): Expression {
   if (token.kind === 'identifier') {
     if (token.text === 'sizeof' || token.text === 'alignof') {
       s.at++;
-      if (s.accept('...')) throw s.error('sizeof...');
+      if (s.accept('...')) {
+        s.expect('(', 'after sizeof...');
+        const name = s.identifier('in sizeof...');
+        s.expect(')', 'after sizeof...');
+        return { kind: 'pack-size', name, line };
+      }
       if (s.is('(')) {
         const type = s.attempt(() => {
           s.expect('(', 'after sizeof');
@@ -225,12 +230,12 @@ function parseLaunch(s: TokenStream, kernel: Expression): Expression {
   return { kind: 'launch', kernel, grid, block, shared, stream, arguments: parseArguments(s, '(', ')'), line };
 }
 
-function parseArguments(s: TokenStream, open: string, close: string): Expression[] {
+export function parseArguments(s: TokenStream, open: string, close: string): Expression[] {
   s.expect(open, 'before arguments');
   const args: Expression[] = [];
   while (!s.is(close)) {
-    args.push(parseAssignment(s));
-    s.accept('...');
+    const pattern = parseAssignment(s);
+    args.push(s.accept('...') ? { kind: 'expand', pattern, line: pattern.line } : pattern);
     // AT_DISPATCH_SWITCH takes its cases side by side, without commas.
     if (!s.accept(',') && !/^AT_DISPATCH_CASE/.test(s.peek().text)) break;
   }
@@ -249,7 +254,8 @@ export function parseList(s: TokenStream): Expression {
       fields.push(s.identifier('after .'));
       if (!s.is('{')) s.expect('=', 'after a field');
     } else fields.push(undefined);
-    items.push(parseAssignment(s));
+    const pattern = parseAssignment(s);
+    items.push(s.accept('...') ? { kind: 'expand', pattern, line: pattern.line } : pattern);
     if (!s.accept(',')) break;
   }
   s.expect('}', 'after a list');
@@ -274,6 +280,8 @@ function parsePrimary(s: TokenStream): Expression {
     return { kind: 'string', value, line };
   }
   if (s.is('(')) {
+    const fold = s.attempt(() => parseFold(s));
+    if (fold) return fold;
     s.at++;
     const inner = parseExpression(s);
     s.expect(')', 'to close (');
@@ -312,6 +320,47 @@ function parsePrimary(s: TokenStream): Expression {
   throw s.error(`found ${token.text || 'the end of the code'} where a value was expected`);
 }
 
+/** `(... op pattern)`, `(pattern op ...)`, `(init op ... op pattern)`, `(pattern op ... op init)`; undefined where there is no `...`. */
+function parseFold(s: TokenStream): Expression | undefined {
+  const end = s.pastMatching(s.at) - 1;
+  let depth = 0;
+  let at = -1;
+  for (let i = s.at + 1; i < end && at < 0; i++) {
+    const { text, kind } = s.tokens[i]!;
+    if (kind !== 'punctuator') continue;
+    if ('([{'.includes(text)) depth++;
+    else if (')]}'.includes(text)) depth--;
+    else if (text === '...' && depth === 0) at = i;
+  }
+  if (at < 0) return undefined;
+  const line = s.next().line;
+  const read = (stop: number): Expression => {
+    const operand = parseUnary(s);
+    if (s.at !== stop) throw s.error('this fold expression: put its operands into parentheses');
+    return operand;
+  };
+  const left = at > s.at ? read(at - 1) : undefined;
+  const operator = s.tokens[left ? at - 1 : at + 1]!.text;
+  s.at = left ? at + 1 : at + 2;
+  if (left && s.at < end) s.expect(operator, 'in a fold expression');
+  const right = s.at < end ? read(end) : undefined;
+  s.at = end + 1;
+  const hasPack = (e: Expression | undefined): e is Expression =>
+    e !== undefined && namesIn(e).some((n) => s.names.packs.has(n));
+  const fromLeft = !hasPack(left);
+  const [pattern, init] = fromLeft ? [right, left] : [left, right];
+  if (!hasPack(pattern)) throw s.error('a fold expression without a pack');
+  return { kind: 'fold', pattern, operator, init, fromLeft, line };
+}
+
+/** The plain names in an expression, types among them. */
+export function namesIn(node: unknown): string[] {
+  if (Array.isArray(node)) return node.flatMap(namesIn);
+  if (typeof node !== 'object' || node === null) return [];
+  const path = 'path' in node && Array.isArray(node.path) && node.path.length > 0 ? [String(node.path[0])] : [];
+  return [...path, ...Object.values(node).flatMap(namesIn)];
+}
+
 function parseConstruct(s: TokenStream, type: TypeNode): Expression {
   const line = s.line;
   if (s.is('{')) return { kind: 'construct', type, arguments: parseArguments(s, '{', '}'), braces: true, line };
@@ -325,10 +374,11 @@ function parseLambda(s: TokenStream): Expression {
   const close = s.pastMatching(s.at);
   const captures = s.tokens.slice(s.at + 1, close - 1);
   const byCopy = captures[0]?.text === '=' || (captures.length > 0 && captures[0]?.text !== '&');
-  if (captures.some((t) => t.text === '=' && t !== captures[0])) throw s.error('a capture with an initializer');
+  const initialized = parseCaptures(s, close - 1);
   s.at = close;
   if (s.is('<')) throw s.error('a lambda with template parameters');
   const parameters = s.is('(') ? parseParameters(s) : [];
+  let returns: TypeNode | undefined;
   for (;;) {
     skipAttributes(s);
     if (s.accept('mutable') || s.accept('constexpr') || s.accept('__host__') || s.accept('__device__')) continue;
@@ -338,10 +388,30 @@ function parseLambda(s: TokenStream): Expression {
       continue;
     }
     if (s.accept('->')) {
-      parseType(s);
+      returns = parseType(s);
       continue;
     }
     break;
   }
-  return { kind: 'lambda', byCopy, parameters, body: parseBlock(s), line };
+  return { kind: 'lambda', byCopy, captures: initialized, parameters, returns, body: parseBlock(s), line };
+}
+
+/** Captures with an initializer, `[n = x.size(0)]`, and by reference, on the opening bracket; the others are found by their names. */
+function parseCaptures(s: TokenStream, end: number): Extract<Expression, { kind: 'lambda' }>['captures'] {
+  const captures: { name: string; reference: boolean; value: Expression }[] = [];
+  s.at++;
+  while (s.at < end) {
+    const reference = s.accept('&');
+    if (s.peek().kind === 'identifier' && s.is('=', 1)) {
+      const name = s.next().text;
+      s.at++;
+      captures.push({ name, reference, value: parseAssignment(s) });
+    } else if (reference && s.peek().kind === 'identifier') {
+      const { text: name, line } = s.next();
+      captures.push({ name, reference, value: { kind: 'name', name: { path: [name] }, line } });
+    }
+    while (s.at < end && !s.is(',')) s.at++;
+    s.at++;
+  }
+  return captures;
 }

@@ -1,7 +1,15 @@
 /** A function's header; its body stays tokens until the function is called. */
-import type { FunctionItem, Parameter, TemplateParameter, TypeNode } from './ast.ts';
+import type { FunctionItem, MemberInitializer, Parameter, TemplateParameter, TypeNode } from './ast.ts';
+import { parseArguments } from './expression-parser.ts';
 import type { TokenStream } from './token-stream.ts';
-import { parseParameters, parsePointers, parseType, parseTypeBase, skipAttributes } from './type-parser.ts';
+import {
+  parseParameters,
+  parsePointers,
+  parseQualifiedName,
+  parseType,
+  parseTypeBase,
+  skipAttributes,
+} from './type-parser.ts';
 
 const NO_FUNCTION_NAME =
   /^(__launch_bounds__|__attribute__|alignas|__align__|decltype|noexcept|__declspec|__maxnreg__|__cluster_dims__|requires|explicit|if|for|while|switch|return|sizeof|static_assert)$/;
@@ -57,7 +65,7 @@ export function parseFunction(
     item.name = words.slice(at).join('');
   }
   try {
-    item.returns = parseReturns(s, open, inStruct);
+    item.returns = parseReturns(s, words.includes('operator') ? from + words.indexOf('operator') : open - 1, inStruct);
     s.at = open;
     item.parameters = parseParameters(s);
     const trailing = s.tokens.slice(s.at, bodyAt).findIndex((t) => t.text === '->');
@@ -73,9 +81,15 @@ export function parseFunction(
   if (opener === '{') {
     const end = s.pastMatching(bodyAt);
     item.body = s.tokens.slice(bodyAt + 1, end - 1);
-    if (s.tokens[afterParameters]?.text === ':' && inStruct) item.problem ??= 'a constructor with initializers';
+    if (inStruct && s.tokens[afterParameters]?.text === ':') {
+      s.at = afterParameters + 1;
+      item.initializers = s.attempt(() => parseInitializers(s, bodyAt));
+      if (!item.initializers) item.problem ??= `the initializers of the constructor of ${inStruct}`;
+    }
     s.at = end;
   } else {
+    const given = s.tokens[bodyAt + 1]?.text;
+    if (opener === '=' && (given === 'default' || given === 'delete')) item.given = given;
     while (!s.ended && !s.is(';')) s.at++;
     s.at++;
   }
@@ -111,11 +125,12 @@ function findParameters(s: TokenStream): number | undefined {
   return undefined;
 }
 
-function parseReturns(s: TokenStream, open: number, inStruct: string | undefined): TypeNode | null {
-  const nameAt = open - 1;
+/** @param nameAt index of the name's token, `operator` for an operator */
+function parseReturns(s: TokenStream, nameAt: number, inStruct: string | undefined): TypeNode | null {
   const words = s.tokens.slice(s.at, nameAt).map((t) => t.text);
-  if (inStruct && (s.tokens[nameAt]?.text === inStruct || words.includes('~') || words.includes('operator')))
-    return null;
+  if (inStruct && (s.tokens[nameAt]?.text === inStruct || words.includes('~'))) return null;
+  // A conversion function has no other type than its name.
+  if (s.tokens[nameAt]?.text === 'operator' && s.at === nameAt) return null;
   skipAttributes(s);
   while (s.at < nameAt && s.is('extern') && s.peek(1).kind === 'string') s.at += 2;
   let type = parseTypeBase(s);
@@ -141,6 +156,19 @@ function spaceOf(words: readonly string[]): FunctionItem['space'] {
   if (words.includes('C10_HOST_DEVICE')) return 'both';
   if (device) return words.includes('__host__') ? 'both' : 'device';
   return 'host';
+}
+
+/** `a(x), b{y}, Base<T>(z)`, up to the body. */
+function parseInitializers(s: TokenStream, bodyAt: number): MemberInitializer[] {
+  const initializers: MemberInitializer[] = [];
+  do {
+    const line = s.line;
+    const name = parseQualifiedName(s, true).path.at(-1) ?? '';
+    const braces = s.is('{');
+    initializers.push({ name, arguments: parseArguments(s, braces ? '{' : '(', braces ? '}' : ')'), braces, line });
+  } while (s.accept(','));
+  if (s.at !== bodyAt) throw s.error('in the initializers of a constructor');
+  return initializers;
 }
 
 function skipInitializers(s: TokenStream, from: number): number {

@@ -63,11 +63,11 @@ function readKeyword(s: TokenStream, word: string, line: number): Statement | un
       s.accept('constexpr');
       s.expect('(', 'after if');
       const init = hasTopLevelSemicolon(s) ? parseSimple(s) : undefined;
-      const test = parseCondition(s);
+      const { variable, test } = parseCondition(s);
       s.expect(')', 'after the condition');
       const yes = parseStatement(s);
       const no = s.accept('else') ? parseStatement(s) : undefined;
-      return { kind: 'if', init, test, yes, no, line };
+      return { kind: 'if', init, variable, test, yes, no, line };
     }
     case 'for':
       return parseFor(s, line);
@@ -155,7 +155,7 @@ function readKeyword(s: TokenStream, word: string, line: number): Statement | un
 }
 
 /** `using T = X;`, `typedef X T;`, `using namespace a::b;`, `using a::b;` */
-function parseAlias(s: TokenStream): Statement {
+export function parseAlias(s: TokenStream): Statement {
   const line = s.line;
   if (s.next().text === 'typedef') {
     const type = parseType(s);
@@ -293,14 +293,16 @@ function parseSimple(s: TokenStream): Statement {
   return statement;
 }
 
-/** `if (auto x = f())` is a rarity; it is read as the assignment's value. */
-function parseCondition(s: TokenStream): Expression {
-  const declaration = s.attempt(() => {
+/** The condition of an `if`: an expression, or `auto x = f()`, whose variable is then what is tested. */
+function parseCondition(s: TokenStream): { variable?: Statement; test: Expression } {
+  const variable = s.attempt(() => {
     const statement = parseDeclaration(s);
-    return statement && s.is(')') ? statement : undefined;
+    const [declared, second] = statement?.kind === 'declaration' ? statement.declarators : [];
+    return statement && declared?.initializer && !second && s.is(')') ? { statement, name: declared.name } : undefined;
   });
-  if (declaration) throw s.error('a declaration as a condition; declare the variable before the if');
-  return parseExpression(s);
+  if (!variable) return { test: parseExpression(s) };
+  const { statement, name } = variable;
+  return { variable: statement, test: { kind: 'name', name: { path: [name] }, line: statement.line } };
 }
 
 function hasTopLevelSemicolon(s: TokenStream): boolean {

@@ -43,7 +43,7 @@ class TopLevel {
   private readonly usedNamespaces: string[][] = [];
   private readonly blanked: { start: number; end: number; line: number }[] = [];
   private readonly preprocessed: Preprocessed;
-  private readonly names: KnownNames = { types: new Set(), templates: new Set() };
+  private readonly names: KnownNames = { types: new Set(), templates: new Set(), packs: new Set() };
   private readonly s: TokenStream;
   private readonly source: string;
 

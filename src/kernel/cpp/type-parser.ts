@@ -107,22 +107,26 @@ export function parseTemplateArguments(s: TokenStream): TemplateArgument[] {
     const from = s.at;
     const type = s.attempt(() => {
       const node = parseType(s);
-      return s.is(',') || s.is('>') ? node : undefined;
+      return endsArgument(s) ? node : undefined;
     });
     const afterType = s.at;
     s.at = from;
     const expression = s.attempt(() => {
       const node = parseConditional(s, true);
-      return s.is(',') || s.is('>') ? node : undefined;
+      return endsArgument(s) ? node : undefined;
     });
     if (!type && !expression) throw s.error('in template arguments');
     if (!expression) s.at = afterType;
     const text = spelled(s, from);
-    args.push({ type, expression, text });
+    args.push({ type, expression, expands: s.accept('...'), text });
     if (!s.accept(',')) break;
   }
   s.expect('>', 'after template arguments');
   return args;
+}
+
+function endsArgument(s: TokenStream): boolean {
+  return s.is(',') || s.is('>') || s.is('...');
 }
 
 /** A type with its pointers and reference, without a name. */
@@ -197,7 +201,8 @@ export function parseParameters(s: TokenStream): Parameter[] {
   while (!s.is(')')) {
     const line = s.line;
     const type = parseType(s);
-    if (s.is('(') || s.is('...')) throw s.error('a parameter that is a function, a reference to an array, or a pack');
+    if (s.is('(')) throw s.error('a parameter that is a function or a reference to an array');
+    const isPack = s.accept('...');
     let name = '';
     if (s.peek().kind === 'identifier' && !RESERVED.has(s.peek().text)) name = s.next().text;
     while (s.is('[')) {
@@ -206,7 +211,8 @@ export function parseParameters(s: TokenStream): Parameter[] {
     }
     let fallback: Parameter['default'];
     if (s.accept('=')) fallback = s.is('{') ? parseAssignment(s) : parseConditional(s, false);
-    parameters.push({ type, name, default: fallback, line });
+    if (isPack) s.names.packs.add(name);
+    parameters.push({ type, name, default: fallback, isPack, line });
     if (!s.accept(',')) break;
   }
   s.expect(')', 'after parameters');
@@ -221,10 +227,11 @@ export function parseTemplateHeader(s: TokenStream): TemplateParameter[] {
   while (!s.is('>')) {
     if (s.is('typename') || s.is('class')) {
       s.at++;
-      const pack = s.accept('...');
+      const isPack = s.accept('...');
       const name = s.peek().kind === 'identifier' ? s.next().text : '';
       if (name) s.names.types.add(name);
-      const parameter: TemplateParameter = { kind: pack ? 'pack' : 'type', name };
+      if (isPack) s.names.packs.add(name);
+      const parameter: TemplateParameter = { kind: 'type', isPack, name };
       if (s.accept('=')) {
         const from = s.at;
         const type = parseType(s);
@@ -235,9 +242,10 @@ export function parseTemplateHeader(s: TokenStream): TemplateParameter[] {
       throw s.error('a template template parameter');
     } else {
       const type = parseType(s);
-      const pack = s.accept('...');
+      const isPack = s.accept('...');
       const name = s.peek().kind === 'identifier' ? s.next().text : '';
-      const parameter: TemplateParameter = { kind: pack ? 'pack' : 'value', name, type };
+      if (isPack) s.names.packs.add(name);
+      const parameter: TemplateParameter = { kind: 'value', isPack, name, type };
       if (s.accept('=')) {
         const from = s.at;
         const expression = parseConditional(s, true);

@@ -1,21 +1,32 @@
 /** Calls: of the candidate's own functions, lambdas, constructors, and library functions. */
-import type { Expression, FunctionItem, Parameter, TemplateArgument, TypeNode } from '../cpp/ast.ts';
+import type { Expression, FunctionItem, Parameter, TemplateArgument, TemplateParameter, TypeNode } from '../cpp/ast.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
 import { LibraryCall } from '../library/call.ts';
 import { callLibrary, isLibraryFunction } from '../library/functions.ts';
 import type { TemplateValue } from '../trace.ts';
 import { construct } from './construct.ts';
 import { convert, converts, typeOfValue } from './convert.ts';
-import { evaluate, type Operand, resolve } from './expressions.ts';
+import { evaluate, type Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { callMember } from './members.ts';
 import { lookUp } from './names.ts';
+import { elementScopes, expandTemplateArguments, resolveAll } from './packs.ts';
 import { refusalOf } from './refusals.ts';
 import { Scope } from './scope.ts';
 import { execute } from './statements.ts';
-import { evaluateArgument, normalisePath, resolveType, typeArgument } from './type-resolver.ts';
-import { AUTO, type CppType } from './types.ts';
-import { cell, copyValue, describeValue, type FunctionValue, type Value, VOID_VALUE } from './values.ts';
+import { callMethod, memberScope, selfOf, selfScope, siblingMethod } from './structs.ts';
+import { bindPack, evaluateArgument, normalisePath, resolveType, typeArgument } from './type-resolver.ts';
+import { AUTO, type CppType, sameType } from './types.ts';
+import {
+  type Cell,
+  cell,
+  copyValue,
+  describeValue,
+  type FunctionValue,
+  type StructValue,
+  type Value,
+  VOID_VALUE,
+} from './values.ts';
 
 type CallNode = Extract<Expression, { kind: 'call' }>;
 
@@ -25,6 +36,11 @@ export function callExpression(m: Machine, e: CallNode, scope: Scope): Operand {
   if (callee.kind === 'name') {
     const { path, arguments: own, outerArguments } = callee.name;
     const variable = path.length === 1 ? scope.find(path[0] ?? '') : undefined;
+    const sibling = !variable && path.length === 1 ? siblingMethod(m, path[0] ?? '', scope) : undefined;
+    if (sibling) {
+      const given = resolveAll(m, e.arguments, scope);
+      return { value: callFunction(m, { ...sibling, arguments: own }, given, line, selfOf(scope)) };
+    }
     if (!variable && m.program.findFunctions(path, scope.namespace).length === 0) {
       const made = constructed(m, e, scope);
       if (made) return { value: made };
@@ -35,25 +51,13 @@ export function callExpression(m: Machine, e: CallNode, scope: Scope): Operand {
     }
     if (found)
       return {
-        value: callValue(
-          m,
-          found,
-          e.arguments.map((a) => resolve(m, a, scope)),
-          scope,
-          line,
-        ),
+        value: callValue(m, found, resolveAll(m, e.arguments, scope), scope, line),
       };
     throw invalid(`${path.join('::')} is called before it is given a value`, line);
   }
   const value = evaluate(m, callee, scope);
   return {
-    value: callValue(
-      m,
-      value,
-      e.arguments.map((a) => resolve(m, a, scope)),
-      scope,
-      line,
-    ),
+    value: callValue(m, value, resolveAll(m, e.arguments, scope), scope, line),
   };
 }
 
@@ -64,13 +68,7 @@ function constructed(m: Machine, e: CallNode, scope: Scope): Value | undefined {
   if (isLibraryFunction(normalisePath(name.path))) return undefined;
   const type = typeArgument(m, { type: typeNode(name, line), expression: e.callee, text: '' }, scope);
   if (!type) return undefined;
-  return construct(
-    m,
-    type,
-    e.arguments.map((a) => resolve(m, a, scope)),
-    false,
-    line,
-  );
+  return construct(m, type, resolveAll(m, e.arguments, scope), false, line);
 }
 
 function typeNode(name: TypeNode['name'], line: number): TypeNode {
@@ -91,9 +89,11 @@ export function callValue(
       return m.within(line, () => {
         const inner = new Scope(value.scope);
         for (const [name, type] of types) inner.declareType(name, type);
-        bindParameters(m, value.lambda.parameters, args, inner, line, 'the lambda');
-        const ended = execute(m, value.lambda.body, inner);
-        return ended?.kind === 'return' ? copyValue(ended.value) : VOID_VALUE;
+        const { parameters, returns, body } = value.lambda;
+        bindParameters(m, parameters, args, inner, line, 'the lambda');
+        const ended = execute(m, body, inner);
+        if (ended?.kind !== 'return') return VOID_VALUE;
+        return returns ? converted(m, ended.value, resolveType(m, returns, inner), line) : copyValue(ended.value);
       });
     case 'function': {
       if (value.overloads.length === 0) throw unsupported(`${value.name} as a function object`, line);
@@ -105,51 +105,22 @@ export function callValue(
         return callValue(m, value.target.cell.value, args, scope, line, types);
       break;
     case 'struct': {
-      const call = methodsOf(m, value).find((method) => method.name === 'operator()');
-      if (call) return callMethod(m, value, call, args, line);
+      const result = callMethod(m, value, 'operator()', args, line);
+      if (result?.value) return result.value;
       break;
     }
   }
   throw invalid(`${describeValue(value)} cannot be called`, line);
 }
 
-function methodsOf(m: Machine, value: Extract<Value, { kind: 'struct' }>): readonly FunctionItem[] {
-  return value.type.declaration === undefined ? [] : (m.structs[value.type.declaration]?.methods ?? []);
-}
-
-/** A member function of the candidate's own struct: its fields are in scope. */
-export function callMethod(
+/** @param self the object, for a member function that is not static */
+export function callFunction(
   m: Machine,
-  self: Extract<Value, { kind: 'struct' }>,
-  method: FunctionItem,
+  fn: FunctionValue,
   args: readonly Operand[],
   line: number,
+  self?: StructValue,
 ): Value {
-  if (method.problem) throw unsupported(method.problem, line);
-  if (!method.body) throw unsupported(`${method.name} without a body`, line);
-  return m.within(line, () => {
-    const inner = new Scope(m.globals, method.namespace);
-    for (const [name, field] of self.fields) inner.declare(name, field);
-    inner.declare(
-      'this',
-      cell(AUTO, { kind: 'pointer', to: self.type, target: { kind: 'cell', cell: cell(self.type, self) } }, true),
-    );
-    bindParameters(m, method.parameters, args, inner, line, method.name);
-    const ended = execute(m, m.bodyOf(method), inner);
-    return ended?.kind === 'return' ? copyValue(ended.value) : VOID_VALUE;
-  });
-}
-
-/** Finds the candidate's methods by name, for `object.method(...)`. */
-export function findMethod(
-  m: Machine,
-  self: Extract<Value, { kind: 'struct' }>,
-  name: string,
-): FunctionItem | undefined {
-  return methodsOf(m, self).find((method) => method.name === name);
-}
-
-function callFunction(m: Machine, fn: FunctionValue, args: readonly Operand[], line: number): Value {
   const chosen = chooseOverload(m, fn, args, line, (f) => f.space !== 'kernel');
   if (chosen.space === 'device') throw invalid(`the __device__ function ${fn.name} is called from host code`, line);
   if (!chosen.body) {
@@ -158,15 +129,21 @@ function callFunction(m: Machine, fn: FunctionValue, args: readonly Operand[], l
     throw invalid(`${fn.name} is declared but has no body`, line);
   }
   return m.within(line, () => {
-    const { scope: inner } = bindTemplate(m, chosen, fn.arguments ?? [], args, fn.scope, line);
+    const around = fn.owner && selfScope(m, fn.owner, chosen.isStatic ? undefined : self);
+    if (around && !self && !chosen.isStatic) throw invalid(`${fn.name} needs an object`, line);
+    const { scope: inner } = bindTemplate(m, chosen, fn.arguments ?? [], args, fn.scope, line, around);
     bindParameters(m, chosen.parameters, args, inner, line, fn.name);
     const ended = execute(m, m.bodyOf(chosen), inner);
     const value = ended?.kind === 'return' ? ended.value : VOID_VALUE;
     if (!chosen.returns) return copyValue(value);
     const type = resolveType(m, chosen.returns, inner);
     if (type.kind !== 'void' && value.kind === 'void') throw invalid(`${fn.name} ends without returning a value`, line);
-    return value.kind === 'fields' ? construct(m, type, [{ value }], true, line) : convert(value, type, line);
+    return converted(m, value, type, line);
   });
+}
+
+function converted(m: Machine, value: Value, type: CppType, line: number): Value {
+  return value.kind === 'fields' ? construct(m, type, [{ value }], true, line) : convert(value, type, line);
 }
 
 /** The overload that takes these arguments: by count, then by what converts, then the most exact. */
@@ -183,8 +160,9 @@ export function chooseOverload(
   if (broken?.problem && candidates.length === 1)
     throw unsupported(`${broken.problem} (in the header of ${fn.name})`, line);
   const fitting = candidates.filter((f) => {
-    const needed = f.parameters.filter((p) => !p.default).length;
-    return !f.problem && args.length >= needed && args.length <= f.parameters.length;
+    const needed = f.parameters.filter((p) => !p.default && !p.isPack).length;
+    const most = f.parameters.some((p) => p.isPack) ? Number.POSITIVE_INFINITY : f.parameters.length;
+    return !f.problem && args.length >= needed && args.length <= most;
   });
   if (fitting.length === 0) {
     const counts = [...new Set(candidates.map((f) => f.parameters.length))].join(' or ');
@@ -204,10 +182,13 @@ export function chooseOverload(
 /** -1 where an argument does not convert; else higher for more exact matches, and for plain functions over templates. */
 function overloadScore(m: Machine, f: FunctionItem, fn: FunctionValue, args: readonly Operand[], line: number): number {
   try {
-    const { scope } = bindTemplate(m, f, fn.arguments ?? [], args, fn.scope, line);
-    let score = f.template ? 0 : 1;
+    const around = fn.owner && memberScope(m, fn.owner);
+    const { scope } = bindTemplate(m, f, fn.arguments ?? [], args, fn.scope, line, around);
+    // Plain functions come before templates, and those before packs.
+    let score = f.template ? (f.parameters.some((p) => p.isPack) ? -1 : 0) : 1;
     for (let i = 0; i < args.length; i++) {
-      const parameter = f.parameters[i] as Parameter;
+      const parameter = f.parameters[i];
+      if (!parameter || parameter.isPack) break;
       const type = resolveType(m, parameter.type, scope);
       const value = args[i]?.value;
       if (!value) continue;
@@ -234,8 +215,9 @@ export function bindTemplate(
   args: readonly Operand[],
   scope: Scope,
   line: number,
+  around: Scope = m.globals,
 ): { scope: Scope; values: TemplateValue[] } {
-  const inner = new Scope(m.globals, fn.namespace);
+  const inner = new Scope(around, fn.namespace);
   const values: TemplateValue[] = [];
   if (!fn.template) {
     if (written.length > 0) throw invalid(`${fn.name} is no template`, line);
@@ -244,27 +226,58 @@ export function bindTemplate(
   const deduced = new Map<string, CppType>();
   fn.parameters.forEach((parameter, i) => {
     const value = args[i]?.value;
-    if (value) deduce(parameter.type, typeOfValue(value), fn, deduced);
+    if (value && !parameter.isPack) deduce(parameter.type, typeOfValue(value), fn, deduced);
   });
+  const given = expandTemplateArguments(written, scope, line);
   fn.template.forEach((parameter, i) => {
-    const given = written[i];
-    const argument = given ?? (deduced.has(parameter.name) ? undefined : parameter.default);
-    const where = given ? scope : inner;
+    if (parameter.isPack) {
+      values.push(bindFunctionPack(m, fn, parameter, given.slice(i), args, inner, line));
+      return;
+    }
+    const own = given[i];
+    const argument = own?.argument ?? (deduced.has(parameter.name) ? undefined : parameter.default);
+    const where = own?.scope ?? inner;
     if (parameter.kind === 'type') {
       const type = argument ? typeArgument(m, argument, where) : deduced.get(parameter.name);
       if (!type)
         throw invalid(`the template argument ${parameter.name} of ${fn.name} is not given and cannot be deduced`, line);
       inner.declareType(parameter.name, type);
       values.push({ kind: 'type', type });
-    } else if (parameter.kind === 'value') {
+    } else {
       if (!argument) throw invalid(`the template argument ${parameter.name} of ${fn.name} is not given`, line);
       const type = parameter.type ? resolveType(m, parameter.type, inner) : AUTO;
       const value = convert(evaluateArgument(m, argument, where, line), type, line);
       inner.declare(parameter.name, cell(type, value, true));
       values.push({ kind: 'value', value, type: type.kind === 'auto' ? typeOfValue(value) : type });
-    } else throw unsupported(`the template parameter pack of ${fn.name}`, line);
+    }
   });
   return { scope: inner, values };
+}
+
+/** The written arguments that are left and, for types, those of the arguments that `Ts... args` takes. */
+function bindFunctionPack(
+  m: Machine,
+  fn: FunctionItem,
+  parameter: TemplateParameter,
+  written: readonly { argument: TemplateArgument; scope: Scope }[],
+  args: readonly Operand[],
+  inner: Scope,
+  line: number,
+): TemplateValue {
+  const bound = bindPack(m, parameter, written, inner, line);
+  const at = fn.parameters.findIndex((p) => p.isPack);
+  const pack = fn.parameters[at];
+  if (parameter.kind === 'value' || !pack || bound.kind !== 'pack') return bound;
+  const types = bound.values.flatMap((v) => (v.kind === 'type' ? [v.type] : []));
+  for (const { value } of args.slice(at + types.length)) {
+    const deduced = new Map<string, CppType>();
+    if (value) deduce(pack.type, typeOfValue(value), fn, deduced);
+    const type = deduced.get(parameter.name);
+    if (!type) throw invalid(`the types ${parameter.name} of ${fn.name} cannot be deduced`, line);
+    types.push(type);
+  }
+  inner.declareTypePack(parameter.name, types);
+  return { kind: 'pack', values: types.map((type) => ({ kind: 'type', type })) };
 }
 
 /** Matches a parameter's written type against an argument's: `const T*` with `float*` gives T = float. */
@@ -286,7 +299,7 @@ function deduce(node: TypeNode, type: CppType, fn: FunctionItem, deduced: Map<st
   if (argument?.type && inner.kind === 'optional') deduce(argument.type, inner.of, fn, deduced);
 }
 
-function bindParameters(
+export function bindParameters(
   m: Machine,
   parameters: readonly Parameter[],
   args: readonly Operand[],
@@ -294,25 +307,55 @@ function bindParameters(
   line: number,
   name: string,
 ): void {
-  if (args.length > parameters.length)
+  if (args.length > parameters.length && !parameters.some((p) => p.isPack))
     throw invalid(`${name} takes ${parameters.length} arguments, ${args.length} given`, line);
   parameters.forEach((parameter, i) => {
     const operand = args[i];
+    if (parameter.isPack) {
+      const rest = args.slice(i);
+      // `auto... args` names no pack of types; a template's has a type for each argument.
+      const types = elementTypes(m, parameter, rest.length, inner, line);
+      inner.declarePack(
+        parameter.name,
+        rest.map((each, j) => bindParameter(m, parameter, types[j] ?? AUTO, each, name, line)),
+      );
+      return;
+    }
     const type = resolveType(m, parameter.type, inner);
     if (!operand) {
       if (!parameter.default) throw invalid(`${name} needs the argument ${parameter.name || i + 1}`, line);
       inner.declare(parameter.name, cell(type, convert(evaluate(m, parameter.default, inner), type, line)));
       return;
     }
-    const byReference = parameter.type.reference === '&' && operand.cell !== undefined;
-    if (byReference && operand.cell && (type.kind === 'auto' || operand.cell.type.kind === type.kind)) {
-      inner.declare(parameter.name, operand.cell);
-      return;
-    }
-    if (operand.value === undefined) throw invalid(`an argument of ${name} is read before it is given a value`, line);
-    const { value } = operand;
-    const converted =
-      value.kind === 'fields' ? construct(m, type, [{ value }], true, line) : convert(value, type, line);
-    inner.declare(parameter.name, cell(type.kind === 'auto' ? typeOfValue(converted) : type, converted));
+    inner.declare(parameter.name, bindParameter(m, parameter, type, operand, name, line));
   });
+}
+
+/** The type of each argument that a parameter pack takes. */
+export function elementTypes(m: Machine, parameter: Parameter, count: number, scope: Scope, line: number): CppType[] {
+  if (parameter.type.name.path[0] === 'auto') return Array.from({ length: count }, () => AUTO);
+  return elementScopes({ type: parameter.type, text: '' }, scope, line).map((inner) =>
+    resolveType(m, parameter.type, inner),
+  );
+}
+
+/** Whether a reference of type `type` can name a variable of type `own`: otherwise a const one names a converted copy. */
+function bindsTo(own: CppType, type: CppType): boolean {
+  if (type.kind === 'auto' || own.kind === 'auto') return true;
+  return own.kind === type.kind && ((own.kind !== 'int' && own.kind !== 'float') || sameType(own, type));
+}
+
+/** A parameter's variable: the argument's own for a reference, else a converted copy. */
+function bindParameter(
+  m: Machine,
+  parameter: Parameter,
+  type: CppType,
+  operand: Operand,
+  name: string,
+  line: number,
+): Cell {
+  if (parameter.type.reference && operand.cell && bindsTo(operand.cell.type, type)) return operand.cell;
+  if (operand.value === undefined) throw invalid(`an argument of ${name} is read before it is given a value`, line);
+  const value = converted(m, operand.value, type, line);
+  return cell(type.kind === 'auto' ? typeOfValue(value) : type, value);
 }

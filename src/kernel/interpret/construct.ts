@@ -2,9 +2,8 @@
 import { invalid, unsupported } from '../error.ts';
 import { convert, initialised, makeDim3, toIndex, typeOfValue, zeroOf } from './convert.ts';
 import type { Operand } from './expressions.ts';
-import { evaluate } from './expressions.ts';
 import type { Machine } from './machine.ts';
-import { Scope } from './scope.ts';
+import { constructStruct } from './structs.ts';
 import { type CppType, LONG, type StructType, spellType } from './types.ts';
 import { type Cell, cell, copyValue, type Value } from './values.ts';
 
@@ -92,30 +91,6 @@ function constructList(
   const cells: Cell[] = values.map((v) => cell(typeOfValue(v), v));
   if (values.length === 0 && type.container !== 'vector') return zeroOf(type, line);
   return convert({ kind: 'list', container: 'initializer_list', cells }, type, line);
-}
-
-function constructStruct(m: Machine, type: StructType, values: readonly Value[], line: number): Value {
-  const [first] = values;
-  if (values.length === 1 && first?.kind === 'struct' && first.type.name === type.name) return copyValue(first);
-  const item = type.declaration === undefined ? undefined : m.structs[type.declaration];
-  if (item?.methods.some((method) => method.name === item.name))
-    throw unsupported(`the constructor of ${type.name}`, line);
-  const scope = new Scope(m.globals, item?.namespace);
-  const fields = new Map<string, Cell>();
-  const named = first?.kind === 'fields' ? first : undefined;
-  type.fields.forEach((field, i) => {
-    const at = named ? named.names.indexOf(field.name) : i;
-    const given = named ? named.values[at] : values[i];
-    const fallback = item?.fields[i]?.initializer?.arguments[0];
-    let value: Value | undefined;
-    if (given) value = convert(given, field.type, line);
-    else if (fallback) value = convert(evaluate(m, fallback, scope), field.type, line);
-    else if (values.length > 0) value = zeroOf(field.type, line);
-    fields.set(field.name, cell(field.type, value));
-  });
-  if (!named && values.length > type.fields.length)
-    throw invalid(`${values.length} values for ${type.name}, which has ${type.fields.length}`, line);
-  return { kind: 'struct', type, fields };
 }
 
 function device(values: readonly Value[], line: number): Value {

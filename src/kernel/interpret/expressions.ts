@@ -9,7 +9,9 @@ import { launchExpression } from './launch.ts';
 import type { Machine } from './machine.ts';
 import { memberValue } from './members.ts';
 import { lookUp } from './names.ts';
-import type { Scope } from './scope.ts';
+import { foldExpression, resolveAll } from './packs.ts';
+import { Scope } from './scope.ts';
+import { callOperator } from './structs.ts';
 import { resolveType } from './type-resolver.ts';
 import { CHAR, type CppType, INT, sizeOf, spellType, ULONG } from './types.ts';
 import {
@@ -79,17 +81,22 @@ export function resolve(m: Machine, e: Expression, scope: Scope): Operand {
     case 'cast':
       return { value: castValue(evaluate(m, e.operand, scope), resolveType(m, e.type, scope), e) };
     case 'construct': {
-      const args = e.arguments.map((a) => resolve(m, a, scope));
+      const args = resolveAll(m, e.arguments, scope);
       return { value: construct(m, resolveType(m, e.type, scope), args, e.braces, e.line) };
     }
     case 'list': {
-      const values = e.items.map((item) => evaluate(m, item, scope));
+      const values = resolveAll(m, e.items, scope).map(({ value }) => {
+        if (value === undefined) throw invalid('a variable in a list is read before it is given a value', e.line);
+        return value;
+      });
       if (e.fields) return { value: { kind: 'fields', names: e.fields, values } };
       const cells = values.map((v) => cell(typeOfValue(v), v));
       return { value: { kind: 'list', container: 'initializer_list', cells } };
     }
     case 'lambda': {
-      const captured = e.byCopy ? scope.snapshot((c) => ({ ...c, value: c.value && copyValue(c.value) })) : scope;
+      const around = e.byCopy ? scope.snapshot((c) => ({ ...c, value: c.value && copyValue(c.value) })) : scope;
+      const captured = new Scope(around);
+      for (const { name, reference, value } of e.captures) captured.declare(name, capture(m, reference, value, scope));
       return { value: { kind: 'lambda', lambda: e, scope: captured } };
     }
     case 'launch':
@@ -111,9 +118,25 @@ export function resolve(m: Machine, e: Expression, scope: Scope): Operand {
       if (!self) throw invalid('this outside of a member function', e.line);
       return { value: self.value };
     }
+    case 'fold':
+      return { value: foldExpression(m, e, scope) };
+    case 'pack-size': {
+      const pack = scope.findPack(e.name) ?? scope.findTypePack(e.name);
+      if (!pack) throw invalid(`${e.name} is no parameter pack`, e.line);
+      return { value: intValue(pack.length, ULONG) };
+    }
+    case 'expand':
+      throw unsupported('a pack expansion here', e.line);
     case 'unsupported':
       throw unsupported(e.what, e.line);
   }
+}
+
+/** `[name = value]`, or a variable captured by reference. */
+function capture(m: Machine, reference: boolean, e: Expression, scope: Scope): Cell {
+  if (reference) return lvalue(m, e, scope);
+  const value = copyValue(evaluate(m, e, scope));
+  return cell(typeOfValue(value), value);
 }
 
 function operandType(m: Machine, operand: Expression | undefined, scope: Scope): CppType {
@@ -195,8 +218,10 @@ function resolveUnary(m: Machine, e: Extract<Expression, { kind: 'unary' }>, sco
       if (pointer.kind === 'function') return { value: pointer };
       throw invalid(`* of ${describeValue(pointer)}`, line);
     }
-    default:
-      return { value: unary(e.operator, evaluate(m, e.operand, scope), line) };
+    default: {
+      const value = evaluate(m, e.operand, scope);
+      return overloaded(m, e.operator, [{ value }], scope, line) ?? { value: unary(e.operator, value, line) };
+    }
   }
 }
 
@@ -241,6 +266,10 @@ function resolveIndex(m: Machine, e: Extract<Expression, { kind: 'index' }>, sco
       scope,
     );
   }
+  if (object.kind === 'struct') {
+    const result = overloaded(m, '[]', [{ value: object }, resolve(m, e.index, scope)], scope, e.line);
+    if (result) return result;
+  }
   const index = toIndex(evaluate(m, e.index, scope), e.line);
   if (object.kind === 'list') return element(object.cells, index, e.line);
   if (object.kind === 'pointer') {
@@ -260,13 +289,34 @@ function resolveBinary(m: Machine, e: Extract<Expression, { kind: 'binary' }>, s
     return { value: boolValue(truth(left, e.line) && truth(evaluate(m, e.right, scope), e.line)) };
   if (e.operator === '||')
     return { value: boolValue(truth(left, e.line) || truth(evaluate(m, e.right, scope), e.line)) };
-  return { value: binary(e.operator, left, evaluate(m, e.right, scope), e.line) };
+  const right = evaluate(m, e.right, scope);
+  return (
+    overloaded(m, e.operator, [{ value: left }, { value: right }], scope, e.line) ?? {
+      value: binary(e.operator, left, right, e.line),
+    }
+  );
+}
+
+/** The candidate's own operator, where an operand is one of its structs or enumerations. */
+function overloaded(
+  m: Machine,
+  operator: string,
+  operands: readonly Operand[],
+  scope: Scope,
+  line: number,
+): Operand | undefined {
+  const own = operands.some(({ value }) => value?.kind === 'struct' || (value?.kind === 'int' && value.type.path));
+  return own ? callOperator(m, operator, operands, scope, line) : undefined;
 }
 
 function assign(m: Machine, e: Extract<Expression, { kind: 'assign' }>, scope: Scope): Operand {
   const right = evaluate(m, e.right, scope);
   const operand = resolve(m, e.left, scope);
   const target = operand.cell;
+  if (operand.value?.kind === 'struct') {
+    const result = overloaded(m, e.operator, [operand, { value: right }], scope, e.line);
+    if (result) return result;
+  }
   if (operand.value?.kind === 'list' && operand.value.container === 'tuple' && !target) {
     // std::tie(a, b) = f(): the tuple's cells are the variables themselves.
     const source = right.kind === 'list' ? right.cells : [];

@@ -1,19 +1,20 @@
 /** `kernel<<<grid, block, shared, stream>>>(arguments)`: the one thing a host function is for. */
-import type { Expression } from '../cpp/ast.ts';
+import type { Expression, Parameter } from '../cpp/ast.ts';
 import { BLOCK_LIMITS, GRID_LIMITS, THREADS_PER_BLOCK } from '../device-facts.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
 import type { KernelUse } from '../trace.ts';
 import type { Dim3 } from '../types.ts';
-import { bindTemplate, chooseOverload } from './calls.ts';
+import { bindTemplate, chooseOverload, elementTypes } from './calls.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, toIndex } from './convert.ts';
-import { evaluate, type Operand, resolve } from './expressions.ts';
+import { evaluate, type Operand } from './expressions.ts';
 import { showBytes } from './limits.ts';
 import type { Machine } from './machine.ts';
+import { resolveAll } from './packs.ts';
 import type { Scope } from './scope.ts';
 import { spellTemplate } from './spell.ts';
 import { resolveType } from './type-resolver.ts';
-import { NAMED_TYPES } from './types.ts';
+import { type CppType, NAMED_TYPES } from './types.ts';
 import { describeValue, type FunctionValue, type Value } from './values.ts';
 
 export function launchExpression(m: Machine, e: Extract<Expression, { kind: 'launch' }>, scope: Scope): void {
@@ -23,7 +24,7 @@ export function launchExpression(m: Machine, e: Extract<Expression, { kind: 'lau
   const block = toDim3(evaluate(m, e.block, scope), line);
   const shared = e.shared ? toIndex(evaluate(m, e.shared, scope), line) : 0;
   if (e.stream) requireCurrentStream(evaluate(m, e.stream, scope), line);
-  const operands = e.arguments.map((a) => resolve(m, a, scope));
+  const operands = resolveAll(m, e.arguments, scope);
   launch(m, kernel, grid, block, shared, operands, line);
 }
 
@@ -39,7 +40,12 @@ export function launch(
 ): void {
   const { use, scope } = kernelUse(m, kernel, operands, line);
   checkShape(m, use, grid, block, sharedBytes, line);
-  const args = use.item.parameters.map((parameter, i) => {
+  const parameters = use.item.parameters.flatMap((parameter, i): { parameter: Parameter; type?: CppType }[] => {
+    if (!parameter.isPack) return [{ parameter }];
+    const types = elementTypes(m, parameter, operands.length - i, scope, line);
+    return types.map((type) => ({ parameter, type }));
+  });
+  const args = parameters.map(({ parameter, type: known }, i) => {
     const operand = operands[i];
     if (!operand)
       throw invalid(
@@ -53,7 +59,7 @@ export function launch(
         `the parameter ${parameter.name} of ${use.spelling} is a reference; kernels take values and pointers`,
         line,
       );
-    const type = resolveType(m, parameter.type, scope);
+    const type = known ?? resolveType(m, parameter.type, scope);
     if (operand.value.kind === 'tensor') {
       throw invalid(`a tensor is given to ${use.spelling} as ${parameter.name}; pass its data_ptr<T>()`, line);
     }

@@ -5,12 +5,14 @@ import { LibraryCall } from '../library/call.ts';
 import { propertyOf } from '../library/cuda.ts';
 import { LIST_METHODS } from '../library/list-methods.ts';
 import { TENSOR_METHODS } from '../torch/methods.ts';
-import { callMethod, callValue, findMethod } from './calls.ts';
+import { callValue } from './calls.ts';
 import { initialised } from './convert.ts';
 import { type Operand, resolve } from './expressions.ts';
 import type { Machine } from './machine.ts';
+import { resolveAll } from './packs.ts';
 import { methodRefusalOf } from './refusals.ts';
 import type { Scope } from './scope.ts';
+import { callMethod } from './structs.ts';
 import { boolValue, describeValue, intValue, longValue, type TensorOptions, type Value } from './values.ts';
 
 type MemberNode = Extract<Expression, { kind: 'member' }>;
@@ -104,10 +106,10 @@ export function callMember(
       return { value: { kind: 'void' } };
     case 'struct': {
       const field = object.fields.get(callee.name);
-      const operands = args.map((a) => resolve(m, a, scope));
+      const operands = resolveAll(m, args, scope);
       if (field) return { value: callValue(m, initialised(field, line), operands, scope, line) };
-      const method = findMethod(m, object, callee.name);
-      if (method) return { value: callMethod(m, object, method, operands, line) };
+      const result = callMethod(m, object, callee.name, operands, line, callee.arguments, scope);
+      if (result) return result;
       break;
     }
   }

@@ -3,13 +3,13 @@ import type { QualifiedName, VariableItem } from '../cpp/ast.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
 import { libraryConstant } from '../library/constants.ts';
 import { isLibraryFunction } from '../library/functions.ts';
-import { convert } from './convert.ts';
 import { evaluate, type Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { refusalOf } from './refusals.ts';
 import { Scope } from './scope.ts';
 import { declareVariable } from './statements.ts';
-import { candidateNames, normalisePath, resolveType, typeTrait } from './type-resolver.ts';
+import { staticMember } from './structs.ts';
+import { candidateNames, normalisePath, ownerOf, resolveType, typeTrait } from './type-resolver.ts';
 import { type Cell, cell, intValue, type Value } from './values.ts';
 
 export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: number): Operand {
@@ -18,6 +18,8 @@ export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: numb
   if (path.length === 1) {
     const variable = scope.find(simple);
     if (variable) return { cell: variable, value: variable.value };
+    const own = scope.owner && staticMember(m, scope.owner, simple, name.arguments ?? [], scope);
+    if (own) return own;
   }
   const declared = m.program.findVariable(path, scope.namespace);
   if (declared) {
@@ -27,16 +29,17 @@ export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: numb
     const found = constantOf(m, declared, simple, line);
     return { cell: found, value: found.value };
   }
-  const member = m.program.findEnumMember(path, scope.namespace);
-  if (member) return { value: enumValue(m, member.item, member.index, line) };
+  const enumerator = m.program.findEnumMember(path, scope.namespace);
+  if (enumerator) return { value: enumValue(m, enumerator.item, enumerator.index, line) };
   const functions = m.program.findFunctions(path, scope.namespace);
   if (functions.length > 0) {
     return {
       value: { kind: 'function', name: path.join('::'), overloads: functions, arguments: name.arguments, scope },
     };
   }
-  const owner = path.length > 1 ? staticField(m, name, scope, line) : undefined;
-  if (owner) return owner;
+  const owner = path.length > 1 ? ownerOf(m, name, scope, line) : undefined;
+  const member = owner && staticMember(m, owner, simple, name.arguments ?? [], scope);
+  if (member) return member;
   for (const full of candidateNames(m, path)) {
     const trait = typeTrait(m, full, name.arguments ?? name.outerArguments ?? [], scope);
     if (trait) return { value: trait };
@@ -92,29 +95,3 @@ function enumValue(m: Machine, item: EnumOf, index: number, line: number): Value
 }
 
 type EnumOf = NonNullable<ReturnType<Machine['program']['findEnumMember']>>['item'];
-
-/** `Traits<float>::threads`: a static constant of a struct. */
-function staticField(m: Machine, name: QualifiedName, scope: Scope, line: number): Operand | undefined {
-  const owner = name.path.slice(0, -1);
-  const item = m.program.findType(owner, scope.namespace);
-  if (item?.kind !== 'struct') return undefined;
-  const field = item.staticFields.find((f) => f.name === name.path[name.path.length - 1]);
-  if (!field) return undefined;
-  const inner = new Scope(m.globals, item.namespace);
-  (item.template ?? []).forEach((parameter, i) => {
-    const argument = name.outerArguments?.[i] ?? parameter.default;
-    if (parameter.kind === 'type' && argument?.type)
-      inner.declareType(parameter.name, resolveType(m, argument.type, scope));
-    else if (argument?.expression) {
-      const value = evaluate(m, argument.expression, scope);
-      const type = parameter.type ? resolveType(m, parameter.type, inner) : { kind: 'auto' as const };
-      inner.declare(parameter.name, cell(type, convert(value, type, line), true));
-    } else throw unsupported(`the template argument ${parameter.name} of ${item.name}`, line);
-  });
-  for (const before of item.staticFields) {
-    declareVariable(m, before, true, inner);
-    if (before === field) break;
-  }
-  const found = inner.find(field.name);
-  return found && { cell: found, value: found.value };
-}

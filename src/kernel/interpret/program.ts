@@ -55,7 +55,15 @@ export class Program {
   }
 
   findType(path: readonly string[], namespace: readonly string[]): StructItem | EnumItem | AliasItem | undefined {
-    return select(this.types.get(last(path)) ?? [], path, namespace)[0];
+    const primaries = (this.types.get(last(path)) ?? []).filter((t) => t.kind !== 'struct' || !t.specialization);
+    return select(primaries, path, namespace)[0];
+  }
+
+  /** `template <> struct S<...>` for a struct template. */
+  specializationsOf(item: StructItem): StructItem[] {
+    return this.structs.filter(
+      (s) => s.specialization && s.name === item.name && s.namespace.join('::') === item.namespace.join('::'),
+    );
   }
 
   findVariable(path: readonly string[], namespace: readonly string[]): VariableItem | undefined {

@@ -12,11 +12,13 @@ export function spellPath(path: readonly string[]): string {
 /** `softmax_kernel<float, 256>`. @throws CandidateError for an argument that has no spelling. */
 export function spellTemplate(path: readonly string[], values: readonly TemplateValue[], line: number): string {
   const name = spellPath(path);
-  return values.length === 0 ? name : `${name}<${values.map((v) => spellArgument(v, line)).join(', ')}>`;
+  const written = values.flatMap((v) => (v.kind === 'pack' ? v.values : [v]));
+  return values.length === 0 ? name : `${name}<${written.map((v) => spellArgument(v, line)).join(', ')}>`;
 }
 
 function spellArgument(argument: TemplateValue, line: number): string {
   if (argument.kind === 'type') return spellType(argument.type);
+  if (argument.kind === 'pack') return argument.values.map((v) => spellArgument(v, line)).join(', ');
   const { value, type } = argument;
   if (value.kind !== 'int') throw unsupported(`${describeValue(value)} as a template argument of a kernel`, line);
   if (value.type.bits === 1) return value.value === 0n ? 'false' : 'true';

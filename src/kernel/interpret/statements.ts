@@ -1,11 +1,12 @@
 /** Executing statements. */
-import type { Declarator, Statement } from '../cpp/ast.ts';
+import type { Declarator, Expression, Statement } from '../cpp/ast.ts';
 import { CandidateError, invalid, refused, unsupported } from '../error.ts';
 import { binary } from './arithmetic.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
-import { evaluate, resolve } from './expressions.ts';
+import { evaluate, type Operand, resolve } from './expressions.ts';
 import type { Machine } from './machine.ts';
+import { resolveAll } from './packs.ts';
 import { Scope } from './scope.ts';
 import { resolveType } from './type-resolver.ts';
 import type { CppType } from './types.ts';
@@ -55,6 +56,7 @@ export function execute(m: Machine, s: Statement, scope: Scope): Completion {
     case 'if': {
       const inner = new Scope(scope);
       if (s.init) execute(m, s.init, inner);
+      if (s.variable) execute(m, s.variable, inner);
       if (truth(evaluate(m, s.test, inner), s.line)) return execute(m, s.yes, inner);
       return s.no ? execute(m, s.no, inner) : undefined;
     }
@@ -158,16 +160,13 @@ export function declareVariable(m: Machine, d: Declarator, isConst: boolean, sco
   let type = resolveType(m, d.type, scope);
   const constant = isConst && d.type.pointers === 0;
   if (d.dimensions.length > 0) {
+    const items = initializer && listOf(m, initializer.arguments, scope);
     for (const dimension of [...d.dimensions].reverse()) {
-      const given = initializer?.arguments[0];
-      const open = given?.kind === 'list' ? given.items.length : (initializer?.arguments.length ?? 0);
-      const size = dimension ? toIndex(evaluate(m, dimension, scope), line) : open;
+      const size = dimension ? toIndex(evaluate(m, dimension, scope), line) : (items?.length ?? 0);
       if (size > 1_000_000) throw unsupported(`an array of ${size} elements on the host`, line);
       type = { kind: 'list', container: 'built-in array', element: type, size };
     }
-    const value = initializer
-      ? construct(m, type, listOf(m, initializer.arguments, scope), true, line)
-      : arrayOf(type, line);
+    const value = items ? construct(m, type, items, true, line) : arrayOf(type, line);
     scope.declare(d.name, cell(type, value, constant));
     return;
   }
@@ -178,7 +177,7 @@ export function declareVariable(m: Machine, d: Declarator, isConst: boolean, sco
     scope.declare(d.name, cell(type, built ? construct(m, type, [], false, line) : undefined, constant));
     return;
   }
-  const operands = initializer.arguments.map((a) => resolve(m, a, scope));
+  const operands = resolveAll(m, initializer.arguments, scope);
   const [first] = operands;
   if (d.type.reference && operands.length === 1 && first?.cell) {
     const same = type.kind === 'auto' || first.value === undefined || typeMatches(first.cell, type);
@@ -205,11 +204,9 @@ export function declareVariable(m: Machine, d: Declarator, isConst: boolean, sco
   scope.declare(d.name, variable(type, value, constant));
 }
 
-function listOf(m: Machine, args: readonly Parameters<typeof evaluate>[1][], scope: Scope): { value: Value }[] {
+function listOf(m: Machine, args: readonly Expression[], scope: Scope): Operand[] {
   const [first] = args;
-  if (args.length === 1 && first?.kind === 'list')
-    return first.items.map((item) => ({ value: evaluate(m, item, scope) }));
-  return args.map((a) => ({ value: evaluate(m, a, scope) }));
+  return resolveAll(m, args.length === 1 && first?.kind === 'list' ? first.items : args, scope);
 }
 
 /** A built-in array without an initializer: its elements hold nothing yet. */

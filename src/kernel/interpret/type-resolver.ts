@@ -1,13 +1,15 @@
 /** What a written type means where it stands. */
-import type { StructItem, TemplateArgument, TypeNode } from '../cpp/ast.ts';
+import type { QualifiedName, StructItem, TemplateArgument, TemplateParameter, TypeNode } from '../cpp/ast.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
 import type { TemplateValue } from '../trace.ts';
 import { convert, toIndex, typeOfValue } from './convert.ts';
 import { evaluate } from './expressions.ts';
 import type { Machine } from './machine.ts';
+import { expandTemplateArguments } from './packs.ts';
 import { refusalOf } from './refusals.ts';
 import { Scope } from './scope.ts';
-import { spellPath, spellTemplate } from './spell.ts';
+import { spellPath } from './spell.ts';
+import { memberType, structType } from './structs.ts';
 import {
   AUTO,
   BOOL,
@@ -91,14 +93,15 @@ function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
       const name = spellPath(path);
       return { ...base, name, enumeration: declared.name, mangled: name, path };
     }
+    if (declared.kind === 'struct') return ownStruct(m, declared, args, scope, node);
     const inner = new Scope(m.globals, declared.namespace);
-    const bound = bindTypeParameters(m, declared.template, args, inner, scope, node.line);
-    if (declared.kind === 'alias') {
-      if (!declared.type) throw unsupported(declared.problem ?? `the type ${name}`, node.line);
-      return resolveType(m, declared.type, inner);
-    }
-    return structType(m, declared, inner, declared.template ? bound : undefined, node.line);
+    bindTypeParameters(m, declared.template, args, inner, scope, node.line);
+    if (!declared.type) throw unsupported(declared.problem ?? `the type ${name}`, node.line);
+    return resolveType(m, declared.type, inner);
   }
+  const owner = path.length > 1 ? ownerOf(m, node.name, scope, node.line) : scope.owner;
+  const member = owner && memberType(m, owner, name);
+  if (member) return member;
   for (const full of candidateNames(m, path)) {
     const plain = NAMED_TYPES.get(full) ?? NAMED_TYPES.get(full.replace(/^std::/, ''));
     if (plain) return plain;
@@ -115,19 +118,50 @@ function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
   throw unsupported(`the type ${path.join('::')}`, node.line);
 }
 
+/** A struct by its name; inside of a struct template its bare name means the instance itself. */
+function ownStruct(
+  m: Machine,
+  item: StructItem,
+  args: readonly TemplateArgument[] | undefined,
+  scope: Scope,
+  node: TypeNode,
+): StructType {
+  const { owner } = scope;
+  if (item.template && !args && owner?.path?.at(-1) === item.name) return owner;
+  return structType(m, item, args, scope, node.line);
+}
+
+/** The struct that `S<...>::member` or `T::member` is a member of. */
+export function ownerOf(m: Machine, name: QualifiedName, scope: Scope, line: number): StructType | undefined {
+  const path = name.path.slice(0, -1);
+  const bound = path.length === 1 ? scope.findType(path[0]!) : undefined;
+  if (bound) return bound.kind === 'struct' ? bound : undefined;
+  const item = m.program.findType(path, scope.namespace);
+  if (item?.kind !== 'struct' && item?.kind !== 'alias') return undefined;
+  const arguments_ = name.outerArguments;
+  const type = resolveType(
+    m,
+    { name: { path, arguments: arguments_ }, pointers: 0, reference: '', isConst: false, line },
+    scope,
+  );
+  return type.kind === 'struct' ? type : undefined;
+}
+
 function resolveTemplate(
   m: Machine,
   full: string,
-  args: readonly TemplateArgument[],
+  written: readonly TemplateArgument[],
   scope: Scope,
   node: TypeNode,
 ): CppType | undefined {
+  const args = expandTemplateArguments(written, scope, node.line);
   const type = (i: number): CppType => {
     const arg = args[i];
-    if (!arg?.type) throw unsupported(`the type ${full} without template arguments`, node.line);
-    return resolveType(m, arg.type, scope);
+    if (!arg?.argument.type) throw unsupported(`the type ${full} without template arguments`, node.line);
+    return resolveType(m, arg.argument.type, arg.scope);
   };
-  const size = (i: number): number => toIndex(evaluateArgument(m, args[i], scope, node.line), node.line);
+  const size = (i: number): number =>
+    toIndex(evaluateArgument(m, args[i]?.argument, args[i]?.scope ?? scope, node.line), node.line);
   switch (full) {
     case 'std::vector':
     case 'torch::SmallVector':
@@ -179,8 +213,40 @@ function resolveTemplate(
   }
 }
 
+/** `typename... Ts` or `int... Is` of a struct or alias: all written arguments that are left. */
+export function bindPack(
+  m: Machine,
+  parameter: TemplateParameter,
+  written: readonly { argument: TemplateArgument; scope: Scope }[],
+  inner: Scope,
+  line: number,
+): TemplateValue {
+  const values = written.map(({ argument, scope }): TemplateValue => {
+    if (parameter.kind === 'type') {
+      const type = typeArgument(m, argument, scope);
+      if (!type) throw invalid(`${argument.text} is no type for the pack ${parameter.name}`, line);
+      return { kind: 'type', type };
+    }
+    const type = parameter.type ? resolveType(m, parameter.type, inner) : AUTO;
+    const value = convert(evaluateArgument(m, argument, scope, line), type, line, true);
+    return { kind: 'value', value, type: type.kind === 'auto' ? typeOfValue(value) : type };
+  });
+  if (parameter.kind === 'type') {
+    inner.declareTypePack(
+      parameter.name,
+      values.flatMap((v) => (v.kind === 'type' ? [v.type] : [])),
+    );
+  } else {
+    inner.declarePack(
+      parameter.name,
+      values.flatMap((v) => (v.kind === 'value' ? [{ type: v.type, value: v.value, constant: true }] : [])),
+    );
+  }
+  return { kind: 'pack', values };
+}
+
 /** Binds template parameters of a struct or alias from written arguments and defaults; gives them in order. */
-function bindTypeParameters(
+export function bindTypeParameters(
   m: Machine,
   parameters: StructItem['template'],
   args: readonly TemplateArgument[] | undefined,
@@ -188,11 +254,13 @@ function bindTypeParameters(
   scope: Scope,
   line: number,
 ): TemplateValue[] {
+  const written = expandTemplateArguments(args ?? [], scope, line);
   return (parameters ?? []).map((parameter, i): TemplateValue => {
-    const given = args?.[i];
-    const argument = given ?? parameter.default;
+    if (parameter.isPack) return bindPack(m, parameter, written.slice(i), inner, line);
+    const given = written[i];
+    const argument = given?.argument ?? parameter.default;
     if (!argument) throw invalid(`the template argument ${parameter.name} is missing`, line);
-    const where = given ? scope : inner;
+    const where = given?.scope ?? inner;
     if (parameter.kind === 'type' && argument.type) {
       const type = resolveType(m, argument.type, where);
       inner.declareType(parameter.name, type);
@@ -206,30 +274,6 @@ function bindTypeParameters(
     }
     throw unsupported(`the template parameter ${parameter.name}`, line);
   });
-}
-
-function structType(
-  m: Machine,
-  item: StructItem,
-  inner: Scope,
-  templateArguments: readonly TemplateValue[] | undefined,
-  line: number,
-): StructType {
-  if (item.problem) throw unsupported(item.problem, line);
-  let declaration = m.structs.indexOf(item);
-  if (declaration < 0) declaration = m.structs.push(item) - 1;
-  const fields = item.fields.map((field) => {
-    let type = resolveType(m, field.type, inner);
-    for (const dimension of [...field.dimensions].reverse()) {
-      if (!dimension) throw unsupported(`the array ${field.name} without a size`, line);
-      const size = toIndex(evaluate(m, dimension, inner), line);
-      type = { kind: 'list', container: 'built-in array', element: type, size };
-    }
-    return { name: field.name, type };
-  });
-  const path = [...item.namespace, item.name];
-  const name = spellTemplate(path, templateArguments ?? [], line);
-  return { kind: 'struct', name, fields, alignment: 1, declaration, path, templateArguments };
 }
 
 /** The value of a template argument. */

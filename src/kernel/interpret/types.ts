@@ -38,6 +38,8 @@ export interface StructType {
   alignment: number;
   /** Index of the declaration in the program, for default initializers and member functions. */
   declaration?: number;
+  /** Its bases; their fields come first in `fields`. */
+  bases?: readonly StructType[];
   /** For the candidate's structs: namespaces ('' an anonymous one) and own name, without template arguments. */
   path?: readonly string[];
   templateArguments?: readonly TemplateValue[];

@@ -65,6 +65,8 @@ export interface FunctionValue {
   overloads: readonly FunctionItem[];
   arguments?: readonly TemplateArgument[];
   scope: Scope;
+  /** The struct, where these are static member functions. */
+  owner?: StructType;
 }
 
 export type PointerTarget =

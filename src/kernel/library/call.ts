@@ -4,6 +4,7 @@ import { invalid } from '../error.ts';
 import { convert, toIndex, toIndices, toNumber, toText, truth } from '../interpret/convert.ts';
 import { type Operand, resolve } from '../interpret/expressions.ts';
 import type { Machine } from '../interpret/machine.ts';
+import { expandExpressions } from '../interpret/packs.ts';
 import type { Scope } from '../interpret/scope.ts';
 import { resolveType } from '../interpret/type-resolver.ts';
 import type { CppType } from '../interpret/types.ts';
@@ -15,6 +16,8 @@ export class LibraryCall {
   readonly name: string;
   readonly templateArguments: readonly TemplateArgument[];
   readonly expressions: readonly Expression[];
+  /** Where each argument is evaluated: its own scope where it is an element of a pack. */
+  private readonly scopes: readonly Scope[];
   readonly scope: Scope;
   readonly line: number;
   private readonly operands: (Operand | undefined)[] = [];
@@ -30,7 +33,9 @@ export class LibraryCall {
     this.m = m;
     this.name = name;
     this.templateArguments = templateArguments;
-    this.expressions = expressions;
+    const expanded = expandExpressions(expressions, scope);
+    this.expressions = expanded.map((e) => e.expression);
+    this.scopes = expanded.map((e) => e.scope);
     this.scope = scope;
     this.line = line;
   }
@@ -50,7 +55,7 @@ export class LibraryCall {
     if (known) return known;
     const expression = this.expressions[i];
     if (!expression) throw invalid(`${this.name} needs an argument ${i + 1}`, this.line);
-    const operand = resolve(this.m, expression, this.scope);
+    const operand = resolve(this.m, expression, this.scopes[i] ?? this.scope);
     this.operands[i] = operand;
     return operand;
   }

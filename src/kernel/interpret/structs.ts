@@ -1,0 +1,368 @@
+/** The candidate's own structs: their types, members, constructors and operators. */
+import type { AliasItem, Declarator, FunctionItem, StructItem, TemplateArgument } from '../cpp/ast.ts';
+import { invalid, unsupported } from '../error.ts';
+import type { TemplateValue } from '../trace.ts';
+import { bindParameters, callFunction, chooseOverload } from './calls.ts';
+import { construct } from './construct.ts';
+import { convert, toIndex, zeroOf } from './convert.ts';
+import { evaluate, type Operand } from './expressions.ts';
+import type { Machine } from './machine.ts';
+import { resolveAll } from './packs.ts';
+import { Scope } from './scope.ts';
+import { spellTemplate } from './spell.ts';
+import { declareVariable, execute } from './statements.ts';
+import { bindTypeParameters, resolveType } from './type-resolver.ts';
+import { AUTO, type CppType, type StructType, sizeOf, structLayout } from './types.ts';
+import { type Cell, cell, copyValue, type FunctionValue, type StructValue, type Value, VOID_VALUE } from './values.ts';
+
+/** The type that a struct's name and template arguments mean: of a specialization, where one is for these arguments. */
+export function structType(
+  m: Machine,
+  primary: StructItem,
+  args: readonly TemplateArgument[] | undefined,
+  scope: Scope,
+  line: number,
+): StructType {
+  const inner = new Scope(m.globals, primary.namespace);
+  const values = primary.template ? bindTypeParameters(m, primary.template, args, inner, scope, line) : undefined;
+  const item = values ? specializationFor(m, primary, values, line) : primary;
+  if (item.problem) throw unsupported(item.problem, line);
+  const path = [...primary.namespace, primary.name];
+  const name = spellTemplate(path, values ?? [], line);
+  let declaration = m.structs.indexOf(item);
+  if (declaration < 0) declaration = m.structs.push(item) - 1;
+  const shell: StructType = {
+    ...{ kind: 'struct', name, fields: [], alignment: 1, declaration, path },
+    templateArguments: values,
+  };
+  const members = memberScope(m, shell);
+  const bases = item.bases.map((node) => {
+    const base = resolveType(m, node, members);
+    if (base.kind !== 'struct') throw unsupported(`the base class of ${name}`, line);
+    return base;
+  });
+  const own = item.fields.map((field) => ({ name: field.name, type: fieldType(m, field, members, line) }));
+  const inherited = bases.flatMap((base) => {
+    // Where a derived class's fields may lie in a base's padding is a rule of its own (Itanium ABI 2.4); they are not laid out here.
+    if (base.fields.length > 0 && hasTailPadding(base))
+      throw unsupported(`${name}: its base ${base.name} ends in padding`, line);
+    return base.fields;
+  });
+  const repeated = inherited.find((f) => own.some((o) => o.name === f.name));
+  if (repeated) throw unsupported(`${name} hides the field ${repeated.name} of its base`, line);
+  return { ...shell, fields: [...inherited, ...own], bases };
+}
+
+function hasTailPadding(type: StructType): boolean {
+  const { offsets, size } = structLayout(type);
+  const last = type.fields.at(-1);
+  return last !== undefined && (offsets.at(-1) ?? 0) + sizeOf(last.type) !== size;
+}
+
+function fieldType(m: Machine, field: Declarator, scope: Scope, line: number): CppType {
+  let type = resolveType(m, field.type, scope);
+  for (const dimension of [...field.dimensions].reverse()) {
+    if (!dimension) throw unsupported(`the array ${field.name} without a size`, line);
+    const size = toIndex(evaluate(m, dimension, scope), line);
+    type = { kind: 'list', container: 'built-in array', element: type, size };
+  }
+  return type;
+}
+
+function specializationFor(
+  m: Machine,
+  primary: StructItem,
+  values: readonly TemplateValue[],
+  line: number,
+): StructItem {
+  const wanted = spellTemplate([primary.name], values, line);
+  const scope = new Scope(m.globals, primary.namespace);
+  for (const item of m.program.specializationsOf(primary)) {
+    if (item.problem) throw unsupported(item.problem, line);
+    const own = bindTypeParameters(m, primary.template, item.specialization, new Scope(scope), scope, item.line);
+    if (spellTemplate([primary.name], own, line) === wanted) return item;
+  }
+  return primary;
+}
+
+function itemOf(m: Machine, type: StructType): StructItem | undefined {
+  return type.declaration === undefined ? undefined : m.structs[type.declaration];
+}
+
+/** Where a struct's members look up names: its template parameters are bound, its own members are found through `owner`. */
+export function memberScope(m: Machine, type: StructType): Scope {
+  const item = itemOf(m, type);
+  const scope = new Scope(m.globals, item?.namespace, type);
+  if (!item?.specialization) bindValues(item?.template, type.templateArguments, scope);
+  return scope;
+}
+
+function bindValues(
+  template: StructItem['template'],
+  values: readonly TemplateValue[] | undefined,
+  scope: Scope,
+): void {
+  template?.forEach(({ name }, i) => {
+    const value = values?.[i];
+    if (value?.kind === 'type') scope.declareType(name, value.type);
+    else if (value?.kind === 'value') scope.declare(name, cell(value.type, value.value, true));
+    else if (value?.kind === 'pack') {
+      scope.declareTypePack(
+        name,
+        value.values.flatMap((v) => (v.kind === 'type' ? [v.type] : [])),
+      );
+      scope.declarePack(
+        name,
+        value.values.flatMap((v) => (v.kind === 'value' ? [cell(v.type, v.value, true)] : [])),
+      );
+    }
+  });
+}
+
+/** Member functions of this name with the struct that declares them: the struct's own, else its bases'. */
+function methodsNamed(
+  m: Machine,
+  type: StructType,
+  name: string,
+): { owner: StructType; items: FunctionItem[] } | undefined {
+  const items = (itemOf(m, type)?.methods ?? []).filter((f) => f.name === name);
+  if (items.length > 0) return { owner: type, items };
+  for (const base of type.bases ?? []) {
+    const found = methodsNamed(m, base, name);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** Calls `object.name(...)`; undefined where the struct has no such member function. */
+export function callMethod(
+  m: Machine,
+  self: StructValue,
+  name: string,
+  args: readonly Operand[],
+  line: number,
+  written: readonly TemplateArgument[] = [],
+  scope: Scope = m.globals,
+): Operand | undefined {
+  const found = methodsNamed(m, self.type, name);
+  if (!found) return undefined;
+  const value: FunctionValue = {
+    kind: 'function',
+    name,
+    overloads: found.items,
+    arguments: written,
+    scope,
+    owner: found.owner,
+  };
+  return { value: callFunction(m, value, args, line, self) };
+}
+
+/** A scope in which a member function of `self` runs: fields and `this`. */
+export function selfScope(m: Machine, owner: StructType, self: StructValue | undefined): Scope {
+  const scope = memberScope(m, owner);
+  if (!self) return scope;
+  const inner = new Scope(scope);
+  for (const [name, field] of self.fields) inner.declare(name, field);
+  const target = { kind: 'cell', cell: cell(self.type, self) } as const;
+  inner.declare('this', cell(AUTO, { kind: 'pointer', to: self.type, target }, true));
+  return inner;
+}
+
+/** The object that `this` points to. */
+export function selfOf(scope: Scope): StructValue | undefined {
+  const pointer = scope.find('this')?.value;
+  const value = pointer?.kind === 'pointer' && pointer.target.kind === 'cell' ? pointer.target.cell.value : undefined;
+  return value?.kind === 'struct' ? value : undefined;
+}
+
+/** A member function called by its plain name from inside of another one. */
+export function siblingMethod(m: Machine, name: string, scope: Scope): FunctionValue | undefined {
+  const found = scope.owner && methodsNamed(m, scope.owner, name);
+  return found && { kind: 'function', name, overloads: found.items, scope, owner: found.owner };
+}
+
+/** `Traits<float>::threads`, or plain `threads` inside of the struct: a static constant, or a static member function. */
+export function staticMember(
+  m: Machine,
+  type: StructType,
+  name: string,
+  args: readonly TemplateArgument[],
+  scope: Scope,
+): Operand | undefined {
+  const field = itemOf(m, type)?.staticFields.find((f) => f.name === name);
+  if (field) {
+    const inner = new Scope(memberScope(m, type));
+    declareVariable(m, field, true, inner);
+    const found = inner.find(name);
+    return found && { cell: found, value: found.value };
+  }
+  const methods = (itemOf(m, type)?.methods ?? []).filter((f) => f.name === name);
+  if (methods.length > 0) {
+    return {
+      value: {
+        kind: 'function',
+        name: `${type.name}::${name}`,
+        overloads: methods,
+        arguments: args,
+        scope,
+        owner: type,
+      },
+    };
+  }
+  for (const base of type.bases ?? []) {
+    const found = staticMember(m, base, name, args, scope);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** `typename Traits<T>::type`, or plain `type` inside of the struct. */
+export function memberType(m: Machine, type: StructType, name: string): CppType | undefined {
+  const alias: Pick<AliasItem, 'type'> | undefined = itemOf(m, type)?.aliases.find((a) => a.name === name);
+  if (alias?.type) return resolveType(m, alias.type, memberScope(m, type));
+  for (const base of type.bases ?? []) {
+    const found = memberType(m, base, name);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** `T(a, b)` and `T{a, b}`: through a constructor where there is one, else field by field. */
+export function constructStruct(m: Machine, type: StructType, values: readonly Value[], line: number): Value {
+  const [first] = values;
+  if (values.length === 1 && first?.kind === 'struct' && first.type.name === type.name) return copyValue(first);
+  const item = itemOf(m, type);
+  const constructors = (item?.methods ?? []).filter((f) => f.name === item?.name && f.given !== 'delete');
+  const written = constructors.filter((f) => f.given !== 'default');
+  if (written.length > 0 && !(values.length === 0 && constructors.length > written.length)) {
+    return callConstructor(m, type, written, values, line);
+  }
+  const named = first?.kind === 'fields' ? first : undefined;
+  if (!named && values.length > type.fields.length)
+    throw invalid(`${values.length} values for ${type.name}, which has ${type.fields.length}`, line);
+  const unknown = named?.names.find((name) => !type.fields.some((f) => f.name === name));
+  if (unknown) throw invalid(`${type.name} has no field ${unknown}`, line);
+  const scope = new Scope(memberScope(m, type));
+  const fields = new Map<string, Cell>();
+  type.fields.forEach((field, i) => {
+    const at = named ? named.names.indexOf(field.name) : i;
+    const given = named ? named.values[at] : values[i];
+    const value = given
+      ? initialValue(m, given, field.type, line)
+      : defaultOf(m, type, field.name, scope, line, values.length > 0);
+    const made = cell(field.type, value);
+    fields.set(field.name, made);
+    scope.declare(field.name, made);
+  });
+  return { kind: 'struct', type, fields };
+}
+
+function initialValue(m: Machine, given: Value, type: CppType, line: number): Value {
+  return given.kind === 'fields' || given.kind === 'list'
+    ? construct(m, type, [{ value: given }], true, line)
+    : convert(given, type, line);
+}
+
+/** A field that nothing initializes: by its default initializer, its class's default constructor, or not at all. */
+function defaultOf(
+  m: Machine,
+  type: StructType,
+  name: string,
+  scope: Scope,
+  line: number,
+  zero: boolean,
+): Value | undefined {
+  const declarator = declaratorOf(m, type, name);
+  const field = type.fields.find((f) => f.name === name);
+  if (!field) return undefined;
+  const { initializer } = declarator ?? {};
+  if (initializer) {
+    const operands = resolveAll(m, initializer.arguments, scope);
+    const [only] = operands;
+    if (initializer.style === 'equals' && only?.value) return initialValue(m, only.value, field.type, line);
+    return construct(m, field.type, operands, true, line);
+  }
+  if (field.type.kind === 'struct' && field.type.name !== 'dim3') return constructStruct(m, field.type, [], line);
+  const isClass = field.type.kind === 'library' || field.type.kind === 'optional' || field.type.kind === 'struct';
+  return zero || isClass ? zeroOf(field.type, line) : field.type.kind === 'list' ? zeroOf(field.type, line) : undefined;
+}
+
+function declaratorOf(m: Machine, type: StructType, name: string): Declarator | undefined {
+  const own = itemOf(m, type)?.fields.find((f) => f.name === name);
+  if (own) return own;
+  return type.bases?.map((base) => declaratorOf(m, base, name)).find((d) => d !== undefined);
+}
+
+function callConstructor(
+  m: Machine,
+  type: StructType,
+  constructors: readonly FunctionItem[],
+  values: readonly Value[],
+  line: number,
+): Value {
+  const args = values.map((value) => ({ value }));
+  const scope = memberScope(m, type);
+  const { name } = constructors[0]!;
+  const chosen = chooseOverload(
+    m,
+    { kind: 'function', name, overloads: constructors, scope, owner: type },
+    args,
+    line,
+    () => true,
+  );
+  if (chosen.template) throw unsupported(`the constructor template of ${type.name}`, line);
+  if (!chosen.body) throw invalid(`a constructor of ${type.name} is declared but has no body`, line);
+  return m.within(line, () => {
+    const made: StructValue = { kind: 'struct', type, fields: new Map() };
+    for (const field of type.fields) made.fields.set(field.name, cell(field.type, undefined));
+    const inner = new Scope(selfScope(m, type, made));
+    bindParameters(m, chosen.parameters, args, inner, line, name);
+    const initializers = chosen.initializers ?? [];
+    const delegated = initializers.find((each) => each.name === name);
+    const take = (from: Value): void => {
+      if (from.kind !== 'struct') return;
+      for (const [field, { value }] of from.fields) made.fields.get(field)!.value = value;
+    };
+    if (delegated) take(constructStruct(m, type, valuesOf(m, delegated.arguments, inner), line));
+    else {
+      for (const base of type.bases ?? []) {
+        const given = initializers.find((each) => each.name === base.path?.at(-1));
+        take(constructStruct(m, base, valuesOf(m, given?.arguments ?? [], inner), line));
+      }
+      const own = new Set(itemOf(m, type)?.fields.map((f) => f.name));
+      for (const field of type.fields) {
+        if (!own.has(field.name)) continue;
+        const given = initializers.find((each) => each.name === field.name);
+        const value = given
+          ? construct(m, field.type, resolveAll(m, given.arguments, inner), given.braces, given.line)
+          : defaultOf(m, type, field.name, inner, line, false);
+        made.fields.get(field.name)!.value = value;
+      }
+    }
+    execute(m, m.bodyOf(chosen), inner);
+    return made;
+  });
+}
+
+function valuesOf(m: Machine, expressions: Parameters<typeof resolveAll>[1], scope: Scope): Value[] {
+  return resolveAll(m, expressions, scope).map(({ value }) => value ?? VOID_VALUE);
+}
+
+/** An operator that the candidate defines for one of its structs: a member, or a function. Undefined where there is none. */
+export function callOperator(
+  m: Machine,
+  operator: string,
+  operands: readonly Operand[],
+  scope: Scope,
+  line: number,
+): Operand | undefined {
+  const [first, ...rest] = operands;
+  const name = `operator${operator}`;
+  if (first?.value?.kind === 'struct') {
+    const member = callMethod(m, first.value, name, rest, line);
+    if (member) return member;
+  }
+  const overloads = m.program.findFunctions([name], scope.namespace);
+  if (overloads.length === 0) return undefined;
+  return { value: callFunction(m, { kind: 'function', name, overloads, scope }, operands, line) };
+}
