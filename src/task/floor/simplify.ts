@@ -95,6 +95,7 @@ function once(original: Graph, domain: ReadonlyMap<number, Range>, omitted: Omis
         spec: output.spec,
         draw: { kind: 'constant', value: Number.isFinite(range.low) ? range.low : 0 },
       });
+      specs.set(next, output.spec);
       replaced.set(output.id, next++);
       continue;
     }

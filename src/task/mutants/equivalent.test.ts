@@ -98,6 +98,15 @@ describe('dead operators', () => {
 });
 
 describe('proof', () => {
+  it('follows constants that it made itself: a scan of what is zero', () => {
+    const graph = graphOf(
+      x,
+      {},
+      'a = flip x {"dims":[1]} [3,8]\nb = cumsum a {"dim":1} [3,8]\nc = flip b {"dims":[1]} [3,8]',
+    );
+    assert.deepEqual(proven(graph), []);
+  });
+
   it('takes in what is known of the inputs: an absolute value of inputs that are not negative', () => {
     const graph = graphOf(x, {}, 'a = abs x {} [3,8]\nb = log a {} [3,8]');
     const dropped = mutants(graph).find(({ id }) => id === 'dropped-0')!;
