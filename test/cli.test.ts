@@ -56,6 +56,46 @@ describe('assay', { skip }, () => {
     assert.match(stdout, /out\[\d+\]\[\d+\]/);
   });
 
+  it('sanitizes a kernel that includes a header beside it: 1 with findings, 0 without, 2 where it cannot run', async () => {
+    file('factor.cuh', '__device__ inline float scaled(float x) { return x * FACTOR; }\n');
+    const cuda = file(
+      'scale.cu',
+      '#include "factor.cuh"\n__global__ void scale(const float* x, float* y, int n) {\n  int i = blockIdx.x * blockDim.x + threadIdx.x;\n  if (i <= n) y[i] = scaled(x[i]);\n}\n',
+    );
+    const launch = [
+      '--launch',
+      '<<<4, 64>>>',
+      '--arguments',
+      'x: const float[200] = ramp, y: float[200], n: int = 200',
+    ];
+    const found = await run('--home', home, 'sanitize', cuda, '-D', 'FACTOR=2.0f', ...launch, '--json');
+    assert.equal(found.code, 1, found.stdout + found.stderr);
+    const { reports } = JSON.parse(found.stdout);
+    assert.deepEqual(
+      reports[0].findings.map((finding: { kind: string; place: { line: number } }) => [
+        finding.kind,
+        finding.place.line,
+      ]),
+      [
+        ['out-of-bounds', 4],
+        ['out-of-bounds', 4],
+      ],
+    );
+    const clean = await run(
+      '--home',
+      home,
+      'sanitize',
+      cuda,
+      '-D',
+      'FACTOR=2.0f',
+      ...launch.with(3, launch[3]!.replace('= 200', '= 199')),
+    );
+    assert.equal(clean.code, 0, clean.stdout + clean.stderr);
+    const undefinedMacro = await run('--home', home, 'sanitize', cuda, ...launch);
+    assert.equal(undefinedMacro.code, 2);
+    assert.match(undefinedMacro.stderr, /does not compile: .*FACTOR/s);
+  });
+
   it('inspects a task', async () => {
     const { code, stdout } = await run('--home', home, 'task', 'inspect', join(root, 'examples', 'linear_relu.py'));
     assert.equal(code, 0, stdout);

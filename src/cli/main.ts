@@ -24,6 +24,8 @@ function seconds(text: string): number {
   return value;
 }
 
+const collect = (text: string, sofar: readonly string[]): readonly string[] => [...sofar, text];
+
 const gpu = () => new Option('--gpu <id>', 'target GPU').choices(gpuTargets.map(({ id }) => id)).default('h100');
 const json = () => new Option('--json', 'print one JSON object on standard output and nothing else').default(false);
 
@@ -88,6 +90,13 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--kernel <name>', 'the kernel to run (default: every kernel whose launch the header names)')
     .option('--launch <shape>', "e.g. '<<<(64, 2), 256, 1024>>>'")
     .option('--arguments <list>', "e.g. 'x: const float[1000] = ramp, y: float[1000], n: int = 1000'")
+    .addOption(
+      new Option('--arch <name>', 'architecture to compile for')
+        .choices(['sm_75', 'sm_80', 'sm_86', 'sm_89', 'sm_90', 'sm_90a'])
+        .default('sm_90a'),
+    )
+    .option('-I, --include <folder>', 'a folder of headers that the file includes (may be repeated)', collect, [])
+    .option('-D, --define <name>', 'a macro, NAME or NAME=VALUE (may be repeated)', collect, [])
     .option('--no-races', 'do not look for races')
     .option('--schedules <count>', 'run under this many schedules and compare the results', count)
     .option('--budget <instructions>', 'thread-instructions after which a launch is taken not to end', count)

@@ -14,8 +14,8 @@ function prefix(folders: readonly string[], writable?: string): string[] {
   const existing = [...new Set([...systemFolders, ...folders])].filter((folder) => existsSync(folder));
   return [
     ...['bwrap', '--unshare-all', '--die-with-parent', '--new-session'],
-    ...existing.flatMap((folder) => ['--ro-bind', folder, folder]),
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+    ...existing.flatMap((folder) => ['--ro-bind', folder, folder]),
     ...(writable ? ['--bind', writable, writable, '--chdir', writable] : []),
   ];
 }

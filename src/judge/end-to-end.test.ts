@@ -116,11 +116,20 @@ describe('the judge on the virtual GPU', { skip: whyNot }, () => {
     [
       'a loop that never ends',
       candidate({
-        before: 'while (columns > 0) { if (in_loop(columns)) break; }',
-        globals: '__device__ volatile int never; __device__ bool in_loop(int) { return never != 0; }',
+        before: 'unsigned state = lane; while (columns > 0) { state = state * 5u + 1u; if (state == 7u && columns < 0) break; }',
+        after: 'if (state == 7u) out[0] = 0.f;',
       }),
       'completes',
       /thread-instructions/,
+    ],
+    [
+      'a loop that waits for what nobody writes',
+      candidate({
+        before: 'while (columns > 0) { if (in_loop(columns)) break; }',
+        globals: '__device__ volatile int never; __device__ bool in_loop(int) { return never != 0; }',
+      }),
+      'device-findings',
+      /waits in a loop for memory that nobody will write/,
     ],
   ];
   for (const [name, source, check, reason] of wrong) {

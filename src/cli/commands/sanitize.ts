@@ -1,6 +1,6 @@
 /** `assay sanitize kernel.cu`: one launch of a CUDA or PTX kernel under every check of the virtual GPU, with no GPU. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, relative, sep } from 'node:path';
+import { basename, dirname, relative, sep } from 'node:path';
 import { buildDeviceCode } from '../../kernel/index.ts';
 import { reportText, runJobInChild, type SanitizeReport, sarif } from '../../vgpu/index.ts';
 import type { Places } from '../places.ts';
@@ -17,6 +17,12 @@ export interface SanitizeOptions {
   arguments?: string;
   /** PTX to run; the CUDA file, if one is given too, is then its source. */
   ptx?: string;
+  /** Target architecture of the compiler. */
+  arch: string;
+  /** Folders of the caller's own headers. */
+  include: readonly string[];
+  /** `NAME` or `NAME=VALUE`. */
+  define: readonly string[];
   races: boolean;
   schedules?: number;
   budget?: number;
@@ -27,7 +33,6 @@ export interface SanitizeOptions {
   sarif?: string;
 }
 
-const ARCHITECTURE = 'sm_90';
 /** The name under which the kernel room compiles. */
 const COMPILED_AS = 'candidate.cu';
 
@@ -42,7 +47,10 @@ export async function sanitize(
   if (shown === undefined)
     throw new Error('Name a CUDA file (`assay sanitize kernel.cu`) or a PTX file (--ptx file.ptx).');
   const source = file === undefined ? undefined : readFileSync(file, 'utf8');
-  const ptx = options.ptx === undefined ? await compile(source!, places, signal) : readFileSync(options.ptx, 'utf8');
+  const ptx =
+    options.ptx === undefined
+      ? await compile(file!, source!, options, places, signal)
+      : readFileSync(options.ptx, 'utf8');
   const { kernel, launch, arguments: list, races, schedules, budget, first } = options;
   const found = await runJobInChild(
     {
@@ -61,13 +69,23 @@ export async function sanitize(
   return reports.some(({ findings }) => findings.length > 0) ? 1 : 0;
 }
 
-async function compile(source: string, places: Places, signal: AbortSignal): Promise<string> {
+async function compile(
+  file: string,
+  source: string,
+  { arch, include, define }: SanitizeOptions,
+  places: Places,
+  signal: AbortSignal,
+): Promise<string> {
   if (/^\s*#\s*include\s*[<"](?:torch|ATen|c10)\//m.test(source)) {
     throw new Error(
       "This file includes PyTorch's headers: `assay judge` takes it with its task; for `sanitize`, put the kernels in a file of their own.",
     );
   }
-  const build = await buildDeviceCode({ source, arch: ARCHITECTURE, cacheDir: places.builds, signal });
+  const beside = /^\s*#\s*include\s*"/m.test(source) ? [dirname(file)] : [];
+  const build = await buildDeviceCode({
+    ...{ source, arch, cacheDir: places.builds, signal },
+    ...{ includeFolders: [...beside, ...include], flags: define.map((name) => `-D${name}`) },
+  });
   return build.ptx;
 }
 

@@ -76,7 +76,7 @@ extern "C" __global__ void count_calls(float* y, int n) {
 }
 extern "C" __global__ void forever(volatile float* y, int n) {
   y[0] = 1.f;
-  while (y[0] > 0.f) y[1] = n;
+  for (unsigned i = 0; y[0] > 0.f; i++) y[1] = __uint_as_float(i);
 }
 extern "C" __global__ void chatter(float* y, int n) {
   for (int i = 0; i < 100; i++) printf("thread %d says a lot of things %d\\n", threadIdx.x, i);

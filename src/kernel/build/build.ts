@@ -24,6 +24,8 @@ export interface BuildRequest {
   cacheDir: string;
   /** Extra compiler flags, from the allow-list. */
   flags?: readonly string[];
+  /** Folders of headers that whoever asks for the build trusts. With them nothing is cached: their content may change. */
+  includeFolders?: readonly string[];
   signal?: AbortSignal;
 }
 
@@ -52,6 +54,7 @@ export async function buildDeviceCode(request: BuildRequest): Promise<Build> {
   const hash = createHash('sha256')
     .update(JSON.stringify([cacheVersion, toolchain.version, request.arch, flags, request.source]))
     .digest('hex');
+  if (request.includeFolders?.length) return compile(request, flags, toolchain, hash);
   const stored = join(request.cacheDir, `${hash}.json`);
   const cached = await readCache(stored);
   if (cached) return cached;
@@ -83,9 +86,13 @@ async function compile(
 ): Promise<Build> {
   const started = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'assay-build-'));
+  const headers = (request.includeFolders ?? []).map((folder) => resolve(folder));
   const path = [dirname(toolchain.nvcc), dirname(toolchain.ptxas), '/usr/local/bin', '/usr/bin', '/bin'].join(':');
   const run = async (tool: string, command: readonly string[]): Promise<string> => {
-    const walled = await behindWall([tool, ...command], directory, [toolchain.root, dirname(toolchain.nvcc)]);
+    const walled = await behindWall([tool, ...command], directory, [
+      ...[toolchain.root, dirname(toolchain.nvcc)],
+      ...headers,
+    ]);
     const result = await runLimited(walled, directory, path, limits, request.signal);
     return expectSuccess(result);
   };
@@ -95,9 +102,11 @@ async function compile(
     const optimise = flags.some((flag) => /^-O\d/.test(flag)) ? [] : ['-O3'];
     await run(toolchain.nvcc, [
       ...['-ptx', `-arch=${request.arch}`, '-lineinfo', ...language, ...optimise, ...flags],
+      ...headers.map((folder) => `-I${folder}`),
       ...['-MD', '-MF', 'candidate.d', '-o', 'candidate.ptx', sourceFile],
     ]);
-    await checkIncludes(await readFile(join(directory, 'candidate.d'), 'utf8'), directory, toolchain);
+    const included = await readFile(join(directory, 'candidate.d'), 'utf8');
+    await checkIncludes(included, directory, [toolchain.root, ...headers]);
     const report = await run(toolchain.ptxas, [
       '-v',
       `-arch=${request.arch}`,
@@ -147,13 +156,14 @@ function expectSuccess(result: ProcessResult): string {
 }
 
 /** Refuses code that made the compiler open a file outside the toolkit's and the system's header folders. */
-async function checkIncludes(makeRule: string, directory: string, toolchain: Toolchain): Promise<void> {
+async function checkIncludes(makeRule: string, directory: string, folders: readonly string[]): Promise<void> {
   const files = makeRule
     .slice(makeRule.indexOf(':') + 1)
     .split(/\s*\\?\n\s*|\s+/)
     .filter((file) => file !== '');
+  const trusted = folders.map((folder) => realpath(folder).catch(() => folder));
   const roots = [
-    toolchain.root,
+    ...(await Promise.all(trusted)),
     '/usr/include',
     '/usr/lib/gcc',
     '/usr/lib/x86_64-linux-gnu',
