@@ -31,7 +31,8 @@ export function runLimited(
   limits: ProcessLimits,
   signal?: AbortSignal,
 ): Promise<ProcessResult> {
-  const script = 'ulimit -t "$1" -v "$2" -f "$3" -c 0; shift 3; exec "$@"';
+  // One limit a call: dash takes no more, and a limit that cannot be set must not be passed over.
+  const script = 'ulimit -t "$1" && ulimit -v "$2" && ulimit -f "$3" && ulimit -c 0 && shift 3 && exec "$@"';
   const numbers = [limits.cpuSeconds, limits.addressSpaceKiB, limits.fileKiB * 2].map(String);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return resolve({ ended: 'aborted', status: null, signal: null, output: '' });
