@@ -1,10 +1,10 @@
 /**
  * One matrix product, C = A B, for every contraction.
- * float64: 4x4 register tiles over packed panels, in WebAssembly SIMD. float32 arithmetics: one row of C at a time in float32 arrays, whose
- * stores round, with partial sums as the summation order wants them.
+ * float64: 4x4 register tiles over packed panels, in WebAssembly SIMD. float32 arithmetics: gemm-single.ts.
  */
 import type { Arithmetic } from './arithmetic.ts';
 import { gemmKernel, PANEL_K, PANEL_M, PANEL_N } from './gemm-kernel.ts';
+import { gemmSingle } from './gemm-single.ts';
 
 /** A strided matrix: element (i, j) is values[start + i*row + j*column]. */
 export interface Matrix {
@@ -109,71 +109,4 @@ function gemmTiled(
       }
     }
   }
-}
-
-/** Copies a strided matrix row-major into float32, rounding to the policy's operand format on the way. */
-function packSingle(
-  matrix: Matrix,
-  rows: number,
-  columns: number,
-  operand: ((x: number) => number) | null,
-): Float32Array {
-  const out = new Float32Array(rows * columns);
-  for (let i = 0; i < rows; i++) {
-    let from = matrix.start + i * matrix.row;
-    const at = i * columns;
-    if (operand) for (let j = 0; j < columns; j++, from += matrix.column) out[at + j] = operand(matrix.values[from]!);
-    else for (let j = 0; j < columns; j++, from += matrix.column) out[at + j] = matrix.values[from]!;
-  }
-  return out;
-}
-
-/**
- * float32 accumulation. Partial sums: one (sequential, reversed), `lanes` strided ones and a tree (blocked), or runs of eight terms and a
- * tree (pairwise, as split-K kernels and libraries do). The product of two float32 is exact in float64, so fused multiply-add is the sum rounded
- * once (by way of float64, whose double rounding matters once in 2^29: enough for an error estimate).
- */
-function gemmSingle(
-  m: number,
-  n: number,
-  k: number,
-  left: Matrix,
-  right: Matrix,
-  out: Float64Array,
-  at: number,
-  a: Arithmetic,
-): void {
-  const x = packSingle(left, m, k, a.operand);
-  const b = packSingle(right, k, n, a.operand);
-  const lanes =
-    a.order === 'blocked'
-      ? Math.min(a.lanes, Math.max(1, k))
-      : a.order === 'pairwise'
-        ? Math.max(1, Math.ceil(k / 8))
-        : 1;
-  const partial = new Float32Array(lanes * n);
-  for (let i = 0; i < m; i++) {
-    partial.fill(0);
-    for (let step = 0; step < k; step++) {
-      const p = a.order === 'reversed' ? k - 1 - step : step;
-      const lane = a.order === 'blocked' ? p % lanes : a.order === 'pairwise' ? p >> 3 : 0;
-      axpy(partial, lane * n, x[i * k + p]!, b, p * n, n, a.fused);
-    }
-    let rows = lanes;
-    while (rows > 1) {
-      const half = (rows + 1) >> 1;
-      for (let r = 0; r + half < rows; r++) {
-        const to = r * n;
-        const from = (r + half) * n;
-        for (let j = 0; j < n; j++) partial[to + j] = partial[to + j]! + partial[from + j]!;
-      }
-      rows = half;
-    }
-    for (let j = 0; j < n; j++) out[at + i * n + j] = partial[j]!;
-  }
-}
-
-function axpy(c: Float32Array, atC: number, x: number, b: Float32Array, atB: number, n: number, fused: boolean): void {
-  if (fused) for (let j = 0; j < n; j++) c[atC + j] = c[atC + j]! + x * b[atB + j]!;
-  else for (let j = 0; j < n; j++) c[atC + j] = c[atC + j]! + Math.fround(x * b[atB + j]!);
 }
