@@ -22,6 +22,9 @@ export const GRID_LIMITS = [2 ** 31 - 1, 65535, 65535] as const;
 /** Shared memory of a block without opting in to more. */
 export const DEFAULT_SHARED_BYTES = 48 * 1024;
 export const WARP_SIZE = 32;
+/** Blocks of a cluster: everywhere, and after cudaFuncAttributeNonPortableClusterSizeAllowed (H100). */
+export const PORTABLE_CLUSTER = 8;
+export const LARGEST_CLUSTER = 16;
 export const REGISTERS_PER_BLOCK = 65536;
 
 /** What host code is told when the plan is made for `target`. */

@@ -1,7 +1,8 @@
 /** Values as the bytes a kernel's parameter takes. */
 import { invalid, unsupported } from './error.ts';
+import { typeOfValue } from './interpret/convert.ts';
 import { alignmentOf, type CppType, sizeOf, spellType, structLayout } from './interpret/types.ts';
-import { describeValue, type Value } from './interpret/values.ts';
+import { describeValue, type PointerValue, type Value } from './interpret/values.ts';
 import { floatBytes, intBytes } from './number-format.ts';
 import type { PtxParameter } from './ptx-entries.ts';
 import type { EmbeddedPointer, LaunchArgument } from './types.ts';
@@ -28,6 +29,29 @@ export function encodeArgument(value: Value, parameter: PtxParameter, what: stri
     throw unsupported(`${what}: ${hex.length / 2} bytes where the compiled kernel takes ${parameter.bytes}`, line);
   }
   return pointers.length > 0 ? { kind: 'bytes', hex, pointers } : { kind: 'bytes', hex };
+}
+
+/** The first `bytes` bytes of the host's memory that a pointer names: of a variable, or of a list's elements. */
+export function hostBytes(
+  pointer: PointerValue,
+  bytes: number,
+  what: string,
+  line: number,
+): { bytes: string; pointers: readonly EmbeddedPointer[] } {
+  const { target } = pointer;
+  const cells =
+    target.kind === 'cell' ? [target.cell] : target.kind === 'element' ? target.list.cells.slice(target.index) : [];
+  const pointers: EmbeddedPointer[] = [];
+  let hex = '';
+  for (const each of cells) {
+    if (hex.length >= bytes * 2) break;
+    const { value } = each;
+    if (value === undefined) throw invalid(`${what} is copied before it is given a value`, line);
+    const type = each.type.kind === 'auto' ? typeOfValue(value) : each.type;
+    hex += fieldBytes(value, type, what, line, hex.length / 2, pointers);
+  }
+  if (hex.length < bytes * 2) throw invalid(`${bytes} bytes of ${what}, which has ${hex.length / 2}`, line);
+  return { bytes: hex.slice(0, bytes * 2), pointers: pointers.filter(({ at }) => at + 8 <= bytes) };
 }
 
 /** Hex of a value that stands at byte `at` of the argument; device pointers are zeros, noted in `pointers`. */

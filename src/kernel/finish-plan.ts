@@ -5,10 +5,11 @@ import { encodeArgument } from './encode.ts';
 import { invalid, unsupported } from './error.ts';
 import { showBytes } from './interpret/limits.ts';
 import { planTensor } from './interpret/world.ts';
-import { manglingPattern } from './mangle.ts';
-import { type PtxEntry, readEntries } from './ptx-entries.ts';
+import { manglingPattern, variablePattern } from './mangle.ts';
+import { activeBlocks } from './occupancy.ts';
+import { type PtxEntry, type PtxVariable, readEntries, readVariables } from './ptx-entries.ts';
 import type { HostTrace, KernelUse, TraceLaunch } from './trace.ts';
-import type { Build, EntryResources, Plan, PlanStep } from './types.ts';
+import type { Build, EntryResources, Plan, PlanBuffer, PlanStep } from './types.ts';
 
 /**
  * @throws CandidateError where a launch matches no compiled kernel, its arguments do not fit the kernel's parameters, or it asks
@@ -41,7 +42,7 @@ export function finishPlan(trace: HostTrace, build: Pick<Build, 'ptx' | 'resourc
       const name = kernel.item.parameters[i]?.name || `argument ${i + 1}`;
       return encodeArgument(value, parameter, `${name} of ${kernel.spelling}`, line);
     });
-    const { grid, block, dynamicSharedBytes } = step;
+    const { grid, block, dynamicSharedBytes, cluster, cooperative } = step;
     return {
       kind: 'launch',
       entry: entry.name,
@@ -49,11 +50,36 @@ export function finishPlan(trace: HostTrace, build: Pick<Build, 'ptx' | 'resourc
       grid,
       block,
       dynamicSharedBytes,
+      ...(cluster && { cluster }),
+      ...(cooperative && { cooperative }),
       arguments: args,
       line,
     };
   });
-  return { buffers: trace.buffers, steps, outputs: trace.outputs.map(planTensor) };
+  const variables = readVariables(build.ptx);
+  const buffers = trace.buffers.map((buffer) => (buffer.kind === 'symbol' ? placed(buffer, variables, trace) : buffer));
+  return { buffers, steps, outputs: trace.outputs.map(planTensor) };
+}
+
+/** A device variable's buffer with its name in the PTX. */
+function placed(buffer: PlanBuffer, variables: readonly PtxVariable[], trace: HostTrace): PlanBuffer {
+  const pattern = variablePattern((buffer.symbol ?? '').split('::'));
+  const found = variables.filter(({ name }) => pattern.test(name));
+  const line = trace.steps.find((step) => step.kind === 'write' && step.buffer === buffer.id)?.line ?? 0;
+  const [variable] = found;
+  if (!variable || found.length > 1) {
+    throw unsupported(
+      `the device variable ${buffer.name}, which ${variable ? 'has several homes in' : 'no kernel of'} the compiled code${variable ? '' : ' uses'}`,
+      line,
+    );
+  }
+  if (variable.bytes !== buffer.bytes) {
+    throw unsupported(
+      `the device variable ${buffer.name}: ${buffer.bytes} bytes where the compiled code has ${variable.bytes}`,
+      line,
+    );
+  }
+  return { ...buffer, symbol: variable.name };
 }
 
 /** The PTX entry of a kernel use. */
@@ -65,6 +91,9 @@ export function findEntry(use: KernelUse, entries: readonly PtxEntry[]): PtxEntr
     const { parameters } = use.item;
     matching = matching.filter((e) => e.parameters.length === parameters.length);
   }
+  // Those of equal length: by the lines that their instructions come from.
+  if (matching.length > 1)
+    matching = matching.filter((e) => e.lines.some((n) => n >= use.item.line && n <= use.item.endLine));
   const [only] = matching;
   if (!only) throw unsupported(`the kernel ${use.spelling}, which is not among the compiled entries`, use.line);
   if (matching.length > 1)
@@ -100,6 +129,16 @@ function checkResources(
       `${kernel.spelling} is launched with ${threads} threads, its __launch_bounds__ allow ${own.maxThreads}`,
       line,
     );
+  }
+  if (step.cooperative) {
+    const blocks = step.grid[0] * step.grid[1] * step.grid[2];
+    const resident = activeBlocks(own, threads, step.dynamicSharedBytes, facts) * facts.multiprocessors;
+    if (blocks > resident) {
+      throw invalid(
+        `${kernel.spelling} is launched cooperatively with ${blocks} blocks; ${resident} fit ${facts.name} at once: size the grid by cudaOccupancyMaxActiveBlocksPerMultiprocessor`,
+        line,
+      );
+    }
   }
   if (own.registers * threads > 65536) {
     throw invalid(

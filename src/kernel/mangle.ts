@@ -28,6 +28,15 @@ export function manglingPattern(use: KernelUse): RegExp {
   return new RegExp(`^(?:_Z(?:${named.length > 0 ? nested : `${plain}|${internal}`})|${use.item.name}$)`);
 }
 
+/** A pattern for the PTX name of a device variable: `path` is its qualified name, '' an anonymous namespace. */
+export function variablePattern(path: readonly string[]): RegExp {
+  const name = path.at(-1) ?? '';
+  if (path.length === 1)
+    return new RegExp(`^(?:${name}|_ZL?${sourceName(name)}|_ZN\\d+_INTERNAL_\\w*?${sourceName(name)}E)$`);
+  // nvcc puts what an anonymous namespace holds into an internal namespace of its own.
+  return new RegExp(`^_ZN(?:\\d+_INTERNAL_\\w*?)?${path.map(sourceName).join('')}E$`);
+}
+
 /** '' is an anonymous namespace, whose name depends on the compilation. */
 function sourceName(name: string): string {
   if (name === '') return '\\d+_[A-Za-z0-9_]*GLOBAL__N_[A-Za-z0-9_]*?';

@@ -57,6 +57,19 @@ __global__ void over(float* p) { p[0] = 2; }
 __global__ void over(float* p, int n) { p[n] = 2; }
 extern "C" __global__ void plain_c(const float* __restrict__ p, const float* q, float4 v) { if (q) ((float*)p)[0] = v.w; }
 template <typename T> __global__ void deduced(const T* a, T* b, size_t n) { b[n] = a[0]; }
+template <typename T> __global__ void many(T* p, int n) { p[n] = T(1); }
+template <typename T> __global__ void many(T* p, float v) { p[0] = T(v); }
+namespace a { template <typename T, int... Is> __global__ void many(const T* __restrict__ p, T v[4]) { v[0] = p[0] + (Is + ... + 0); }
+  template <typename T, int... Is> __global__ void many(T* p, long n) { p[n] = 0; } }
+template <typename... Ts> __global__ void packed(float* p, Ts... v) { p[0] = (float(v) + ... + 0.f); }
+struct Base { const float* from; int n; };
+template <typename T> struct Derived : Base { T scale; Derived(const float* p, int n, T s) : scale(s) { from = p; this->n = n; } };
+template <typename T> __global__ void derived(Derived<T> d, float* p) { p[d.n] = d.from[0] * float(d.scale); }
+__constant__ float c_w[4];
+static __device__ int s_n;
+namespace a { __constant__ Shape shape; }
+namespace { __device__ double hidden_d; }
+__global__ void symbols(float* p) { p[0] = c_w[1] + s_n + a::shape.eps + hidden_d; }
 torch::Tensor forward(torch::Tensor x) {
   auto h = torch::empty({4}, x.options().dtype(torch::kHalf));
   float* p = x.data_ptr<float>();
@@ -76,6 +89,17 @@ torch::Tensor forward(torch::Tensor x) {
   views.to[1] = p + 3;
   views.to[0] = nullptr;
   viewed<<<1, 1>>>(views);
+  many<float><<<1, 1>>>(p, 2);
+  many<float><<<1, 1>>>(p, 2.5f);
+  many<at::Half><<<1, 1>>>(h.data_ptr<at::Half>(), 1);
+  a::many<float, 1, 2><<<1, 1>>>(p, p + 4);
+  a::many<float, 3><<<1, 1>>>(p, 7L);
+  packed<int, double><<<1, 1>>>(p, 1, 2.0);
+  packed<<<1, 1>>>(p, 2.f, p != nullptr, 7L);
+  derived<<<1, 1>>>(Derived<double>(p + 1, 3, 0.5), p);
+  float w[4] = {1, 2, 3, 4}; int n = 7; double d = 0.25; Shape shape{5, 0.5f, {1, 2}};
+  cudaMemcpyToSymbol(c_w, w, 16); cudaMemcpyToSymbol(s_n, &n, 4); cudaMemcpyToSymbol(hidden_d, &d, 8); cudaMemcpyToSymbol(a::shape, &shape, sizeof(Shape));
+  symbols<<<1, 1>>>(p);
   pairs<<<1, 1>>>(reinterpret_cast<const __half2*>(h.data_ptr<at::Half>()), half2{1.0f, 2.0f});
   return x;
 }
@@ -86,7 +110,7 @@ test('launches find their PTX entries, whatever their names; arguments are encod
 }, async () => {
   const prepared = await prepare(NAMES, 'x[16]');
   const steps = launchesOf(prepared);
-  assert.equal(new Set(steps.map((s) => s.entry)).size, 14);
+  assert.equal(new Set(steps.map((s) => s.entry)).size, 23);
   const names = steps.map((s) => s.kernel);
   assert.deepEqual(names, [
     'a::b::deep<float, -3, true, (Mode)1>',
@@ -102,6 +126,15 @@ test('launches find their PTX entries, whatever their names; arguments are encod
     'map<c10::Half, Scale<c10::Half, -1>, (ops::Act)0>',
     'map<float, Id, (ops::Act)0>',
     'viewed',
+    'many<float>',
+    'many<float>',
+    'many<c10::Half>',
+    'a::many<float, 1, 2>',
+    'a::many<float, 3>',
+    'packed<int, double>',
+    'packed<float, bool, long>',
+    'derived<double>',
+    'symbols',
     'pairs',
   ]);
   const hex = (i: number): (string | undefined)[] =>
@@ -122,7 +155,20 @@ test('launches find their PTX entries, whatever their names; arguments are encod
     { at: 24, buffer: 0, byteOffset: 12 },
   ]);
   assert.deepEqual(hex(12), ['0000000000000000020000000000000000000000000000000000000000000000']);
-  assert.deepEqual(hex(13), ['#1+0', '003c0040']);
+  assert.deepEqual(hex(14), ['#0+0', '00002040']);
+  assert.deepEqual(hex(20), [`${'00'.repeat(8)}03000000${'00'.repeat(4)}000000000000e03f`, '#0+0']);
+  assert.deepEqual(hex(22), ['#1+0', '003c0040']);
+  const symbols = prepared.plan.buffers.flatMap((b) => (b.kind === 'symbol' ? [b] : []));
+  assert.deepEqual(
+    symbols.map((b) => [b.name, b.bytes]),
+    [
+      ['c_w', 16],
+      ['s_n', 4],
+      ['hidden_d', 8],
+      ['a::shape', 24],
+    ],
+  );
+  for (const { symbol } of symbols) assert.match(prepared.build.ptx, new RegExp(`\\s${symbol}[\\[;]`));
   for (const step of steps) {
     const entry = readEntries(prepared.build.ptx).find((e) => e.name === step.entry);
     assert.equal(entry?.parameters.length, step.arguments.length);

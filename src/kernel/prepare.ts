@@ -70,7 +70,7 @@ export async function prepareCandidate(
         limits: options.limits,
         entry: options.entry,
         occupancy: (use, threads, shared) => {
-          const entry = compiled && known.has(use.spelling) ? findEntry(use, readEntries(compiled.ptx)) : undefined;
+          const entry = compiled && known.has(keyOf(use)) ? findEntry(use, readEntries(compiled.ptx)) : undefined;
           const resources = entry && compiled?.resources.find((r) => r.entry === entry.name);
           if (!resources) throw new ResourcesNeeded(use);
           return activeBlocks(resources, threads, shared, facts);
@@ -79,11 +79,11 @@ export async function prepareCandidate(
     } catch (error) {
       if (!(error instanceof ResourcesNeeded)) throw error;
       if (round >= MAX_ROUNDS) throw unsupported('occupancy queries that depend on each other', error.use.line);
-      known.set(error.use.spelling, error.use);
+      known.set(keyOf(error.use), error.use);
       build = await compile(unit, [...known.values()], options);
     }
   }
-  for (const use of trace.instantiations) known.set(use.spelling, use);
+  for (const use of trace.instantiations) known.set(keyOf(use), use);
   build = await compile(unit, [...known.values()], options);
   return {
     source,
@@ -91,6 +91,11 @@ export async function prepareCandidate(
     plan: finishPlan(trace, build, facts),
     build,
   };
+}
+
+/** Overloads have one spelling and several lines. */
+function keyOf(use: KernelUse): string {
+  return `${use.spelling} at ${use.item.line}`;
 }
 
 async function compile(unit: TranslationUnit, uses: readonly KernelUse[], options: PrepareOptions): Promise<Build> {

@@ -9,6 +9,8 @@ export interface PtxParameter {
 export interface PtxEntry {
   name: string;
   parameters: readonly PtxParameter[];
+  /** The candidate's lines that `-lineinfo` names in it. */
+  lines: readonly number[];
   /** Statically allocated shared memory is ptxas' to say, see EntryResources. */
   line: number;
 }
@@ -26,9 +28,28 @@ export function readEntries(ptx: string): PtxEntry[] {
       .filter((p) => p !== '')
       .map(readParameter);
     const line = ptx.slice(0, match.index).split('\n').length;
-    entries.push({ name: match[1] ?? '', parameters, line });
+    const end = ptx.indexOf('\n}', match.index);
+    const body = ptx.slice(match.index, end < 0 ? undefined : end);
+    // The candidate is the first file of the table; lines of inlined headers have other files.
+    const lines = [...body.matchAll(/^\s*\.loc\s+1\s+(\d+)/gm)].map((loc) => Number(loc[1]));
+    entries.push({ name: match[1] ?? '', parameters, lines, line });
   }
   return entries;
+}
+
+/** A global or constant variable of a PTX file. */
+export interface PtxVariable {
+  name: string;
+  bytes: number;
+}
+
+/** Variables at the file's level, in the global and constant space. */
+export function readVariables(ptx: string): PtxVariable[] {
+  const pattern = /^\s*(?:\.\w+\s+)?\.(?:global|const)\s+\.align\s+\d+\s+\.(\w+)\s+([\w$]+)(?:\[(\d+)\])?/gm;
+  return [...ptx.matchAll(pattern)].map(([, type, name, count]) => ({
+    name: name!,
+    bytes: (SCALAR_BYTES[/\d+/.exec(type!)?.[0] ?? '8'] ?? 1) * Number(count ?? 1),
+  }));
 }
 
 function readParameter(text: string): PtxParameter {

@@ -4,6 +4,7 @@
  */
 import type { TranslationUnit } from './cpp/translation-unit.ts';
 import { unsupported } from './error.ts';
+import { spellArgument } from './interpret/spell.ts';
 import { preludeFor } from './prelude.ts';
 import type { KernelUse } from './trace.ts';
 
@@ -19,13 +20,38 @@ export function deviceSource(unit: TranslationUnit, uses: readonly KernelUse[]):
   }
   const blanked = blank(unit);
   // One line for each use, empty where the kernel is compiled anyway: messages find their use by the line.
-  const instantiations = uses.map((use, i) =>
-    onDemand(use) ? `static void* __attribute__((used)) assay_use_${i} = (void*)&${use.spelling};` : '',
-  );
+  const instantiations = uses.map((use, i) => (onDemand(use) ? instantiation(unit, use, i) : ''));
   const body = `${blanked}\n${instantiations.join('\n')}\n`;
   const prelude = preludeFor(body);
   // #line gives the candidate's first line its number back.
   return prelude === '' ? body : `${prelude}\n#line 1\n${body}`;
+}
+
+/**
+ * Takes the address of a use's kernel. An overloaded one is chosen by its parameters, spelled as the candidate spelled them, in a scope
+ * where the template's parameters have their values.
+ */
+function instantiation(unit: TranslationUnit, use: KernelUse, i: number): string {
+  const { item, templateArguments } = use;
+  const rivals = unit.items.filter(
+    (other) =>
+      other.kind === 'function' &&
+      other.space === 'kernel' &&
+      other.name === item.name &&
+      other.body &&
+      other.namespace.join('::') === item.namespace.join('::') &&
+      !other.isSpecialization,
+  );
+  if (rivals.length < 2) return `static void* __attribute__((used)) assay_use_${i} = (void*)&${use.spelling};`;
+  const names = (item.template ?? []).map(({ name }, n) => {
+    const argument = templateArguments[n];
+    const text = argument && spellArgument(argument, use.line);
+    if (!argument || !name || argument.kind === 'pack') return '';
+    return argument.kind === 'type' ? `using ${name} = ${text};` : `constexpr auto ${name} = ${text};`;
+  });
+  const opened = item.namespace.filter((part) => part !== '').map((part) => `using namespace ${part};`);
+  const parameters = item.parameters.map((p) => p.text).join(', ');
+  return `static void* __attribute__((used)) assay_use_${i}() { ${opened.join(' ')} ${names.join(' ')} return (void*)static_cast<void (*)(${parameters})>(&${use.spelling}); }`;
 }
 
 /** Replaces the characters of host code by spaces; directives and line breaks stay, so conditionals stay balanced. */

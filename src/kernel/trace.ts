@@ -2,7 +2,7 @@
 import type { FunctionItem } from './cpp/ast.ts';
 import type { CppType } from './interpret/types.ts';
 import type { TensorView, Value } from './interpret/values.ts';
-import type { Dim3, PlanBuffer, PlanTensor } from './types.ts';
+import type { Dim3, PlanBuffer, PlanStep } from './types.ts';
 
 /** A template argument of a kernel: a type, or a constant. */
 export type TemplateValue =
@@ -29,15 +29,14 @@ export interface TraceLaunch {
   dynamicSharedBytes: number;
   /** The most dynamic shared memory that cudaFuncSetAttribute allowed this kernel before the launch. */
   allowedDynamicSharedBytes: number;
+  cluster?: Dim3;
+  cooperative?: true;
   /** Converted to the parameters' C++ types where those are known. */
   arguments: readonly Value[];
   line: number;
 }
 
-export type TraceStep =
-  | TraceLaunch
-  | { kind: 'fill'; tensor: PlanTensor; bytes: string; line: number }
-  | { kind: 'copy'; from: PlanTensor; to: PlanTensor; line: number };
+export type TraceStep = TraceLaunch | Exclude<PlanStep, { kind: 'launch' }>;
 
 export interface HostTrace {
   buffers: readonly PlanBuffer[];

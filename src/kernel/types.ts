@@ -8,10 +8,15 @@ import type { DType } from '../task/index.ts';
 export interface PlanBuffer {
   id: number;
   bytes: number;
-  /** `argument`: filled by the judge; `workspace`: made by the host function, poisoned before the call. */
-  kind: 'argument' | 'workspace';
+  /**
+   * `argument`: filled by the judge; `workspace`: made by the host function, poisoned before the call; `symbol`: a __device__ or
+   * __constant__ variable of the build, which lies where the module has it and starts with the module's content.
+   */
+  kind: 'argument' | 'workspace' | 'symbol';
   /** For `argument`: index into the signature's tensors. */
   argument?: number;
+  /** For `symbol`: its name in the PTX. */
+  symbol?: string;
   /** For messages: the candidate's variable, or the signature's name. */
   name: string;
 }
@@ -51,13 +56,26 @@ export type PlanStep =
       grid: Dim3;
       block: Dim3;
       dynamicSharedBytes: number;
+      /** Blocks of a cluster, where the launch asks for them (cudaLaunchAttributeClusterDimension). */
+      cluster?: Dim3;
+      /** A cooperative launch: all blocks are resident at once, which was checked against the target. */
+      cooperative?: true;
       arguments: readonly LaunchArgument[];
       line: number;
     }
   /** cudaMemsetAsync, zeros, full: `bytes` is the pattern (hex, 1 to 8 bytes), repeated over the tensor's elements. */
   | { kind: 'fill'; tensor: PlanTensor; bytes: string; line: number }
   /** contiguous(), copy_, to(dtype), clone: elementwise copy with conversion between dtypes, PyTorch's rules. */
-  | { kind: 'copy'; from: PlanTensor; to: PlanTensor; line: number };
+  | { kind: 'copy'; from: PlanTensor; to: PlanTensor; line: number }
+  /** Values that the host function knows itself, to device memory: `bytes` is hex, `pointers` are put into it (cudaMemcpyToSymbol). */
+  | {
+      kind: 'write';
+      buffer: number;
+      byteOffset: number;
+      bytes: string;
+      pointers?: readonly EmbeddedPointer[];
+      line: number;
+    };
 
 /** What the host function does for given shapes. */
 export interface Plan {

@@ -2,7 +2,7 @@
  * Executes a plan on a virtual GPU in this process. The device's child process calls it; nothing else should,
  * because a kernel that never ends can only be stopped by killing the process it runs in.
  */
-import type { LaunchArgument, Plan, PlanStep, PlanTensor } from '../../kernel/index.ts';
+import type { LaunchArgument, Plan, PlanBuffer, PlanStep, PlanTensor } from '../../kernel/index.ts';
 import { decode, elementBytes, encode, type TensorSpec } from '../../task/index.ts';
 import {
   type DevicePointer,
@@ -84,14 +84,27 @@ class PlanRun {
     if (call.resetGlobals) this.#gpu.resetGlobals(this.#module);
     if (call.freshMemory || this.#pointers.length === 0) {
       const old = this.#pointers;
-      this.#pointers = this.#plan.buffers.map(({ bytes, name }) => this.#gpu.allocate(bytes, { name }));
-      for (const pointer of old) this.#gpu.free(pointer);
+      this.#pointers = this.#plan.buffers.map((buffer) => this.#place(buffer));
+      for (const [id, pointer] of old.entries()) if (!this.#isSymbol(id)) this.#gpu.free(pointer);
     }
     for (const buffer of this.#plan.buffers) {
       const pointer = this.#pointers[buffer.id]!;
+      if (buffer.kind === 'symbol') continue;
       if (buffer.kind === 'argument') this.#gpu.write(pointer, this.#input(call, buffer.argument!));
       else this.#gpu.poison(pointer, buffer.bytes, poisonWord(call.poisonSeed + buffer.id));
     }
+  }
+
+  #isSymbol(id: number): boolean {
+    return this.#plan.buffers[id]!.kind === 'symbol';
+  }
+
+  /** A buffer's address: new memory, or where the module has its variable. */
+  #place({ kind, symbol, bytes, name }: PlanBuffer): DevicePointer {
+    if (kind !== 'symbol') return this.#gpu.allocate(bytes, { name });
+    const found = this.#module.global(symbol!);
+    if (!found) throw new Error(`the build has no variable ${symbol}`);
+    return found.allocation.address;
   }
 
   #input(call: Call, argument: number): Uint8Array {
@@ -123,6 +136,7 @@ class PlanRun {
       grid: step.grid,
       block: step.block,
       dynamicSharedBytes: step.dynamicSharedBytes,
+      cluster: step.cluster,
       arguments: step.arguments.map((argument) => this.#encode(argument)),
       allocations: step.arguments.flatMap((argument) =>
         (argument.kind === 'pointer' ? [argument] : (argument.pointers ?? [])).map((p) => this.#pointers[p.buffer]!),
@@ -166,8 +180,16 @@ class PlanRun {
     return bytes;
   }
 
-  /** The host function's own fills and copies: PyTorch's work, done here by plain code. */
+  /** The host function's own fills, copies and writes, done here by plain code. */
   #transfer(step: Exclude<PlanStep, Launch>): void {
+    if (step.kind === 'write') {
+      const { bytes: hex, pointers } = step;
+      this.#gpu.write(
+        this.#pointers[step.buffer]! + BigInt(step.byteOffset),
+        this.#encode({ kind: 'bytes', hex, pointers }),
+      );
+      return;
+    }
     if (step.kind === 'fill') {
       const size = elementBytes[step.tensor.dtype];
       const elements = Buffer.alloc(elementCount(step.tensor) * size, Buffer.from(step.bytes, 'hex').subarray(0, size));
@@ -229,7 +251,7 @@ class PlanRun {
     this.#prepare({ ...call, resetGlobals: true });
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
-        const profile = step.kind === 'fill' ? fillProfile(step.tensor) : copyProfile(step.from, step.to);
+        const profile = transferProfile(step);
         launches.push({ profile, demand: { threads: 256, registers: 32, sharedBytes: 0 }, spillBytes: 0 });
         this.#transfer(step);
         continue;
@@ -263,6 +285,14 @@ class PlanRun {
       spillBytes: (resources?.spillLoadBytes ?? 0) + (resources?.spillStoreBytes ?? 0),
     };
   }
+}
+
+function transferProfile(step: Exclude<PlanStep, Launch>): LaunchProfile {
+  if (step.kind === 'write') {
+    const shape = [step.bytes.length / 2];
+    return fillProfile({ buffer: step.buffer, dtype: 'uint8', shape, strides: [1], offset: step.byteOffset });
+  }
+  return step.kind === 'fill' ? fillProfile(step.tensor) : copyProfile(step.from, step.to);
 }
 
 function gather(bytes: Uint8Array, tensor: PlanTensor, size: number): Uint8Array {

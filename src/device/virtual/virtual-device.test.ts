@@ -53,6 +53,11 @@ const plan = (steps: PlanStep[], outputs = [vector(1)]): Plan => ({
 
 const source = `
 __device__ int calls = 0;
+__constant__ float weights[2] = {1.f, 10.f};
+extern "C" __global__ void weighted(const float* x, float* y, int n) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = weights[0] * x[i] + weights[1];
+}
 extern "C" __global__ void twice(const float* x, float* y, int n) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) y[i] = 2.f * x[i];
@@ -124,6 +129,31 @@ describe('the virtual device', { skip }, () => {
     // 7.f and -1.f differ in their upper two bytes.
     const { calls } = completed(await run(plan([launch('in_place', [0])], [vector(0)]), [call(ramp(0))]));
     assert.deepEqual(calls[0]!.changedInputs, [{ argument: 0, firstByte: 30 }]);
+  });
+
+  it('writes what the host knows into device variables, and copies tensors into them', async () => {
+    const symbol = { id: 2, bytes: 8, kind: 'symbol', symbol: 'weights', name: 'weights' } as const;
+    const bytes = (buffer: number, offset: number): PlanTensor => ({
+      ...{ buffer, dtype: 'uint8', shape: [4], strides: [1], offset },
+    });
+    const base = plan([
+      { kind: 'write', buffer: 2, byteOffset: 0, bytes: '00000040', line: 1 },
+      { kind: 'copy', from: bytes(0, 8), to: bytes(2, 4), line: 2 },
+      launch('weighted', [0, 1]),
+    ]);
+    const of: Plan = { ...base, buffers: [...base.buffers, symbol] };
+    const fresh = { freshMemory: true, resetGlobals: true };
+    const { calls, findings } = completed(await run(of, [call(ramp(0)), call(ramp(5), fresh)]));
+    assert.deepEqual(findings, []);
+    assert.deepEqual(
+      calls.map(({ outputs }) => toFloats(outputs[0]!.bytes).slice(0, 2)),
+      [
+        [2, 4],
+        [17, 19],
+      ],
+    );
+    const untouched = completed(await run(plan([launch('weighted', [0, 1])]), [call(ramp(0))]));
+    assert.deepEqual(toFloats(untouched.calls[0]!.outputs[0]!.bytes).slice(0, 2), [10, 11]);
   });
 
   it('keeps device globals between calls unless told to reset them', async () => {

@@ -35,6 +35,8 @@ export interface Parameter {
   /** '' when unnamed. */
   name: string;
   default?: Expression;
+  /** Its type as written, without its name and default. */
+  text: string;
   /** `Args... args`: all arguments that are left. */
   isPack?: boolean;
   line: number;
@@ -163,6 +165,8 @@ export interface FunctionItem extends Placed {
   isSpecialization: boolean;
   /** Of a constructor: `: a(x), Base(y)`. */
   initializers?: readonly MemberInitializer[];
+  /** Line of the closing brace. */
+  endLine: number;
   /** `= default` and `= delete`. */
   given?: 'default' | 'delete';
   /** Names of user types and templates known at that point; shared by the whole file. */

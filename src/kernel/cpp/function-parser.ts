@@ -58,6 +58,7 @@ export function parseFunction(
     line: s.tokens[open - 1]?.line ?? first.line,
     start: first.start,
     end: first.end,
+    endLine: first.line,
     names: s.names,
   };
   if (words.includes('operator')) {
@@ -94,6 +95,7 @@ export function parseFunction(
     s.at++;
   }
   item.end = s.tokens[s.at - 1]?.end ?? item.end;
+  item.endLine = s.tokens[s.at - 1]?.line ?? item.line;
   if (template) s.names.templates.add(item.name);
   return item;
 }

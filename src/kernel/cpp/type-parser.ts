@@ -200,10 +200,13 @@ export function parseParameters(s: TokenStream): Parameter[] {
   if (s.is('void') && s.is(')', 1)) s.at++;
   while (!s.is(')')) {
     const line = s.line;
+    const from = s.at;
     const type = parseType(s);
+    const { pointers } = type;
     if (s.is('(')) throw s.error('a parameter that is a function or a reference to an array');
     const isPack = s.accept('...');
     let name = '';
+    const text = spelled(s, from);
     if (s.peek().kind === 'identifier' && !RESERVED.has(s.peek().text)) name = s.next().text;
     while (s.is('[')) {
       s.at = s.pastMatching(s.at);
@@ -212,7 +215,7 @@ export function parseParameters(s: TokenStream): Parameter[] {
     let fallback: Parameter['default'];
     if (s.accept('=')) fallback = s.is('{') ? parseAssignment(s) : parseConditional(s, false);
     if (isPack) s.names.packs.add(name);
-    parameters.push({ type, name, default: fallback, isPack, line });
+    parameters.push({ type, name, default: fallback, text: text + '*'.repeat(type.pointers - pointers), isPack, line });
     if (!s.accept(',')) break;
   }
   s.expect(')', 'after parameters');

@@ -66,7 +66,11 @@ function constructed(m: Machine, e: CallNode, scope: Scope): Value | undefined {
   if (e.callee.kind !== 'name') return undefined;
   const { name, line } = e.callee;
   if (isLibraryFunction(normalisePath(name.path))) return undefined;
-  const type = typeArgument(m, { type: typeNode(name, line), expression: e.callee, text: '' }, scope);
+  const node = typeNode(name, line);
+  // What surely is a type says itself what is wrong with it.
+  const type = m.program.findType(name.path, scope.namespace)
+    ? resolveType(m, node, scope)
+    : typeArgument(m, { type: node, expression: e.callee, text: '' }, scope);
   if (!type) return undefined;
   return construct(m, type, resolveAll(m, e.arguments, scope), false, line);
 }
@@ -223,7 +227,7 @@ export function bindTemplate(
     if (written.length > 0) throw invalid(`${fn.name} is no template`, line);
     return { scope: inner, values };
   }
-  const deduced = new Map<string, CppType>();
+  const deduced: Deduced = new Map();
   fn.parameters.forEach((parameter, i) => {
     const value = args[i]?.value;
     if (value && !parameter.isPack) deduce(parameter.type, typeOfValue(value), fn, deduced);
@@ -238,15 +242,19 @@ export function bindTemplate(
     const argument = own?.argument ?? (deduced.has(parameter.name) ? undefined : parameter.default);
     const where = own?.scope ?? inner;
     if (parameter.kind === 'type') {
-      const type = argument ? typeArgument(m, argument, where) : deduced.get(parameter.name);
+      const known = deduced.get(parameter.name);
+      const type = argument ? typeArgument(m, argument, where) : known?.kind === 'type' ? known.type : undefined;
       if (!type)
         throw invalid(`the template argument ${parameter.name} of ${fn.name} is not given and cannot be deduced`, line);
       inner.declareType(parameter.name, type);
       values.push({ kind: 'type', type });
     } else {
-      if (!argument) throw invalid(`the template argument ${parameter.name} of ${fn.name} is not given`, line);
+      const known = deduced.get(parameter.name);
+      if (!argument && known?.kind !== 'value')
+        throw invalid(`the template argument ${parameter.name} of ${fn.name} is not given`, line);
       const type = parameter.type ? resolveType(m, parameter.type, inner) : AUTO;
-      const value = convert(evaluateArgument(m, argument, where, line), type, line);
+      const given = argument || known?.kind !== 'value' ? evaluateArgument(m, argument, where, line) : known.value;
+      const value = convert(given, type, line);
       inner.declare(parameter.name, cell(type, value, true));
       values.push({ kind: 'value', value, type: type.kind === 'auto' ? typeOfValue(value) : type });
     }
@@ -270,18 +278,21 @@ function bindFunctionPack(
   if (parameter.kind === 'value' || !pack || bound.kind !== 'pack') return bound;
   const types = bound.values.flatMap((v) => (v.kind === 'type' ? [v.type] : []));
   for (const { value } of args.slice(at + types.length)) {
-    const deduced = new Map<string, CppType>();
+    const deduced: Deduced = new Map();
     if (value) deduce(pack.type, typeOfValue(value), fn, deduced);
-    const type = deduced.get(parameter.name);
-    if (!type) throw invalid(`the types ${parameter.name} of ${fn.name} cannot be deduced`, line);
-    types.push(type);
+    const found = deduced.get(parameter.name);
+    if (found?.kind !== 'type') throw invalid(`the types ${parameter.name} of ${fn.name} cannot be deduced`, line);
+    types.push(found.type);
   }
   inner.declareTypePack(parameter.name, types);
   return { kind: 'pack', values: types.map((type) => ({ kind: 'type', type })) };
 }
 
+/** Template parameters found from a call's arguments. */
+type Deduced = Map<string, TemplateValue>;
+
 /** Matches a parameter's written type against an argument's: `const T*` with `float*` gives T = float. */
-function deduce(node: TypeNode, type: CppType, fn: FunctionItem, deduced: Map<string, CppType>): void {
+function deduce(node: TypeNode, type: CppType, fn: FunctionItem, deduced: Deduced): void {
   let inner = type;
   for (let i = 0; i < node.pointers; i++) {
     if (inner.kind !== 'pointer') return;
@@ -291,7 +302,17 @@ function deduce(node: TypeNode, type: CppType, fn: FunctionItem, deduced: Map<st
   if (node.name.path.length === 1 && name && !node.name.arguments) {
     const isParameter = fn.template?.some((t) => t.kind === 'type' && t.name === name);
     // nullptr says nothing of its type.
-    if (isParameter && !deduced.has(name) && inner.kind !== 'void') deduced.set(name, inner);
+    if (isParameter && !deduced.has(name) && inner.kind !== 'void') deduced.set(name, { kind: 'type', type: inner });
+    return;
+  }
+  if (inner.kind === 'struct' && inner.path?.at(-1) === node.name.path.at(-1)) {
+    node.name.arguments?.forEach((argument, i) => {
+      const known = inner.templateArguments?.[i];
+      if (known?.kind === 'type' && argument.type) deduce(argument.type, known.type, fn, deduced);
+      const constant = argument.expression?.kind === 'name' ? argument.expression.name.path.join('::') : undefined;
+      const isParameter = fn.template?.some((t) => t.kind === 'value' && t.name === constant);
+      if (known?.kind === 'value' && constant && isParameter && !deduced.has(constant)) deduced.set(constant, known);
+    });
     return;
   }
   const [argument] = node.name.arguments ?? [];

@@ -2,7 +2,7 @@
 import type { Expression, Parameter } from '../cpp/ast.ts';
 import { BLOCK_LIMITS, GRID_LIMITS, THREADS_PER_BLOCK } from '../device-facts.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
-import type { KernelUse } from '../trace.ts';
+import type { KernelUse, TraceLaunch } from '../trace.ts';
 import type { Dim3 } from '../types.ts';
 import { bindTemplate, chooseOverload, elementTypes } from './calls.ts';
 import { construct } from './construct.ts';
@@ -25,21 +25,23 @@ export function launchExpression(m: Machine, e: Extract<Expression, { kind: 'lau
   const shared = e.shared ? toIndex(evaluate(m, e.shared, scope), line) : 0;
   if (e.stream) requireCurrentStream(evaluate(m, e.stream, scope), line);
   const operands = resolveAll(m, e.arguments, scope);
-  launch(m, kernel, grid, block, shared, operands, line);
+  launch(m, kernel, { grid, block, dynamicSharedBytes: shared }, operands, line);
 }
+
+/** What stands between `<<<` and `>>>`, or in a cudaLaunchConfig_t. */
+export type LaunchShape = Pick<TraceLaunch, 'grid' | 'block' | 'dynamicSharedBytes' | 'cluster' | 'cooperative'>;
 
 /** Also reached by cudaLaunchKernel-style calls. */
 export function launch(
   m: Machine,
   kernel: FunctionValue,
-  grid: Dim3,
-  block: Dim3,
-  sharedBytes: number,
+  shape: LaunchShape,
   operands: readonly Operand[],
   line: number,
 ): void {
   const { use, scope } = kernelUse(m, kernel, operands, line);
-  checkShape(m, use, grid, block, sharedBytes, line);
+  checkShape(m, use, shape, line);
+  if (shape.cluster) checkCluster(m, use, shape.grid, shape.cluster, line);
   const parameters = use.item.parameters.flatMap((parameter, i): { parameter: Parameter; type?: CppType }[] => {
     if (!parameter.isPack) return [{ parameter }];
     const types = elementTypes(m, parameter, operands.length - i, scope, line);
@@ -75,7 +77,7 @@ export function launch(
       );
     }
   });
-  m.world.launch(use, grid, block, sharedBytes, args, line);
+  m.world.launch(use, shape, args, line);
 }
 
 /** A kernel with its template arguments, from what stands before `<<<` or in a query's argument. */
@@ -138,14 +140,33 @@ export function toDim3(value: Value, line: number): Dim3 {
   return [part('x'), part('y'), part('z')];
 }
 
-function requireCurrentStream(value: Value, line: number): void {
+/** The rules of cudaLaunchAttributeClusterDimension (CUDA C++ Programming Guide, "Thread Block Clusters"). */
+function checkCluster(m: Machine, use: KernelUse, grid: Dim3, cluster: Dim3, line: number): void {
+  const [major] = m.world.facts.computeCapability;
+  if (major < 9)
+    throw invalid(`${use.spelling} is launched in clusters, which ${m.world.facts.name} does not have`, line);
+  const blocks = cluster[0] * cluster[1] * cluster[2];
+  const most = m.world.clusterLimit(use);
+  if (blocks < 1 || blocks > most) {
+    throw invalid(`${use.spelling}: a cluster of ${blocks} blocks, at most ${most}`, line);
+  }
+  if (grid.some((n, i) => n % (cluster[i] ?? 1) !== 0)) {
+    throw invalid(
+      `${use.spelling}: the grid (${grid.join(', ')}) is no multiple of the cluster (${cluster.join(', ')})`,
+      line,
+    );
+  }
+}
+
+export function requireCurrentStream(value: Value, line: number): void {
   const zero =
     (value.kind === 'int' && value.value === 0n) || (value.kind === 'pointer' && value.target.kind === 'null');
   if (value.kind !== 'stream' && !zero) throw invalid(`${describeValue(value)} is not the current stream`, line);
 }
 
 /** What cudaLaunchKernel would answer with cudaErrorInvalidConfiguration. */
-function checkShape(m: Machine, use: KernelUse, grid: Dim3, block: Dim3, sharedBytes: number, line: number): void {
+function checkShape(m: Machine, use: KernelUse, shape: LaunchShape, line: number): void {
+  const { grid, block, dynamicSharedBytes: sharedBytes } = shape;
   const show = (d: Dim3): string => `(${d.join(', ')})`;
   const what = `${use.spelling}<<<${show(grid)}, ${show(block)}>>>`;
   if (grid.some((n) => n === 0) || block.some((n) => n === 0)) {

@@ -1,6 +1,6 @@
 /** What a name in an expression means: variable, constant, enumerator, function, or something of a library. */
 import type { QualifiedName, VariableItem } from '../cpp/ast.ts';
-import { CandidateError, invalid, unsupported } from '../error.ts';
+import { CandidateError, invalid, refused, unsupported } from '../error.ts';
 import { libraryConstant } from '../library/constants.ts';
 import { isLibraryFunction } from '../library/functions.ts';
 import { evaluate, type Operand } from './expressions.ts';
@@ -23,8 +23,12 @@ export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: numb
   }
   const declared = m.program.findVariable(path, scope.namespace);
   if (declared) {
-    if (declared.space === 'device') {
-      throw unsupported(`the device variable ${simple} in host code (symbols are the kernels' own)`, line);
+    // A constant with its value in the file is one for the host, too; memory of the device is not.
+    if (declared.space === 'device' && !(declared.isConst && declared.declarators.every((d) => d.initializer))) {
+      throw refused(
+        `reads the device variable ${simple} on the host, where it has no value; cudaMemcpyToSymbol fills it`,
+        line,
+      );
     }
     const found = constantOf(m, declared, simple, line);
     return { cell: found, value: found.value };

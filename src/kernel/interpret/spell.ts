@@ -16,7 +16,8 @@ export function spellTemplate(path: readonly string[], values: readonly Template
   return values.length === 0 ? name : `${name}<${written.map((v) => spellArgument(v, line)).join(', ')}>`;
 }
 
-function spellArgument(argument: TemplateValue, line: number): string {
+/** One template argument. */
+export function spellArgument(argument: TemplateValue, line: number): string {
   if (argument.kind === 'type') return spellType(argument.type);
   if (argument.kind === 'pack') return argument.values.map((v) => spellArgument(v, line)).join(', ');
   const { value, type } = argument;

@@ -166,15 +166,13 @@ export function declareVariable(m: Machine, d: Declarator, isConst: boolean, sco
       if (size > 1_000_000) throw unsupported(`an array of ${size} elements on the host`, line);
       type = { kind: 'list', container: 'built-in array', element: type, size };
     }
-    const value = items ? construct(m, type, items, true, line) : arrayOf(type, line);
+    const value = items ? construct(m, type, items, true, line) : arrayOf(m, type, line);
     scope.declare(d.name, cell(type, value, constant));
     return;
   }
   if (!initializer) {
     if (d.type.reference) throw invalid(`the reference ${d.name} needs a variable`, line);
-    // Class types have default constructors; plain ones hold nothing yet.
-    const built = type.kind === 'library' || type.kind === 'list' || type.kind === 'optional' || type.kind === 'struct';
-    scope.declare(d.name, cell(type, built ? construct(m, type, [], false, line) : undefined, constant));
+    scope.declare(d.name, cell(type, hasDefault(type) ? construct(m, type, [], false, line) : undefined, constant));
     return;
   }
   const operands = resolveAll(m, initializer.arguments, scope);
@@ -210,13 +208,36 @@ function listOf(m: Machine, args: readonly Expression[], scope: Scope): Operand[
 }
 
 /** A built-in array without an initializer: its elements hold nothing yet. */
-function arrayOf(type: CppType, line: number): Value {
+function arrayOf(m: Machine, type: CppType, line: number): Value {
   if (type.kind !== 'list') return zeroOf(type, line);
   const element = type.element ?? { kind: 'auto' as const };
   const cells = Array.from({ length: type.size ?? 0 }, () =>
-    cell(element, element.kind === 'list' ? arrayOf(element, line) : undefined),
+    cell(
+      element,
+      element.kind === 'list'
+        ? arrayOf(m, element, line)
+        : hasDefault(element)
+          ? construct(m, element, [], false, line)
+          : undefined,
+    ),
   );
   return { kind: 'list', container: type.container, element, cells };
+}
+
+/** Class types have default constructors; plain ones hold nothing until they are given a value. */
+function hasDefault(type: CppType): boolean {
+  return type.kind === 'library' || type.kind === 'list' || type.kind === 'optional' || type.kind === 'struct';
+}
+
+/** The type of a variable with its array dimensions, which must all be written. */
+export function variableType(m: Machine, d: Declarator, scope: Scope): CppType {
+  let type = resolveType(m, d.type, scope);
+  for (const dimension of [...d.dimensions].reverse()) {
+    if (!dimension) throw unsupported(`the array ${d.name} without a size`, d.line);
+    const size = toIndex(evaluate(m, dimension, scope), d.line);
+    type = { kind: 'list', container: 'built-in array', element: type, size };
+  }
+  return type;
 }
 
 function typeMatches(variable: Cell, type: CppType): boolean {

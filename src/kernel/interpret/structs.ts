@@ -4,15 +4,15 @@ import { invalid, unsupported } from '../error.ts';
 import type { TemplateValue } from '../trace.ts';
 import { bindParameters, callFunction, chooseOverload } from './calls.ts';
 import { construct } from './construct.ts';
-import { convert, toIndex, zeroOf } from './convert.ts';
-import { evaluate, type Operand } from './expressions.ts';
+import { convert, zeroOf } from './convert.ts';
+import type { Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { resolveAll } from './packs.ts';
 import { Scope } from './scope.ts';
 import { spellTemplate } from './spell.ts';
-import { declareVariable, execute } from './statements.ts';
+import { declareVariable, execute, variableType } from './statements.ts';
 import { bindTypeParameters, resolveType } from './type-resolver.ts';
-import { AUTO, type CppType, type StructType, sizeOf, structLayout } from './types.ts';
+import { AUTO, type CppType, type StructType, structLayout } from './types.ts';
 import { type Cell, cell, copyValue, type FunctionValue, type StructValue, type Value, VOID_VALUE } from './values.ts';
 
 /** The type that a struct's name and template arguments mean: of a specialization, where one is for these arguments. */
@@ -41,32 +41,32 @@ export function structType(
     if (base.kind !== 'struct') throw unsupported(`the base class of ${name}`, line);
     return base;
   });
-  const own = item.fields.map((field) => ({ name: field.name, type: fieldType(m, field, members, line) }));
-  const inherited = bases.flatMap((base) => {
-    // Where a derived class's fields may lie in a base's padding is a rule of its own (Itanium ABI 2.4); they are not laid out here.
-    if (base.fields.length > 0 && hasTailPadding(base))
-      throw unsupported(`${name}: its base ${base.name} ends in padding`, line);
-    return base.fields;
-  });
+  const own = item.fields.map((field) => ({ name: field.name, type: variableType(m, field, members) }));
+  const inherited = bases.flatMap((base) => base.fields);
   const repeated = inherited.find((f) => own.some((o) => o.name === f.name));
   if (repeated) throw unsupported(`${name} hides the field ${repeated.name} of its base`, line);
-  return { ...shell, fields: [...inherited, ...own], bases };
-}
-
-function hasTailPadding(type: StructType): boolean {
-  const { offsets, size } = structLayout(type);
-  const last = type.fields.at(-1);
-  return last !== undefined && (offsets.at(-1) ?? 0) + sizeOf(last.type) !== size;
-}
-
-function fieldType(m: Machine, field: Declarator, scope: Scope, line: number): CppType {
-  let type = resolveType(m, field.type, scope);
-  for (const dimension of [...field.dimensions].reverse()) {
-    if (!dimension) throw unsupported(`the array ${field.name} without a size`, line);
-    const size = toIndex(evaluate(m, dimension, scope), line);
-    type = { kind: 'list', container: 'built-in array', element: type, size };
-  }
+  const type = { ...shell, fields: [...inherited, ...own], bases };
+  checkBases(m, type, bases, line);
   return type;
+}
+
+/**
+ * Fields of a base and of what derives from it lie one after the other here, which is the ABI's layout where a base's tail padding may be
+ * reused: not where the base is plain old data (Itanium C++ ABI 1.1 and 2.4).
+ */
+function checkBases(m: Machine, type: StructType, bases: readonly StructType[], line: number): void {
+  const { offsets } = structLayout(type);
+  let next = 0;
+  for (const base of bases) {
+    next += base.fields.length;
+    const item = itemOf(m, base);
+    const isPlain = (base.bases ?? []).length === 0 && !item?.methods.some((f) => f.name === item.name);
+    const start = offsets[next - base.fields.length] ?? 0;
+    const following = offsets[next];
+    if (isPlain && base.fields.length > 0 && following !== undefined && following < start + structLayout(base).size) {
+      throw unsupported(`the layout of ${type.name}, whose base ${base.name} ends in padding`, line);
+    }
+  }
 }
 
 function specializationFor(

@@ -1,6 +1,7 @@
 /** What a written type means where it stands. */
 import type { QualifiedName, StructItem, TemplateArgument, TemplateParameter, TypeNode } from '../cpp/ast.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
+import { LAUNCH_STRUCTS } from '../library/launches.ts';
 import type { TemplateValue } from '../trace.ts';
 import { convert, toIndex, typeOfValue } from './convert.ts';
 import { evaluate } from './expressions.ts';
@@ -107,7 +108,7 @@ function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
     if (plain) return plain;
     const className = LIBRARY_CLASSES[full];
     if (className) return library(className);
-    const vector = cudaVector(full);
+    const vector = cudaVector(full) ?? LAUNCH_STRUCTS[full];
     if (vector) return vector;
     const made = resolveTemplate(m, full, args ?? outerArguments ?? [], scope, node);
     if (made) return made;

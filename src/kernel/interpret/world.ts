@@ -3,11 +3,11 @@
  * There is nothing else in it: no bytes, no clock, no files.
  */
 import type { DType } from '../../task/index.ts';
-import { DEFAULT_SHARED_BYTES, type DeviceFacts } from '../device-facts.ts';
+import { DEFAULT_SHARED_BYTES, type DeviceFacts, LARGEST_CLUSTER, PORTABLE_CLUSTER } from '../device-facts.ts';
 import { invalid, overLimit, unsupported } from '../error.ts';
 import { DTYPE_BYTES, elementBytes } from '../number-format.ts';
-import type { KernelUse, TraceStep } from '../trace.ts';
-import type { Dim3, PlanBuffer, PlanTensor } from '../types.ts';
+import type { KernelUse, TraceLaunch, TraceStep } from '../trace.ts';
+import type { PlanBuffer, PlanTensor } from '../types.ts';
 import { type HostLimits, showBytes } from './limits.ts';
 import type { TensorView, Value } from './values.ts';
 
@@ -28,6 +28,7 @@ export class World {
   readonly limits: HostLimits;
   readonly occupancy: OccupancyOracle;
   private readonly allowedShared = new Map<string, number>();
+  private readonly largeClusters = new Set<string>();
   private readonly cpuBuffers = new Set<number>();
   private workspaceBytes = 0;
   private launches = 0;
@@ -85,6 +86,22 @@ export class World {
     return { buffer, dtype, shape, strides, offset: 0, device, name };
   }
 
+  /** The buffer that is a device variable of the candidate's. */
+  symbol(path: readonly string[], bytes: number, line: number): number {
+    const name = path.filter((part) => part !== '').join('::');
+    const known = this.buffers.find((b) => b.kind === 'symbol' && b.symbol === path.join('::'));
+    if (known) return known.id;
+    if (this.buffers.length >= this.limits.buffers)
+      throw overLimit(`uses more than ${this.limits.buffers} tensors and device variables`, line);
+    this.buffers.push({ id: this.buffers.length, bytes, kind: 'symbol', symbol: path.join('::'), name });
+    return this.buffers.length - 1;
+  }
+
+  /** Bytes that the host function knows, to device memory. */
+  write(step: Omit<Extract<TraceStep, { kind: 'write' }>, 'kind'>): void {
+    if (step.bytes.length > 0) this.push({ kind: 'write', ...step });
+  }
+
   fill(tensor: TensorView, value: number, line: number): void {
     if (count(tensor.shape) === 0 || tensor.device === 'cpu') return;
     this.push({ kind: 'fill', tensor: planTensor(tensor), bytes: elementBytes(value, tensor.dtype), line });
@@ -111,9 +128,7 @@ export class World {
 
   launch(
     kernel: KernelUse,
-    grid: Dim3,
-    block: Dim3,
-    dynamicSharedBytes: number,
+    shape: Pick<TraceLaunch, 'grid' | 'block' | 'dynamicSharedBytes' | 'cluster' | 'cooperative'>,
     args: readonly Value[],
     line: number,
   ): void {
@@ -132,9 +147,7 @@ export class World {
     this.push({
       kind: 'launch',
       kernel: use,
-      grid,
-      block,
-      dynamicSharedBytes,
+      ...shape,
       allowedDynamicSharedBytes: this.allowedShared.get(use.spelling) ?? DEFAULT_SHARED_BYTES,
       arguments: args,
       line,
@@ -150,6 +163,15 @@ export class World {
     if (again) return again;
     this.uses.set(key, kernel);
     return kernel;
+  }
+
+  allowLargeClusters(kernel: KernelUse): void {
+    this.largeClusters.add(this.use(kernel).spelling);
+  }
+
+  /** The most blocks that a cluster of this kernel may have. */
+  clusterLimit(kernel: KernelUse): number {
+    return this.largeClusters.has(this.use(kernel).spelling) ? LARGEST_CLUSTER : PORTABLE_CLUSTER;
   }
 
   allowShared(kernel: KernelUse, bytes: number): void {

@@ -50,7 +50,10 @@ const CUDA_ENUMERATORS: Readonly<Record<string, number>> = {
   cudaMemcpyHostToHost: 0, cudaMemcpyHostToDevice: 1, cudaMemcpyDeviceToHost: 2, cudaMemcpyDeviceToDevice: 3, cudaMemcpyDefault: 4,
   cudaFuncCachePreferNone: 0, cudaFuncCachePreferShared: 1, cudaFuncCachePreferL1: 2, cudaFuncCachePreferEqual: 3,
   cudaSharedMemBankSizeDefault: 0, cudaSharedMemBankSizeFourByte: 1, cudaSharedMemBankSizeEightByte: 2,
-  cudaSharedmemCarveoutDefault: -1, cudaSharedmemCarveoutMaxL1: 0, cudaSharedmemCarveoutMaxShared: 100, cudaOccupancyDefault: 0,
+  cudaFuncAttributeNonPortableClusterSizeAllowed: 10, cudaLaunchAttributeIgnore: 0, cudaLaunchAttributeCooperative: 2,
+  cudaLaunchAttributeClusterDimension: 4, cudaLaunchAttributeClusterSchedulingPolicyPreference: 5,
+  cudaLaunchAttributeProgrammaticStreamSerialization: 6, cudaLaunchAttributePriority: 8, cudaClusterSchedulingPolicySpread: 1,
+  cudaClusterSchedulingPolicyLoadBalancing: 2, cudaSharedmemCarveoutDefault: -1, cudaSharedmemCarveoutMaxL1: 0, cudaSharedmemCarveoutMaxShared: 100, cudaOccupancyDefault: 0,
 };
 
 const PLAIN = new Map<string, Value>([

@@ -7,17 +7,14 @@ import {
   THREADS_PER_BLOCK,
   WARP_SIZE,
 } from '../device-facts.ts';
-import { invalid, refused, unsupported } from '../error.ts';
+import { invalid, unsupported } from '../error.ts';
 import { construct } from '../interpret/construct.ts';
-import { kernelNamed, kernelOf, launch, toDim3 } from '../interpret/launch.ts';
-import { cudaVector, INT, type IntType, LONG, NAMED_TYPES, ULONG } from '../interpret/types.ts';
-import { describeValue, intValue, type TensorView, type Value, VOID_VALUE } from '../interpret/values.ts';
-import type { LibraryCall, LibraryFunction } from './call.ts';
+import { kernelNamed } from '../interpret/launch.ts';
+import { cudaVector, INT, LONG, ULONG } from '../interpret/types.ts';
+import { intValue, type Value, VOID_VALUE } from '../interpret/values.ts';
+import type { LibraryFunction } from './call.ts';
 import { DEVICE_ATTRIBUTES } from './constants.ts';
-
-const ERROR_TYPE = NAMED_TYPES.get('cudaError_t') as IntType;
-/** cudaSuccess: what the runtime answers where nothing can fail before the plan runs. */
-const SUCCESS: Value = intValue(0, ERROR_TYPE);
+import { SUCCESS } from './status.ts';
 
 /** A harmless call: arguments are evaluated, nothing happens. */
 const harmless: LibraryFunction = (call) => {
@@ -27,61 +24,8 @@ const harmless: LibraryFunction = (call) => {
 
 const currentStream: LibraryFunction = () => ({ kind: 'stream' });
 
-/** A raw byte range of a buffer, as a tensor of bytes, for memset and memcpy. */
-function byteRange(call: LibraryCall, i: number, bytes: number): TensorView {
-  const value = call.value(i);
-  if (value.kind !== 'pointer' || value.target.kind !== 'device') {
-    throw refused(
-      `argument ${i + 1} of ${call.name} is not device memory (${describeValue(value)}): data of the host cannot enter a plan`,
-      call.line,
-    );
-  }
-  const { buffer, offset } = value.target;
-  const size = call.m.world.buffers[buffer]?.bytes ?? 0;
-  if (offset < 0n || Number(offset) + bytes > size) {
-    throw invalid(
-      `${call.name} of ${bytes} bytes at ${offset} of ${call.m.world.buffers[buffer]?.name}, which has ${size} bytes`,
-      call.line,
-    );
-  }
-  return {
-    buffer,
-    dtype: 'uint8',
-    shape: [bytes],
-    strides: [1],
-    offset: Number(offset),
-    device: 'cuda',
-    name: call.m.world.buffers[buffer]?.name ?? '',
-  };
-}
-
-const memset: LibraryFunction = (call) => {
-  const bytes = call.index(2);
-  call.m.world.fill(byteRange(call, 0, bytes), call.index(1) & 255, call.line);
-  return SUCCESS;
-};
-
-const memcpy: LibraryFunction = (call) => {
-  const kind = call.count > 3 ? call.index(3) : 3;
-  if (kind !== 3 && kind !== 4) {
-    throw refused(`${call.name} between host and device: a plan knows device memory alone`, call.line);
-  }
-  const bytes = call.index(2);
-  call.m.world.copy(byteRange(call, 1, bytes), byteRange(call, 0, bytes), call.line);
-  return SUCCESS;
-};
-
-/** cudaMalloc(&p, n): workspace like any tensor's. */
-const malloc: LibraryFunction = (call) => {
-  const pointer = call.value(0);
-  if (pointer.kind !== 'pointer' || pointer.target.kind !== 'cell')
-    throw invalid('cudaMalloc needs the address of a pointer', call.line);
-  const { cell } = pointer.target;
-  const buffer = call.m.world.allocate(call.index(1), `cudaMalloc at line ${call.line}`, call.line);
-  const to = cell.type.kind === 'pointer' ? cell.type.to : ({ kind: 'void' } as const);
-  cell.value = { kind: 'pointer', to, target: { kind: 'device', buffer, offset: 0n } };
-  return SUCCESS;
-};
+/** cudaFuncAttributeNonPortableClusterSizeAllowed. */
+const NON_PORTABLE_CLUSTER = 10;
 
 const setAttribute: LibraryFunction = (call) => {
   const use = kernelNamed(call.m, call.value(0), call.line);
@@ -97,6 +41,7 @@ const setAttribute: LibraryFunction = (call) => {
     }
     call.m.world.allowShared(use, value);
   }
+  if (attribute === NON_PORTABLE_CLUSTER && value !== 0) call.m.world.allowLargeClusters(use);
   return SUCCESS;
 };
 
@@ -221,28 +166,6 @@ function list(values: readonly number[]): Value {
   };
 }
 
-/** cudaLaunchKernel(kernel, grid, block, args, shared, stream): args is an array of addresses of variables. */
-const launchKernel: LibraryFunction = (call) => {
-  const args = call.value(3);
-  if (args.kind !== 'list') throw unsupported(`the arguments of ${call.name}`, call.line);
-  const operands = args.cells.map((c) => {
-    if (c.value?.kind !== 'pointer' || c.value.target.kind !== 'cell')
-      throw unsupported(`the arguments of ${call.name}`, call.line);
-    return { cell: c.value.target.cell, value: c.value.target.cell.value };
-  });
-  const shared = call.count > 4 ? call.index(4) : 0;
-  launch(
-    call.m,
-    kernelOf(call.value(0), call.line),
-    toDim3(call.value(1), call.line),
-    toDim3(call.value(2), call.line),
-    shared,
-    operands,
-    call.line,
-  );
-  return SUCCESS;
-};
-
 /** C10_CUDA_CHECK(call), C10_CUDA_KERNEL_LAUNCH_CHECK(): evaluated, and a failed status is an error. */
 const checkStatus: LibraryFunction = (call) => {
   for (const value of call.values()) {
@@ -298,16 +221,9 @@ export const CUDA_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   AT_CUDA_CHECK: checkStatus,
   C10_CUDA_KERNEL_LAUNCH_CHECK: checkStatus,
   C10_CUDA_CHECK_WARN: checkStatus,
-  cudaMalloc: malloc,
-  cudaMallocAsync: malloc,
-  cudaMemset: memset,
-  cudaMemsetAsync: memset,
-  cudaMemcpy: memcpy,
-  cudaMemcpyAsync: memcpy,
   cudaFuncSetAttribute: setAttribute,
   cudaOccupancyMaxActiveBlocksPerMultiprocessor: maxActiveBlocks,
   cudaOccupancyMaxPotentialBlockSize: maxPotentialBlockSize,
-  cudaLaunchKernel: launchKernel,
   cudaGetErrorString: () => ({ kind: 'string', value: 'no error' }),
   cudaGetErrorName: () => ({ kind: 'string', value: 'cudaSuccess' }),
   cudaGetDevice: (call) => {

@@ -6,11 +6,15 @@ import { DISPATCH, isDispatch } from '../torch/dispatch.ts';
 import { FACTORIES } from '../torch/factories.ts';
 import type { LibraryCall, LibraryFunction } from './call.ts';
 import { CUDA_FUNCTIONS } from './cuda.ts';
+import { LAUNCH_FUNCTIONS } from './launches.ts';
+import { MEMORY_FUNCTIONS } from './memory.ts';
 import { STANDARD_FUNCTIONS } from './standard.ts';
 
 const TABLE = new Map<string, LibraryFunction>([
   ...Object.entries(STANDARD_FUNCTIONS),
   ...Object.entries(CUDA_FUNCTIONS),
+  ...Object.entries(MEMORY_FUNCTIONS),
+  ...Object.entries(LAUNCH_FUNCTIONS),
   ...Object.entries(FACTORIES),
 ]);
 
