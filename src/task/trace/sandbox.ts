@@ -187,7 +187,14 @@ export class Sandbox {
         this.#waiting = { resolve, reject };
         timer = setInterval(() => {
           if (Date.now() > deadline)
-            reject(new TaskError('timeout', `the file ran for more than ${timeoutMs / 1000} s and was stopped`));
+            reject(
+              new TaskError(
+                'timeout',
+                kind === 'traced'
+                  ? `the file ran for more than ${timeoutMs / 1000} s and was stopped`
+                  : `Python did not start within ${timeoutMs / 1000} s; this machine may be very busy, so try again`,
+              ),
+            );
           const resident = this.#child.pid === undefined ? undefined : residentBytes(this.#child.pid);
           if (resident !== undefined && resident > this.#limits.residentBytes)
             reject(new TaskError('memory', 'the file used more memory than a task may use and was stopped'));
