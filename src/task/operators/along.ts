@@ -5,7 +5,7 @@ import type { Arithmetic } from './arithmetic.ts';
 import type { Attributes, Operator, OperatorKind } from './operator.ts';
 import { expectFloating, expectOperands } from './operator.ts';
 import { maximumOf } from './reduce.ts';
-import { around } from './stride.ts';
+import { around, copyRun } from './stride.ts';
 import { elementCount } from './tensor.ts';
 
 /** Maps a row in place; `spare` is scratch of the same length. */
@@ -26,6 +26,12 @@ export function mapLines(
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) {
       const base = o * size * inner + i;
+      if (inner === 1) {
+        copyRun(values, base, row, size);
+        map(row, spare, a);
+        out.set(row, base);
+        continue;
+      }
       for (let k = 0, at = base; k < size; k++, at += inner) row[k] = values[at]!;
       map(row, spare, a);
       for (let k = 0, at = base; k < size; k++, at += inner) out[at] = row[k]!;
@@ -37,27 +43,19 @@ export function mapLines(
 /** exp(x - max) / sum, in place. */
 export function softmaxRow(row: Float64Array, spare: Float64Array, a: Arithmetic): void {
   const n = row.length;
-  const top = maximumOf(row, n);
-  for (let i = 0; i < n; i++) {
-    const e = a.exp(a.round(row[i]! - top));
-    row[i] = e;
-    spare[i] = e;
-  }
-  const sum = a.sum(spare, n);
-  for (let i = 0; i < n; i++) row[i] = a.divide(row[i]!, sum);
+  a.rows.subtract(row, maximumOf(row, n), row, n);
+  a.rows.apply('exp', row, spare, n);
+  row.set(spare);
+  a.rows.divide(row, a.sum(spare, n), row, n);
 }
 
 /** x - logsumexp(x), in place. */
 export function logSoftmaxRow(row: Float64Array, spare: Float64Array, a: Arithmetic): void {
   const n = row.length;
-  const top = maximumOf(row, n);
   // The two subtractions stay apart, as kernels have them: x - max is small and exact more often than max + log(sum).
-  for (let i = 0; i < n; i++) {
-    row[i] = a.round(row[i]! - top);
-    spare[i] = a.exp(row[i]!);
-  }
-  const log = a.log(a.sum(spare, n));
-  for (let i = 0; i < n; i++) row[i] = a.round(row[i]! - log);
+  a.rows.subtract(row, maximumOf(row, n), row, n);
+  a.rows.apply('exp', row, spare, n);
+  a.rows.subtract(row, a.log(a.sum(spare, n)), row, n);
 }
 
 /**

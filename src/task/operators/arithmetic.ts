@@ -5,6 +5,14 @@
  * are taken in an order some real kernel would take. The spread between these and the reference is what the judge derives its tolerance from.
  */
 import type { DType } from '../types.ts';
+import {
+  perturbation,
+  quotientKey,
+  type RowArithmetic,
+  type RowFunction,
+  rowArithmetic,
+  rowFunctions,
+} from './row-arithmetic.ts';
 import { erf, erfc } from './special.ts';
 import { roundBfloat16, roundFloat16, roundTf32 } from './tensor.ts';
 
@@ -81,6 +89,8 @@ export interface Arithmetic extends Readonly<Record<Transcendental, Function1>> 
   readonly order: SummationOrder;
   readonly lanes: number;
   readonly fused: boolean;
+  /** The same over whole rows, for loops that are hot. */
+  readonly rows: RowArithmetic;
 }
 
 const identity: Function1 = (x) => x;
@@ -97,7 +107,9 @@ function sumCompensated(values: Float64Array, count: number): number {
   for (let i = 0; i < count; i++) {
     const x = values[i]!;
     const next = sum + x;
-    lost += Math.abs(sum) >= Math.abs(x) ? sum - next + x : x - next + sum;
+    // What the addition lost, exactly (Knuth's two-sum): the same number as Neumaier's, without a branch.
+    const taken = next - sum;
+    lost += sum - (next - taken) + (x - taken);
     sum = next;
   }
   // Infinities and NaN leave NaN in the correction; the plain sum already says what IEEE says.
@@ -105,12 +117,13 @@ function sumCompensated(values: Float64Array, count: number): number {
 }
 
 /** A binary tree over neighbours, in place. */
-function sumTree(values: Float64Array, count: number, round: Function1): number {
+function sumTree(values: Float64Array, count: number, single: boolean): number {
   if (count === 0) return 0;
   let n = count;
   while (n > 1) {
     const half = n >> 1;
-    for (let i = 0; i < half; i++) values[i] = round(values[2 * i]! + values[2 * i + 1]!);
+    if (single) for (let i = 0; i < half; i++) values[i] = Math.fround(values[2 * i]! + values[2 * i + 1]!);
+    else for (let i = 0; i < half; i++) values[i] = values[2 * i]! + values[2 * i + 1]!;
     if (n & 1) values[half] = values[n - 1]!;
     n = half + (n & 1);
   }
@@ -141,14 +154,15 @@ function summation(
         return sum;
       };
     case 'pairwise':
-      return (values, count) => sumTree(values, count, round);
+      return (values, count) => sumTree(values, count, single);
     case 'blocked': {
       const partial = new Float64Array(lanes);
       return (values, count) => {
         partial.fill(0);
-        for (let i = 0, lane = 0; i < count; i++) {
-          partial[lane] = round(partial[lane]! + values[i]!);
-          if (++lane === lanes) lane = 0;
+        for (let start = 0; start < count; start += lanes) {
+          const end = Math.min(lanes, count - start);
+          if (single) for (let i = 0; i < end; i++) partial[i] = Math.fround(partial[i]! + values[start + i]!);
+          else for (let i = 0; i < end; i++) partial[i] = partial[i]! + values[start + i]!;
         }
         // The tree of a shuffle reduction pairs lane i with lane i + offset, the offset halving.
         for (let offset = lanes >> 1; offset > 0; offset >>= 1) {
@@ -158,21 +172,6 @@ function summation(
       };
     }
   }
-}
-
-const perturbWords = new Float64Array(1);
-const perturbBits = new Int32Array(perturbWords.buffer);
-
-/** A number in [-1, 1) fixed by the argument and the seed: an approximate instruction errs always alike on the same argument. */
-function perturbation(x: number, salt: number): number {
-  perturbWords[0] = x;
-  let h = Math.imul(perturbBits[0]! ^ salt, 0x9e3779b1) ^ Math.imul(perturbBits[1]! + salt, 0x85ebca6b);
-  h ^= h >>> 15;
-  h = Math.imul(h, 0x2c1b3c6d);
-  h ^= h >>> 12;
-  h = Math.imul(h, 0x297a2d39);
-  h ^= h >>> 15;
-  return h / 2147483648;
 }
 
 const built = new Map<string, Arithmetic>();
@@ -210,25 +209,28 @@ function build(choice: ArithmeticChoice, double: boolean): Arithmetic {
   const round = double ? identity : Math.fround;
   let salt = (approximate?.seed ?? 0) | 0;
   const scale = (approximate?.ulps ?? 0) * 2 ** -23;
+  const salts = new Map<string, number>();
 
   /** Rounds a function's result, and disturbs it where the arithmetic approximates. Zero, infinity and NaN stay. */
-  const settle1 = (f: Function1): Function1 => {
+  const settle1 = (f: Function1, name: Transcendental): Function1 => {
     if (double) return f;
     if (!approximate) return (x) => Math.fround(f(x));
     salt = Math.imul(salt + 1, 0x61c88647);
     const own = salt;
+    salts.set(name, own);
     return (x) => Math.fround(f(x) * (1 + scale * perturbation(x, own)));
   };
-  const settle2 = (f: (x: number, y: number) => number, factor: number) => {
+  const settle2 = (f: (x: number, y: number) => number, factor: number, name: string) => {
     if (double) return f;
     if (!approximate) return (x: number, y: number) => Math.fround(f(x, y));
     salt = Math.imul(salt + 1, 0x61c88647);
     const own = salt;
-    return (x: number, y: number) => Math.fround(f(x, y) * (1 + factor * scale * perturbation(x + y * 1.618, own)));
+    salts.set(name, own);
+    return (x: number, y: number) => Math.fround(f(x, y) * (1 + factor * scale * perturbation(quotientKey(x, y), own)));
   };
 
   const functions = Object.fromEntries(
-    Object.entries(transcendentals).map(([name, f]) => [name, settle1(f)]),
+    Object.entries(transcendentals).map(([name, f]) => [name, settle1(f, name as Transcendental)]),
   ) as Record<Transcendental, Function1>;
   const operand = double
     ? null
@@ -239,19 +241,26 @@ function build(choice: ArithmeticChoice, double: boolean): Arithmetic {
         : choice.format === 'bfloat16'
           ? roundBfloat16
           : null;
+  const divide = settle2((x, y) => x / y, 1, 'divide');
+  const names: readonly (RowFunction | 'divide')[] = [...rowFunctions, 'divide'];
   return {
     ...functions,
     choice,
     single: !double,
     round,
-    divide: settle2((x, y) => x / y, 1),
-    pow: settle2(power, 2),
-    atan2: settle2(Math.atan2, 1),
+    divide,
+    pow: settle2(power, 2, 'pow'),
+    atan2: settle2(Math.atan2, 1, 'atan2'),
     sum: summation(order, lanes, !double),
     operand,
     order,
     lanes,
     fused: choice.fused ?? true,
+    rows: rowArithmetic(
+      !double,
+      scale,
+      Object.fromEntries(names.map((name) => [name, salts.get(name) ?? 0])) as Record<RowFunction | 'divide', number>,
+    ),
   };
 }
 

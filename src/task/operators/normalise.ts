@@ -7,6 +7,7 @@ import type { Arithmetic } from './arithmetic.ts';
 import type { Attributes, Operator } from './operator.ts';
 import { expectFloating, expectOperands, expectRank, expectSameDtype, expectShape } from './operator.ts';
 import { meanOf, squaredDeviations } from './reduce.ts';
+import { copyRun } from './stride.ts';
 import { elementCount } from './tensor.ts';
 
 /** The optional operands after x, by the boolean attributes that announce them. */
@@ -42,16 +43,21 @@ function inferNormalised(
 function standardise(row: Float64Array, spare: Float64Array, eps: number, a: Arithmetic): void {
   const n = row.length;
   const mean = meanOf(row, n, a, spare);
-  const variance = a.divide(squaredDeviations(row, n, a), n);
+  const variance = a.divide(squaredDeviations(row, n, a, spare, mean), n);
   const scale = a.rsqrt(a.round(variance + a.round(eps)));
-  for (let i = 0; i < n; i++) row[i] = a.round(a.round(row[i]! - mean) * scale);
+  a.rows.subtract(row, mean, row, n);
+  a.rows.multiply(row, scale, row, n);
 }
 
-function affine(x: number, weight: number | undefined, bias: number | undefined, a: Arithmetic): number {
-  let y = x;
-  if (weight !== undefined) y = a.round(y * weight);
-  if (bias !== undefined) y = a.round(y + bias);
-  return y;
+/** row * weight + bias, in place, by what there is of the two; one number serves all of a row. */
+function affine(
+  row: Float64Array,
+  weight: Float64Array | number | undefined,
+  bias: Float64Array | number | undefined,
+  a: Arithmetic,
+): void {
+  if (weight !== undefined) a.rows.multiply(row, weight, row, row.length);
+  if (bias !== undefined) a.rows.add(row, bias, row, row.length);
 }
 
 const operations = (inputs: readonly TensorSpec[]) => {
@@ -74,28 +80,30 @@ const layerNorm: Operator = {
   evaluate(inputs, attributes, a) {
     const { count } = normalisedCount(inputs[0]!.spec, attributes);
     const [weight, bias] = optional(inputs, attributes, ['weight', 'bias']);
+    const eps = attributes.number('eps');
     return [
-      normaliseRuns(inputs[0]!.values, count, (row, spare, start, out) => {
-        standardise(row, spare, attributes.number('eps'), a);
-        for (let i = 0; i < count; i++) out[start + i] = affine(row[i]!, weight?.values[i], bias?.values[i], a);
+      normaliseRuns(inputs[0]!.values, count, (row, spare) => {
+        standardise(row, spare, eps, a);
+        affine(row, weight?.values, bias?.values, a);
       }),
     ];
   },
   operations,
 };
 
-/** Runs `each` over consecutive runs of `count` elements. */
+/** Runs `each`, which works in place, over consecutive runs of `count` elements. */
 function normaliseRuns(
   values: Float64Array,
   count: number,
-  each: (row: Float64Array, spare: Float64Array, start: number, out: Float64Array) => void,
+  each: (row: Float64Array, spare: Float64Array, start: number) => void,
 ): Float64Array {
   const out = new Float64Array(values.length);
   const row = new Float64Array(count);
   const spare = new Float64Array(count);
   for (let start = 0; start < values.length; start += count) {
-    row.set(values.subarray(start, start + count));
-    each(row, spare, start, out);
+    copyRun(values, start, row, count);
+    each(row, spare, start);
+    out.set(row, start);
   }
   return out;
 }
@@ -110,11 +118,11 @@ const rmsNorm: Operator = {
     const [weight] = optional(inputs, attributes, ['weight']);
     const eps = attributes.number('eps');
     return [
-      normaliseRuns(inputs[0]!.values, count, (row, spare, start, out) => {
-        for (let i = 0; i < count; i++) spare[i] = a.round(row[i]! * row[i]!);
+      normaliseRuns(inputs[0]!.values, count, (row, spare) => {
+        a.rows.multiply(row, row, spare, count);
         const scale = a.rsqrt(a.round(a.divide(a.sum(spare, count), count) + a.round(eps)));
-        for (let i = 0; i < count; i++)
-          out[start + i] = affine(a.round(row[i]! * scale), weight?.values[i], undefined, a);
+        a.rows.multiply(row, scale, row, count);
+        affine(row, weight?.values, undefined, a);
       }),
     ];
   },
@@ -164,14 +172,11 @@ function perChannelRuns(
   const [weight, bias] = optional(inputs, attributes, ['weight', 'bias']);
   const eps = attributes.number('eps');
   const inGroup = channels / groups;
-  return normaliseRuns(inputs[0]!.values, inGroup * spatial, (row, spare, start, out) => {
+  return normaliseRuns(inputs[0]!.values, inGroup * spatial, (row, spare, start) => {
     standardise(row, spare, eps, a);
     const first = Math.floor(start / spatial) % channels;
-    for (let c = 0, i = 0; c < inGroup; c++) {
-      const w = weight?.values[first + c];
-      const b = bias?.values[first + c];
-      for (let s = 0; s < spatial; s++, i++) out[start + i] = affine(row[i]!, w, b, a);
-    }
+    for (let c = 0; c < inGroup; c++)
+      affine(row.subarray(c * spatial, (c + 1) * spatial), weight?.values[first + c], bias?.values[first + c], a);
   });
 }
 
@@ -213,11 +218,13 @@ const batchNorm: Operator = {
       } else {
         const mean = inputs[1]!.values[c]!;
         const scale = a.rsqrt(a.round(inputs[2]!.values[c]! + a.round(eps)));
-        for (let i = 0; i < row.length; i++) row[i] = a.round(a.round(row[i]! - mean) * scale);
+        a.rows.subtract(row, mean, row, row.length);
+        a.rows.multiply(row, scale, row, row.length);
       }
+      affine(row, weight?.values[c], bias?.values[c], a);
       for (let n = 0, i = 0; n < batch; n++) {
         const at = (n * channels + c) * spatial;
-        for (let s = 0; s < spatial; s++, i++) out[at + s] = affine(row[i]!, weight?.values[c], bias?.values[c], a);
+        for (let s = 0; s < spatial; s++, i++) out[at + s] = row[i]!;
       }
     }
     return [out];

@@ -6,7 +6,7 @@ import type { DType } from '../types.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { Attributes, Operator } from './operator.ts';
 import { expectFloating, expectOperands, outputCount } from './operator.ts';
-import { around, reductionOffsets } from './stride.ts';
+import { around, copyRun, reductionOffsets } from './stride.ts';
 import { elementCount } from './tensor.ts';
 
 /** Folds the first `count` values of a scratch row, which it may overwrite. */
@@ -25,20 +25,26 @@ interface Reduction {
 /** The greatest value; NaN if any is. */
 export function maximumOf(row: Float64Array, count: number): number {
   let best = row[0]!;
+  if (Number.isNaN(best)) return best;
   for (let i = 1; i < count; i++) {
     const x = row[i]!;
-    if (x > best || Number.isNaN(x)) best = x;
-    if (Number.isNaN(best)) return best;
+    if (!(x <= best)) {
+      best = x;
+      if (Number.isNaN(x)) return x;
+    }
   }
   return best;
 }
 
 function minimumOf(row: Float64Array, count: number): number {
   let best = row[0]!;
+  if (Number.isNaN(best)) return best;
   for (let i = 1; i < count; i++) {
     const x = row[i]!;
-    if (x < best || Number.isNaN(x)) best = x;
-    if (Number.isNaN(best)) return best;
+    if (!(x >= best)) {
+      best = x;
+      if (Number.isNaN(x)) return x;
+    }
   }
   return best;
 }
@@ -47,24 +53,28 @@ function minimumOf(row: Float64Array, count: number): number {
 export function logSumExp(row: Float64Array, count: number, a: Arithmetic): number {
   const top = maximumOf(row, count);
   const shift = Math.abs(top) === Infinity ? 0 : top;
-  for (let i = 0; i < count; i++) row[i] = a.exp(a.round(row[i]! - shift));
-  return a.round(a.log(a.sum(row, count)) + shift);
+  const exponentials = new Float64Array(count);
+  a.rows.subtract(row, shift, row, count);
+  a.rows.apply('exp', row, exponentials, count);
+  return a.round(a.log(a.sum(exponentials, count)) + shift);
 }
 
 /** Mean of a row. Uses a copy, because sums may overwrite their scratch. */
 export function meanOf(row: Float64Array, count: number, a: Arithmetic, scratch: Float64Array): number {
-  for (let i = 0; i < count; i++) scratch[i] = row[i]!;
+  copyRun(row, 0, scratch, count);
   return a.divide(a.sum(scratch, count), count);
 }
 
-/** Sum of squared deviations from the mean, in two passes. */
-export function squaredDeviations(row: Float64Array, count: number, a: Arithmetic): number {
-  const scratch = new Float64Array(count);
-  const mean = meanOf(row, count, a, scratch);
-  for (let i = 0; i < count; i++) {
-    const d = a.round(row[i]! - mean);
-    scratch[i] = a.round(d * d);
-  }
+/** Sum of squared deviations from the mean, which may be given; `scratch` holds `count` numbers. */
+export function squaredDeviations(
+  row: Float64Array,
+  count: number,
+  a: Arithmetic,
+  scratch: Float64Array = new Float64Array(count),
+  mean = meanOf(row, count, a, scratch),
+): number {
+  a.rows.subtract(row, mean, scratch, count);
+  a.rows.multiply(scratch, scratch, scratch, count);
   return a.sum(scratch, count);
 }
 
@@ -171,10 +181,13 @@ function reductionOperator(name: string, row: Reduction): Operator {
       const scratch = new Float64Array(reduced.length);
       const out = new Float64Array(outputCount(outputs));
       const from = x!.values;
+      const count = scratch.length;
+      const adjacent = count > 0 && reduced[count - 1] === count - 1;
       for (let o = 0; o < out.length; o++) {
         const base = kept[o]!;
-        for (let i = 0; i < scratch.length; i++) scratch[i] = from[base + reduced[i]!]!;
-        out[o] = fold(scratch, scratch.length, arithmetic);
+        if (adjacent) copyRun(from, base, scratch, count);
+        else for (let i = 0; i < count; i++) scratch[i] = from[base + reduced[i]!]!;
+        out[o] = fold(scratch, count, arithmetic);
       }
       return [out];
     },

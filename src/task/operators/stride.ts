@@ -119,6 +119,13 @@ export function forEachRow(
   }
 }
 
+/** Copies `count` neighbouring values to the start of a row. */
+export function copyRun(from: Float64Array, start: number, row: Float64Array, count: number): void {
+  // Short runs are copied by hand: a view of the source costs more than they do.
+  if (count >= 64) row.set(from.subarray(start, start + count));
+  else for (let i = 0; i < count; i++) row[i] = from[start + i]!;
+}
+
 /** Copies a strided walk into a dense array. */
 export function gatherStrided(
   source: Float64Array,
