@@ -280,6 +280,8 @@ describe('what comes out of the sandbox is checked', () => {
     },
     scalars: [],
     constants: [],
+    functional: false,
+    stops: null,
   });
   type Answer = ReturnType<typeof good>;
   const forged: [string, (a: Answer) => unknown, RegExp][] = [
