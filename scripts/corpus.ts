@@ -1,6 +1,6 @@
 /**
  * `npm run corpus`: cheats that must be rejected (or cannot be expressed), honest kernels that must pass.
- * Each file of corpus/cheats says in its header which task it is for and what the judge must say of it.
+ * Cases are CUDA C++ (.cu) or submissions in Python (.py). Each file of corpus/cheats says in its header which task it is for and what the judge must say of it.
  * Prints caught, missed, accepted and falsely accused; the exit code is 1 unless all are as they must be.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -27,18 +27,18 @@ export interface CorpusCase {
 export function corpusCases(filter = ''): CorpusCase[] {
   return (['cheats', 'honest'] as const).flatMap((kind) =>
     readdirSync(join(root, 'corpus', kind))
-      .filter((file) => file.endsWith('.cu') && file.includes(filter))
+      .filter((file) => /\.(cu|py)$/.test(file) && file.includes(filter))
       .map((file) => readCase(kind, file)),
   );
 }
 
 function readCase(kind: CorpusCase['kind'], file: string): CorpusCase {
   const source = readFileSync(join(root, 'corpus', kind, file), 'utf8');
-  const task = /^\/\/ task: (\w+)$/m.exec(source)?.[1];
+  const task = /^(?:\/\/|#) task: (\w+)$/m.exec(source)?.[1];
   if (!task) throw new Error(`corpus/${kind}/${file} does not say which task it is for`);
-  const name = file.replace(/\.cu$/, '');
+  const name = file.endsWith('.py') ? file : file.replace(/\.cu$/, '');
   if (kind === 'honest') return { kind, name, task, expect: { outcome: 'correct' }, source };
-  const expected = /^\/\/ expect: (rejected|unjudgeable)(?: by)?(?: (\S+))?$/m.exec(source);
+  const expected = /^(?:\/\/|#) expect: (rejected|unjudgeable)(?: by)?(?: (\S+))?$/m.exec(source);
   if (!expected) throw new Error(`corpus/${kind}/${file} does not say what is expected of it`);
   return { kind, name, task, expect: { outcome: expected[1] as Verdict['outcome'], word: expected[2] }, source };
 }
@@ -73,6 +73,7 @@ export class CorpusBench {
       gpu: 'h100',
       limits: limitsFor(known.task),
       cacheDir,
+      tracesDir: join(this.#cacheDir, 'traces'),
     });
   }
 

@@ -100,7 +100,12 @@ export const evidenceSchema = z.object({
     operators: z.array(z.string()),
     scaled: z.array(z.object({ name: z.string(), from: z.number(), to: z.number() })),
   }),
-  candidate: z.object({ source: z.string(), hash: z.string() }),
+  candidate: z.object({
+    source: z.string(),
+    hash: z.string(),
+    /** What of the source has no effect, or failed and was passed over. */
+    remarks: z.array(z.object({ text: z.string(), line: z.number().int() })).optional(),
+  }),
   /** Everything random follows from the secret (see seeds.ts), which was drawn after the sources were frozen. */
   seeds: z.object({ secret: z.string(), origin: z.string(), frozen: z.array(z.string()) }).optional(),
   calls: z.array(
@@ -163,6 +168,16 @@ export const evidenceSchema = z.object({
       ),
       fills: z.number().int(),
       copies: z.number().int(),
+      /** PyTorch's own operators of a submission in Python, evaluated by the judge: none of its kernels. Shares are of the task's own counts. */
+      operators: z
+        .object({
+          operators: z.array(
+            z.object({ op: z.string(), line: z.number().int(), operations: z.number(), bytes: z.number() }),
+          ),
+          operations: z.number(),
+          bytes: z.number(),
+        })
+        .optional(),
     })
     .optional(),
   build: z

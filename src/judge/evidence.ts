@@ -8,6 +8,7 @@ import type { Task } from '../task/index.ts';
 import { type Finding, profileInWords } from '../vgpu/index.ts';
 import { checks } from './check.ts';
 import { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
+import { operatorShareInWords } from './operator-share.ts';
 import { HISTOGRAM_EDGES } from './tolerance.ts';
 import type { Verdict } from './types.ts';
 
@@ -47,7 +48,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       operators: task.graph.nodes.map(({ op, line }) => `${op} (line ${line})`),
       scaled: task.scaled,
     },
-    candidate: { source: candidateSource, hash: verdict.sourceHash },
+    candidate: { source: candidateSource, hash: verdict.sourceHash, remarks: verdict.candidate?.remarks },
     seeds: verdict.commitment && {
       secret: verdict.commitment.secret,
       origin: verdict.commitment.origin,
@@ -73,8 +74,14 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       launches: plan.steps.flatMap((step) => (step.kind === 'launch' ? [step] : [])),
       fills: plan.steps.filter(({ kind }) => kind === 'fill').length,
       copies: plan.steps.filter(({ kind }) => kind === 'copy').length,
+      operators: verdict.operators,
     },
-    build: build && { hash: build.hash, compiler: build.compiler, arch: build.arch, resources: build.resources },
+    build: build && {
+      hash: build.hash,
+      compiler: build.compiler,
+      arch: build.arch,
+      resources: [build, ...(build.others ?? [])].flatMap(({ resources }) => resources),
+    },
     device: { kind: device.kind, name: device.name },
     limits,
     environment: {
@@ -121,7 +128,9 @@ export function parseEvidence(text: string): Evidence {
 function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
   const said: string[] = [];
   if (verdict.outcome !== 'correct') return said;
-  if (device.kind === 'virtual') {
+  if (device.kind === 'virtual' && verdict.operators) {
+    said.push("Nothing was measured, and no time is modelled: there is no model of PyTorch's own operators.");
+  } else if (device.kind === 'virtual') {
     said.push(
       'Nothing was measured: the time is from a performance model of the GPU, and no speedup over PyTorch is claimed.',
     );
@@ -132,6 +141,8 @@ function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
   said.push(
     'Other orders of threads: the device ran one schedule, and a race that shows only under another could remain.',
   );
+  if (verdict.operators) said.push(`Anything of these: ${operatorShareInWords(verdict.operators)}`);
+  for (const { text, line } of verdict.candidate?.remarks ?? []) said.push(`Line ${line}: ${text}`);
   for (const { check, answer } of verdict.checks) {
     if (answer.status === 'not-asked') said.push(`\`${check}\` was not asked: ${answer.reason}`);
     if (answer.status === 'passed' && answer.remark) said.push(answer.remark);

@@ -14,6 +14,7 @@ import type { Task } from '../task/index.ts';
 import { type Finding, type GpuTarget, gpuTarget } from '../vgpu/index.ts';
 import { type Admission, admit } from './admission.ts';
 import { planStage, runStage } from './check.ts';
+import { operatorShare, operatorShareInWords } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import { randomOperator } from './random-task.ts';
 import { type Commitment, commit, sourceHash } from './seeds.ts';
@@ -46,9 +47,9 @@ export async function judge(request: JudgeRequest): Promise<Verdict> {
   let candidate: PreparedCandidate;
   try {
     candidate = await timed(record, 'prepare', () => {
-      const { candidateSource, task, cacheDir, signal } = request;
+      const { candidateSource, task, cacheDir, tracesDir, signal } = request;
       const target = gpuTarget(request.gpu);
-      const options = { arch: target.arch, facts: factsOf(target), cacheDir, signal };
+      const options = { arch: target.arch, facts: factsOf(target), cacheDir, tracesDir, task, signal };
       return prepareCandidate(candidateSource, task.signature, options);
     });
   } catch (error) {
@@ -199,6 +200,7 @@ function common(record: Proceedings): Omit<Verdict, 'outcome' | 'reason'> {
     calls: trial?.plans ?? [],
     printed: (trial?.runs ?? []).map((run) => ('printed' in run ? run.printed : '')).join(''),
     profile: completed.find((run) => run.profile !== undefined)?.profile ?? [],
+    operators: trial && operatorShare(trial.candidate.plan, trial.task.graph),
   };
 }
 
@@ -228,7 +230,9 @@ function correct(request: TrialRequest, record: Proceedings): Verdict {
     dead.length === 0
       ? ''
       : ` But the task cannot see ${dead.map(({ operator }) => `\`${operator}\``).join(', ')}: what a candidate does there was not tested, and no claim may rest on it.`;
-  const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${caveat}`;
+  const share = operatorShare(trial.candidate.plan, trial.task.graph);
+  const others = share ? ` ${operatorShareInWords(share)}` : '';
+  const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${others}${caveat}`;
   // Only a right result has a time: how fast a wrong one is made means nothing.
   const [first] = trial.runs;
   const times = first?.status === 'completed' ? { modelled: first.modelled, measured: first.measured } : {};

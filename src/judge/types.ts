@@ -8,6 +8,7 @@ import type { PreparedCandidate } from '../kernel/index.ts';
 import type { HostTensor, Task } from '../task/index.ts';
 import type { Finding, LaunchProfile, ModelledTime } from '../vgpu/index.ts';
 import type { Admission } from './admission.ts';
+import type { OperatorShare } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import type { RegionPicture } from './region.ts';
 import type { Commitment } from './seeds.ts';
@@ -112,6 +113,8 @@ export interface Verdict {
   measured?: MeasuredTime;
   admission?: Admission;
   timings: readonly StageTiming[];
+  /** What of a submission in Python is PyTorch's own operators. */
+  operators?: OperatorShare;
 }
 
 export interface JudgeRequest {
@@ -123,6 +126,8 @@ export interface JudgeRequest {
   limits: RunLimits;
   /** Where compiled device code is kept between judgements. */
   cacheDir: string;
+  /** Where the sandbox for Python keeps its snapshot; `cacheDir` when absent. */
+  tracesDir?: string;
   events?: EventStream;
   /** Name of the candidate in events; its source hash when absent. */
   candidate?: string;

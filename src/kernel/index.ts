@@ -7,14 +7,16 @@ export {
   findToolchain,
   type Toolchain,
 } from './build/index.ts';
+export type { PrepareOptions } from './compile-unit.ts';
 export { type DeviceFacts, deviceFactsOf, factsOf } from './device-facts.ts';
 export { CandidateError, type CandidateErrorKind } from './error.ts';
 export { finishPlan } from './finish-plan.ts';
 export { describeSignature, type HostEnvironment, interpretHost } from './interpret/host.ts';
 export { type HostFunction, type HostParameter, hostFunctions } from './interpret/host-functions.ts';
 export { DEFAULT_LIMITS, type HostLimits } from './interpret/limits.ts';
+export { candidateLanguage } from './language.ts';
 export { activeBlocks } from './occupancy.ts';
-export { type PrepareOptions, prepareCandidate } from './prepare.ts';
+export { prepareCandidate } from './prepare.ts';
 export { type PtxEntry, type PtxParameter, readEntries } from './ptx-entries.ts';
 export { deviceSource } from './split.ts';
 export type { HostTrace, KernelUse, TraceStep } from './trace.ts';

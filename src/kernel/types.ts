@@ -2,7 +2,7 @@
  * What the kernel room hands to everyone above it: a plan, and the code the plan launches.
  * A plan is plain data: a device never needs anything else.
  */
-import type { DType } from '../task/index.ts';
+import type { Attribute, Draw, DType } from '../task/index.ts';
 
 /** A block of device memory for one call. Tensors are views of buffers. */
 export interface PlanBuffer {
@@ -62,6 +62,8 @@ export type PlanStep =
       cooperative?: true;
       arguments: readonly LaunchArgument[];
       line: number;
+      /** Which of the build's modules has the kernel: 0, the build itself, when absent. */
+      module?: number;
     }
   /** cudaMemsetAsync, zeros, full: `bytes` is the pattern (hex, 1 to 8 bytes), repeated over the tensor's elements. */
   | { kind: 'fill'; tensor: PlanTensor; bytes: string; line: number }
@@ -75,7 +77,20 @@ export type PlanStep =
       bytes: string;
       pointers?: readonly EmbeddedPointer[];
       line: number;
-    };
+    }
+  | OperatorStep
+  /** Fixed values that a Python submission writes down (torch.tensor([...]), arange). */
+  | { kind: 'constant'; tensor: PlanTensor; draw: Draw; line: number };
+
+/** An operator of PyTorch's that a Python submission uses: no kernel of the candidate's. The device evaluates it with the float32 reference. */
+export interface OperatorStep {
+  kind: 'operator';
+  op: string;
+  attributes: Readonly<Record<string, Attribute>>;
+  inputs: readonly PlanTensor[];
+  outputs: readonly PlanTensor[];
+  line: number;
+}
 
 /** What the host function does for given shapes. */
 export interface Plan {
@@ -108,7 +123,12 @@ export interface Build {
   compiler: string;
   milliseconds: number;
   cached: boolean;
+  /** Further modules, each compiled by itself: a Python submission may load several extensions. */
+  others?: readonly Build[];
 }
+
+/** What a candidate is written in: CUDA C++, Python with extensions in strings, or PTX with a launch description. */
+export type CandidateLanguage = 'cuda' | 'python' | 'ptx';
 
 /** A candidate made ready to be judged: frozen source, plan for the task's shapes, compiled code. */
 export interface PreparedCandidate {
@@ -117,4 +137,11 @@ export interface PreparedCandidate {
   sourceHash: string;
   plan: Plan;
   build: Build;
+  /** What of the source has no effect here, or failed and was passed over: a sentence and the line. */
+  remarks?: readonly Remark[];
+}
+
+export interface Remark {
+  text: string;
+  line: number;
 }

@@ -19,6 +19,7 @@ export {
   checkGraph,
   evaluateGraph,
   evaluateNode,
+  fixedTensor,
   inferNode,
   isRandomDraw,
   type OutputValues,
@@ -52,6 +53,19 @@ export {
   type VerifiedTask,
 } from './task.ts';
 export { DEFAULT_LIMITS, type SandboxLimits } from './trace/sandbox.ts';
+export {
+  type ExtensionArgument,
+  type ExtensionCall,
+  type ExtensionResult,
+  type ExtensionSources,
+  runSubmission,
+  SubmissionError,
+  type SubmissionHost,
+  type SubmissionNews,
+  type SubmissionRequest,
+  type SubmissionRun,
+  type SubmissionValue,
+} from './trace/submission.ts';
 export { TaskError, type TaskErrorKind } from './trace/task-error.ts';
 export { pythonWithTorch, type TorchOpinion, type TorchPython, torchOpinions } from './trace/torch-oracle.ts';
 export type * from './types.ts';

@@ -45,7 +45,7 @@ export async function judge(
     const limits = limitsFor(task);
     const verdict = await judgeCandidate({
       ...{ task, candidateSource, device, oracle, signal },
-      ...{ gpu: options.gpu, limits, cacheDir: places.builds },
+      ...{ gpu: options.gpu, limits, cacheDir: places.builds, tracesDir: places.traces },
     });
     const evidence = evidenceOf({
       ...{ verdict, task, candidateSource, device, limits },
@@ -110,6 +110,11 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
       wrap('Nothing was measured: the time is from a model of the named GPU. No speedup over PyTorch is claimed.', 79),
     );
     out();
+  }
+  if (verdict.outcome === 'correct') {
+    for (const { text, line } of evidence.candidate.remarks ?? [])
+      out(wrap(`- line ${line}: ${printable(text)}`, 79, '  '));
+    if (evidence.plan?.operators) out("No time is modelled: there is no model of PyTorch's own operators.");
   }
   if (evidence.task.scaled.length > 0) {
     const changes = evidence.task.scaled.map(({ name, from, to }) => `${name} ${from} -> ${to}`).join(', ');

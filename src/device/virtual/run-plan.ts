@@ -2,7 +2,7 @@
  * Executes a plan on a virtual GPU in this process. The device's child process calls it; nothing else should,
  * because a kernel that never ends can only be stopped by killing the process it runs in.
  */
-import type { LaunchArgument, Plan, PlanBuffer, PlanStep, PlanTensor } from '../../kernel/index.ts';
+import type { LaunchArgument, OperatorStep, Plan, PlanBuffer, PlanStep, PlanTensor } from '../../kernel/index.ts';
 import { decode, elementBytes, encode, type TensorSpec } from '../../task/index.ts';
 import {
   type DevicePointer,
@@ -18,6 +18,7 @@ import {
 import { poisonWord } from '../poison.ts';
 import type { Call, CallResult, RunRequest, RunResult, SealedOutput } from '../types.ts';
 import { copyProfile, fillProfile } from './copy-profile.ts';
+import { constantBytes, evaluateOperator } from './operators.ts';
 import { profileSample } from './sample.ts';
 import { elementCount, forEachElement, isContiguous } from './strided.ts';
 
@@ -45,7 +46,8 @@ class PlanRun {
   readonly #request: RunRequest;
   readonly #plan: Plan;
   readonly #gpu = new VirtualGpu();
-  readonly #module: LoadedModule;
+  /** The build's modules, by the index that launches name. */
+  readonly #modules: readonly LoadedModule[];
   readonly #findings: Finding[] = [];
   /** Thread-instructions of each step in the last call; what the profiler sizes its sample by. */
   readonly #instructions: number[] = [];
@@ -56,7 +58,9 @@ class PlanRun {
   constructor(request: RunRequest) {
     this.#request = request;
     this.#plan = request.plan;
-    this.#module = this.#gpu.load(request.build.ptx, { name: 'candidate' });
+    const { build } = request;
+    const texts = [build, ...(build.others ?? [])].map(({ ptx }) => ptx);
+    this.#modules = texts.filter((ptx) => ptx !== '').map((ptx) => this.#gpu.load(ptx, { name: 'candidate' }));
   }
 
   run(): RunResult {
@@ -81,7 +85,7 @@ class PlanRun {
 
   /** Buffers filled as the call says: arguments with its inputs, workspaces with poison. */
   #prepare(call: Call): void {
-    if (call.resetGlobals) this.#gpu.resetGlobals(this.#module);
+    if (call.resetGlobals) for (const module of this.#modules) this.#gpu.resetGlobals(module);
     if (call.freshMemory || this.#pointers.length === 0) {
       const old = this.#pointers;
       this.#pointers = this.#plan.buffers.map((buffer) => this.#place(buffer));
@@ -102,7 +106,8 @@ class PlanRun {
   /** A buffer's address: new memory, or where the module has its variable. */
   #place({ kind, symbol, bytes, name }: PlanBuffer): DevicePointer {
     if (kind !== 'symbol') return this.#gpu.allocate(bytes, { name });
-    const found = this.#module.global(symbol!);
+    // Only plans of one module write device variables.
+    const found = this.#modules[0]?.global(symbol!);
     if (!found) throw new Error(`the build has no variable ${symbol}`);
     return found.allocation.address;
   }
@@ -144,8 +149,15 @@ class PlanRun {
     };
   }
 
+  #moduleOf(step: Launch): LoadedModule {
+    const module = this.#modules[step.module ?? 0];
+    if (!module)
+      throw new Error(`the plan launches a kernel of the module ${step.module ?? 0}, which the build has not`);
+    return module;
+  }
+
   #launch(step: Launch, budget: number): number {
-    const report = this.#gpu.launch(this.#module, step.entry, {
+    const report = this.#gpu.launch(this.#moduleOf(step), step.entry, {
       ...this.#launchConfig(step),
       executor: this.#request.executor ?? 'auto',
       instructionBudget: budget,
@@ -180,8 +192,19 @@ class PlanRun {
     return bytes;
   }
 
-  /** The host function's own fills, copies and writes, done here by plain code. */
+  /** The host function's own fills, copies and writes, and PyTorch's operators, done here by plain code. */
   #transfer(step: Exclude<PlanStep, Launch>): void {
+    if (step.kind === 'operator') {
+      const results = this.#operator(step);
+      results.forEach(({ bytes, written }, i) => {
+        this.#scatter(step.outputs[i]!, bytes, written);
+      });
+      return;
+    }
+    if (step.kind === 'constant') {
+      this.#scatter(step.tensor, constantBytes(step));
+      return;
+    }
     if (step.kind === 'write') {
       const { bytes: hex, pointers } = step;
       this.#gpu.write(
@@ -200,6 +223,17 @@ class PlanRun {
     const [from, to] = [step.from, step.to].map(({ shape, dtype }) => ({ shape, dtype })) as [TensorSpec, TensorSpec];
     const elements = from.dtype === to.dtype ? bytes : encode({ spec: to, values: decode(bytes, from).values });
     this.#scatter(step.to, elements, written);
+  }
+
+  /** What an operator cannot do with these values (an index out of range, say) ends the run. */
+  #operator(step: OperatorStep): Required<SealedOutput>[] {
+    const inputs = step.inputs.map((tensor) => this.#seal(tensor));
+    try {
+      return evaluateOperator(step, inputs);
+    } catch (error) {
+      const message = `PyTorch's ${step.op} could not be evaluated: ${(error as Error).message}`;
+      throw new Ended({ status: 'unsupported', message });
+    }
   }
 
   #view(tensor: PlanTensor): { pointer: DevicePointer; size: number; bytes: Uint8Array } {
@@ -252,29 +286,35 @@ class PlanRun {
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
         const profile = transferProfile(step);
-        launches.push({ profile, demand: { threads: 256, registers: 32, sharedBytes: 0 }, spillBytes: 0 });
+        if (profile) launches.push({ profile, demand: { threads: 256, registers: 32, sharedBytes: 0 }, spillBytes: 0 });
         this.#transfer(step);
         continue;
       }
       launches.push(this.#profileLaunch(step, this.#instructions[index]!));
     }
-    return { profile: launches.map(({ profile }) => profile), modelled: modelTime(launches, target) };
+    const profiles = launches.map(({ profile }) => profile);
+    // There is no model of PyTorch's own operators: a plan with some has no modelled time rather than a part of one.
+    if (this.#plan.steps.some(({ kind }) => kind === 'operator')) return { profile: profiles };
+    return { profile: profiles, modelled: modelTime(launches, target) };
   }
 
   #profileLaunch(step: Launch, instructions: number): ModelledLaunch {
     const total = step.grid[0] * step.grid[1] * step.grid[2];
-    const whole = this.#gpu.hasGridBarrier(this.#module, step.entry);
+    const whole = this.#gpu.hasGridBarrier(this.#moduleOf(step), step.entry);
     const blocks = whole ? undefined : profileSample(step.grid, instructions / total);
     const config = this.#launchConfig(step);
-    const report = this.#gpu.launch(this.#module, step.entry, {
+    const report = this.#gpu.launch(this.#moduleOf(step), step.entry, {
       ...config,
       executor: 'interpreter',
       profile: true,
       blocks,
     });
     if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
-    if (blocks) this.#gpu.launch(this.#module, step.entry, { ...config, executor: this.#request.executor ?? 'auto' });
-    const resources = this.#request.build.resources.find(({ entry }) => entry === step.entry);
+    if (blocks)
+      this.#gpu.launch(this.#moduleOf(step), step.entry, { ...config, executor: this.#request.executor ?? 'auto' });
+    const { build } = this.#request;
+    const module = step.module ? build.others?.[step.module - 1] : build;
+    const resources = module?.resources.find(({ entry }) => entry === step.entry);
     return {
       profile: { ...report.profile, kernel: step.kernel },
       demand: {
@@ -287,7 +327,9 @@ class PlanRun {
   }
 }
 
-function transferProfile(step: Exclude<PlanStep, Launch>): LaunchProfile {
+/** Undefined for what has no model: PyTorch's operators. */
+function transferProfile(step: Exclude<PlanStep, Launch>): LaunchProfile | undefined {
+  if (step.kind === 'operator' || step.kind === 'constant') return undefined;
   if (step.kind === 'write') {
     const shape = [step.bytes.length / 2];
     return fillProfile({ buffer: step.buffer, dtype: 'uint8', shape, strides: [1], offset: step.byteOffset });

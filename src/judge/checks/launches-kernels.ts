@@ -1,19 +1,55 @@
 /** Does the candidate do anything itself? One that launches no kernel hands back what PyTorch made. Read off the plan; nothing runs. */
+import type { Plan, PlanTensor } from '../../kernel/index.ts';
 import { type Check, passed } from '../question.ts';
+import { plural } from '../words.ts';
 
 export const launchesKernels: Check = {
   id: 'launches-kernels',
   question: 'Does the host function launch any kernel of its own for these shapes?',
-  catches: ['B3', 'B4', 'no work at all'],
+  catches: ['B1', 'B2', 'B3', 'B4', 'no work at all'],
   stages: ['plan'],
   devices: ['virtual', 'cuda'],
   cost: 0,
   run({ trial }) {
-    const { steps } = trial.candidate.plan;
-    if (steps.some(({ kind }) => kind === 'launch')) return passed();
+    const { plan } = trial.candidate;
+    const { steps } = plan;
+    if (steps.some(({ kind }) => kind === 'launch')) {
+      if (kernelsReachOutputs(plan)) return passed();
+      const reason =
+        "The kernels that are launched have no part in the result: no memory that one of them is given reaches an output, which PyTorch's own operators made.";
+      return { status: 'rejected', proof: { reason, details: { steps: steps.length } } };
+    }
+    const operators = steps.filter(({ kind }) => kind === 'operator').length;
     const made =
-      steps.length === 0 ? 'it returns memory that nothing has written' : 'it returns what PyTorch filled or copied';
-    const reason = `The host function launches no kernel for these shapes: ${made}.`;
+      steps.length === 0
+        ? 'it returns memory that nothing has written'
+        : operators > 0
+          ? `all its work is ${plural(operators, 'operator')} of PyTorch's own`
+          : 'it returns what PyTorch filled or copied';
+    const why = (trial.candidate.remarks ?? []).map(({ text, line }) => ` Line ${line}: ${text}`).join('');
+    const reason = `The host function launches no kernel for these shapes: ${made}.${why}`;
     return { status: 'rejected', proof: { reason, details: { steps: steps.length } } };
   },
 };
+
+/**
+ * Whether anything that a launch could have written reaches an output. A kernel could write whatever memory it is given, but for the arguments of the call,
+ * which no candidate may change (unless one is returned).
+ */
+function kernelsReachOutputs({ buffers, steps, outputs }: Plan): boolean {
+  const given = (buffer: number) => buffers[buffer]?.kind === 'argument';
+  const touched = new Set<number>();
+  const carry = (from: readonly PlanTensor[], to: readonly PlanTensor[]) => {
+    if (from.some(({ buffer }) => touched.has(buffer) && !given(buffer)))
+      for (const { buffer } of to) touched.add(buffer);
+  };
+  for (const step of steps) {
+    if (step.kind === 'launch')
+      for (const argument of step.arguments)
+        for (const { buffer } of argument.kind === 'pointer' ? [argument] : (argument.pointers ?? []))
+          touched.add(buffer);
+    else if (step.kind === 'copy') carry([step.from], [step.to]);
+    else if (step.kind === 'operator') carry(step.inputs, step.outputs);
+  }
+  return outputs.some(({ buffer }) => touched.has(buffer));
+}

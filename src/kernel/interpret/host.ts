@@ -79,7 +79,8 @@ function run(m: Machine, signature: Signature, wanted: string | undefined): Host
   };
 }
 
-interface Entry {
+/** A host function that can be called from outside. */
+export interface HostExport {
   /** The name it is exported under. */
   exported: string;
   name: string;
@@ -93,9 +94,9 @@ interface Entry {
  * exports, the function of that name, or the only host function that takes tensors and is called by no other. A file may hold both directions: the
  * other one's name is never taken for this one.
  */
-function findEntry(m: Machine, wanted: string | undefined, direction: 'forward' | 'backward'): Entry {
+function findEntry(m: Machine, wanted: string | undefined, direction: 'forward' | 'backward'): HostExport {
   const other = direction === 'forward' ? 'backward' : 'forward';
-  const everything = exportsOf(m);
+  const everything = hostExports(m);
   const exported = wanted ? everything : everything.filter((e) => e.exported !== other);
   if (everything.length > exported.length && exported.length === 0)
     throw wrongDirection(direction, everything[0]!.line);
@@ -149,8 +150,9 @@ function wrongDirection(direction: 'forward' | 'backward', line: number): Candid
     : invalid('there is a `forward` and no `backward`: judge it without --backward, or write the backward too', line);
 }
 
-function exportsOf(m: Machine): Entry[] {
-  const entries: Entry[] = [];
+/** The functions that the file exports (PYBIND11_MODULE, TORCH_LIBRARY). */
+export function hostExports(m: Machine): HostExport[] {
+  const entries: HostExport[] = [];
   for (const item of m.program.unit.items) {
     if (item.kind !== 'export') continue;
     const body = parseBody(item.body, m.program.unit.names, item.line);
@@ -166,6 +168,14 @@ function exportsOf(m: Machine): Entry[] {
     }
   }
   return entries;
+}
+
+/** The host function of this name, where there is exactly one. */
+export function hostFunction(m: Machine, name: string): HostExport | undefined {
+  const overloads = m.program.findFunctions([name], []).filter((f) => f.space === 'host' && f.body);
+  const [only] = overloads;
+  if (!only) return undefined;
+  return entryOf(m, name, { kind: 'function', name, overloads, scope: m.globals }, only.line);
 }
 
 /**
@@ -208,7 +218,7 @@ function definitions(body: Statement): Extract<Expression, { kind: 'call' }>[] {
   return found;
 }
 
-function entryOf(m: Machine, name: string, value: Value, line: number): Entry {
+function entryOf(m: Machine, name: string, value: Value, line: number): HostExport {
   if (value.kind === 'pointer' && value.target.kind === 'function') return entryOf(m, name, value.target.value, line);
   if (value.kind === 'lambda') return { exported: name, name, value, parameters: value.lambda.parameters, line };
   if (value.kind === 'function') {
@@ -226,7 +236,7 @@ function entryOf(m: Machine, name: string, value: Value, line: number): Entry {
  * Tensors go to tensor parameters in order, scalars to the others by name (in the functional form in order too). Buffers called `num_batches_tracked`, which no
  * kernel needs, may be left out; nothing else may.
  */
-function bindArguments(m: Machine, entry: Entry, signature: Signature): Operand[] {
+function bindArguments(m: Machine, entry: HostExport, signature: Signature): Operand[] {
   const views = signature.tensors.map((t, i) => m.world.argument(i, t.name, t.spec.shape, t.spec.dtype));
   const types = entry.parameters.map((p) => resolveType(m, p.type, m.globals));
   const tensorSlots = types.filter(isTensorType).length;

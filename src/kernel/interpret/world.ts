@@ -2,7 +2,7 @@
  * The world a host function lives in: tensors that are shapes over buffers, and a list of what was asked of the GPU.
  * There is nothing else in it: no bytes, no clock, no files.
  */
-import type { DType } from '../../task/index.ts';
+import type { Attribute, Draw, DType } from '../../task/index.ts';
 import { DEFAULT_SHARED_BYTES, type DeviceFacts, LARGEST_CLUSTER, PORTABLE_CLUSTER } from '../device-facts.ts';
 import { invalid, overLimit, unsupported } from '../error.ts';
 import { DTYPE_BYTES, elementBytes } from '../number-format.ts';
@@ -117,6 +117,29 @@ export class World {
     }
     const source = expand(from, to.shape, line);
     if (count(to.shape) > 0) this.push({ kind: 'copy', from: planTensor(source), to: planTensor(to), line });
+  }
+
+  /** An operator of PyTorch's, which the device evaluates itself. */
+  operator(
+    op: string,
+    attributes: Readonly<Record<string, Attribute>>,
+    inputs: readonly TensorView[],
+    outputs: readonly TensorView[],
+    line: number,
+  ): void {
+    this.push({
+      kind: 'operator',
+      op,
+      attributes,
+      inputs: inputs.map(planTensor),
+      outputs: outputs.map(planTensor),
+      line,
+    });
+  }
+
+  /** A tensor of fixed values that are not all the same. */
+  constant(tensor: TensorView, draw: Draw, line: number): void {
+    this.push({ kind: 'constant', tensor: planTensor(tensor), draw, line });
   }
 
   /** A contiguous copy with this dtype. */

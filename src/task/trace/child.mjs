@@ -4,8 +4,9 @@
  * know of; should there be one, it ends here, in a process without environment, files or network.
  *
  * argv: directory of pyodide, directory of the tracer's Python, a snapshot to start from or '', memory limit in bytes, output limit in characters.
- * Messages in: {kind: 'snapshot'} or {kind: 'trace', request: JSON text}. Out: {kind: 'ready'}, {kind: 'snapshot', bytes}, {kind: 'traced', result: JSON text},
- * {kind: 'failed', reason}.
+ * Messages in: {kind: 'snapshot'}, {kind: 'trace', request: JSON text} or {kind: 'submit', request: JSON text}. Out: {kind: 'ready'},
+ * {kind: 'snapshot', bytes}, {kind: 'traced', result: JSON text}, {kind: 'failed', reason}. A submission asks questions while it runs and waits for
+ * each answer: these go over a pipe of their own (file descriptor 4), a length in four bytes, little-endian, then JSON text.
  */
 import dgram from 'node:dgram';
 import dns from 'node:dns';
@@ -71,25 +72,49 @@ async function start() {
 const IMPORT = `
 import sys
 if '/tracer' not in sys.path: sys.path.insert(0, '/tracer')
-import assay_trace, torch, numpy, einops
+import assay_trace, assay_submission, torch, torch._extension, numpy, einops
 `;
+
+const QUESTIONS = 4;
+
+/** Blocks until all of `bytes` is read or written. The pipe is a blocking one. */
+function throughPipe(operate, bytes) {
+  for (let done = 0; done < bytes.length; ) {
+    const moved = operate(QUESTIONS, bytes, done, bytes.length - done);
+    if (moved === 0) throw new Error('the judge is gone');
+    done += moved;
+  }
+  return bytes;
+}
+
+function ask(question) {
+  const text = Buffer.from(String(question), 'utf8');
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(text.length);
+  throughPipe(fs.writeSync, Buffer.concat([length, text]));
+  const size = throughPipe(fs.readSync, Buffer.alloc(4)).readUInt32LE();
+  return throughPipe(fs.readSync, Buffer.alloc(size)).toString('utf8');
+}
 
 process.on('disconnect', () => process.exit(0));
 try {
   const python = await start();
   python.runPython(IMPORT);
-  let trace;
+  let tracer;
   process.on('message', (message) => {
     try {
       if (message.kind === 'snapshot') {
         send({ kind: 'snapshot', bytes: Buffer.from(python.makeMemorySnapshot()) });
         return;
       }
-      if (!trace) {
+      if (!tracer) {
         python.runPython('assay_trace.prepare()');
-        trace = python.globals.get('assay_trace').trace;
+        tracer = {
+          trace: python.globals.get('assay_trace').trace,
+          submit: python.globals.get('assay_submission').submit,
+        };
       }
-      const result = trace(message.request);
+      const result = message.kind === 'submit' ? tracer.submit(message.request, ask) : tracer.trace(message.request);
       if (typeof result !== 'string') send({ kind: 'failed', reason: 'the tracer returned no text' });
       else if (result.length > Number(outputLimit)) send({ kind: 'failed', reason: 'output' });
       else send({ kind: 'traced', result });

@@ -13,7 +13,7 @@ const size = z
   .min(0)
   .max(2 ** 40);
 const jsonNumber = z.union([z.number(), z.enum(['inf', '-inf', 'nan'])]);
-const spec = z.strictObject({ shape: z.array(size).max(16), dtype: z.enum(DTYPES) });
+export const spec = z.strictObject({ shape: z.array(size).max(16), dtype: z.enum(DTYPES) });
 const value = { id: z.int().min(0), spec };
 const attribute: z.ZodType = z.union([
   z.number(),
@@ -24,7 +24,7 @@ const attribute: z.ZodType = z.union([
 ]);
 const name = z.string().min(1).max(500);
 
-const draw: z.ZodType = z.discriminatedUnion('kind', [
+export const draw: z.ZodType = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('uniform'), low: z.number(), high: z.number() }),
   z.strictObject({ kind: z.literal('normal'), mean: z.number(), std: z.number() }),
   z.strictObject({ kind: z.literal('integer'), low: z.int(), high: z.int() }),
@@ -35,15 +35,20 @@ const draw: z.ZodType = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('computed'), graph: z.lazy(() => graphSchema) }),
 ]);
 
+/** Parts of a node as they are told. */
+export const node = {
+  op: z.string().max(100),
+  inputs: z.array(z.int().min(0)),
+  attributes: z.record(z.string(), attribute),
+};
+
 const graphSchema = z.strictObject({
   inputs: z.array(z.strictObject({ ...value, name, draw })),
   parameters: z.array(z.strictObject({ ...value, name, kind: z.enum(['parameter', 'buffer']), draw })),
   constants: z.array(z.strictObject({ ...value, draw })),
   nodes: z.array(
     z.strictObject({
-      op: z.string(),
-      inputs: z.array(z.int().min(0)),
-      attributes: z.record(z.string(), attribute),
+      ...node,
       outputs: z.array(z.strictObject(value)).min(1).max(3),
       line: z.int().min(0),
     }),

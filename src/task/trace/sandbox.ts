@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { TaskError } from './task-error.ts';
 
@@ -33,6 +34,13 @@ export interface SandboxLimits {
   /** Size of the traced graph as text, in characters. */
   outputChars: number;
 }
+
+/** Answers one question (JSON text) of a submission with JSON text. What it throws ends the submission. */
+export type Answerer = (question: string) => Promise<string>;
+
+/** No question is longer, in bytes, and no submission asks more of them. */
+const MAX_QUESTION_BYTES = 16 << 20;
+const MAX_QUESTIONS = 5000;
 
 export const DEFAULT_LIMITS: SandboxLimits = {
   timeoutMs: 20_000,
@@ -89,6 +97,9 @@ export class Sandbox {
   #waiting: { resolve: (m: FromChild) => void; reject: (e: Error) => void } | undefined;
   #early: FromChild | undefined;
   #dead: Error | undefined;
+  /** Milliseconds that answering has taken: no time of the file's. */
+  #answering = 0;
+  #askedAt: number | undefined;
 
   private constructor(snapshot: string, limits: SandboxLimits) {
     this.#limits = limits;
@@ -107,7 +118,7 @@ export class Sandbox {
     this.#child = spawn('/bin/sh', ['-c', `ulimit -t ${CPU_SECONDS}; exec "$@"`, 'sh', ...command], {
       env: {},
       cwd: '/',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'],
       serialization: 'advanced',
     });
     this.#child.on('message', (m) => {
@@ -166,6 +177,34 @@ export class Sandbox {
     return (await answer).result;
   }
 
+  /**
+   * Run a submission (JSON text) and return what the tracer says of it (JSON text), answering its questions meanwhile. Throws TaskError at a
+   * limit, or what the answerer threw; the sandbox is dead then.
+   */
+  async submit(request: string, answer: Answerer): Promise<string> {
+    const pipe = this.#child.stdio[4] as Duplex;
+    let failed: Error | undefined;
+    const fail = (error: unknown) => {
+      failed ??= error instanceof Error ? error : new Error(String(error));
+      this.#dead ??= failed;
+      this.#waiting?.reject(failed);
+      this.#waiting = undefined;
+    };
+    pipe.on('error', () => {}); // the child is gone: its exit says so
+    answerQuestions(pipe, async (question) => {
+      this.#askedAt = Date.now();
+      try {
+        return await answer(question);
+      } finally {
+        this.#answering += Date.now() - this.#askedAt;
+        this.#askedAt = undefined;
+      }
+    }).catch(fail);
+    const traced = this.#expect('traced', this.#limits.timeoutMs);
+    if (!this.#dead) this.#child.send({ kind: 'submit', request });
+    return (await traced).result;
+  }
+
   /** End the child at once. */
   close(): void {
     this.#dead ??= new Error('the sandbox is closed');
@@ -186,7 +225,7 @@ export class Sandbox {
         }
         this.#waiting = { resolve, reject };
         timer = setInterval(() => {
-          if (Date.now() > deadline)
+          if (Date.now() > deadline + this.#answering && this.#askedAt === undefined)
             reject(
               new TaskError(
                 'timeout',
@@ -212,6 +251,29 @@ export class Sandbox {
       throw error;
     } finally {
       clearInterval(timer);
+    }
+  }
+}
+
+/** Reads questions off the pipe and writes the answers, one after the other, until the pipe ends. Rejects at a limit or when answering throws. */
+async function answerQuestions(pipe: Duplex, answer: Answerer): Promise<void> {
+  let held = Buffer.alloc(0);
+  let asked = 0;
+  for await (const chunk of pipe) {
+    held = Buffer.concat([held, chunk as Buffer]);
+    while (held.length >= 4) {
+      const size = held.readUInt32LE();
+      if (size > MAX_QUESTION_BYTES || ++asked > MAX_QUESTIONS)
+        throw new TaskError('memory', 'the submission asks more of its extensions than can be answered');
+      if (held.length < 4 + size) {
+        asked--;
+        break;
+      }
+      const text = Buffer.from(await answer(held.toString('utf8', 4, 4 + size)), 'utf8');
+      held = held.subarray(4 + size);
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(text.length);
+      pipe.write(Buffer.concat([length, text]));
     }
   }
 }

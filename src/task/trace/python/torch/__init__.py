@@ -15,13 +15,14 @@ from ._dtypes import (
 from ._dtypes import bool_ as bool, float_ as float, int_ as int, result_type as _result_type
 from ._methods import METHODS as _METHODS, attach as _attach, clone
 from ._record import recorder as _recorder, unsupported as _unsupported
-from ._tensor import Size, Tensor, device
+from ._tensor import ChannelsLast as _ChannelsLast, Size, Tensor, device
 
 _attach()
 
 inf, nan, pi, e = _pointwise.math.inf, _pointwise.math.nan, _pointwise.math.pi, _pointwise.math.e
 __version__ = '2.13.0'
-strided = contiguous_format = preserve_format = channels_last = channels_last_3d = None
+strided = contiguous_format = preserve_format = None
+channels_last, channels_last_3d = _ChannelsLast(4), _ChannelsLast(5)
 
 for _source, _names in (
     (_create, 'zeros ones empty full zeros_like ones_like full_like empty_like eye arange linspace tensor as_tensor rand randn rand_like randn_like randint randint_like randperm normal bernoulli'),

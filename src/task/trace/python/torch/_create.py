@@ -6,7 +6,7 @@ import numbers
 from . import _constant
 from ._dtypes import bool_, get_default_dtype, int64, of_scalar, resolve
 from ._record import plain, unsupported
-from ._tensor import Tensor, drawn
+from ._tensor import Tensor, drawn, wanted_layout
 
 
 def _shape(size):
@@ -58,6 +58,7 @@ def empty(
     **kw,
 ):
     """Uninitialised memory: its values are whatever was there, so nothing may be computed from them before they are written."""
+    wanted_layout(memory_format)
     size = (kw.pop('size'),) if 'size' in kw else size
     d = resolve(dtype or get_default_dtype())
     return _finish(drawn(_shape(size), d, {'kind': 'uninitialised'}), requires_grad, out)
@@ -81,7 +82,7 @@ def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requir
 
 
 def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
-    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, memory_format=memory_format)
 
 
 def _new(maker):

@@ -3,7 +3,7 @@
 from . import _contract, _create, _indexing, _pointwise as pw, _reduce, _views as v
 from ._dtypes import bool_, dtype as dtype_type, float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8
 from ._record import recorder, unsupported
-from ._tensor import Tensor, alias, device as device_type, wrap
+from ._tensor import Tensor, alias, device as device_type, emit, wanted_layout, wrap
 
 METHODS = {
     **pw.UNARY,
@@ -55,10 +55,14 @@ def _in_place_form(name, f):
 
 
 def clone(input, *, memory_format=None):
+    wanted_layout(memory_format)
+    if recorder().copies:
+        return emit('clone', [input], {}, (tuple(input.shape), input.dtype), known=input._known)
     return wrap(input._id(), input.shape, input.dtype, None, input._known)
 
 
 def contiguous(input, memory_format=None):
+    wanted_layout(memory_format)
     return input if input.is_contiguous() else clone(input)
 
 
@@ -75,6 +79,7 @@ def copy_(self, src, non_blocking=False):
 def to(self, *args, **kw):
     """Devices are ignored; a dtype (also that of another tensor) casts."""
     target = kw.get('dtype')
+    wanted_layout(kw.get('memory_format'))
     for a in args:
         if isinstance(a, (dtype_type, type)):
             target = a

@@ -22,6 +22,8 @@ class Recorder:
         self.nodes = []
         self.unsupported = None  # the first Unsupported raised, even if the file caught it: (message, line)
         self.in_forward = False
+        self.copies = False  # a copy is a node of its own: in submissions, where a kernel may write the memory of one and not of the other
+        self.kept = []  # attributes of modules that forward set: (name, line)
         self.stops = None  # the first thing that stops or replaces gradients in forward: (what, line)
 
     def _value(self, shape, dtype, origin):

@@ -28,6 +28,27 @@ class Size(tuple):
         return f'torch.Size({list(self)})'
 
 
+class ChannelsLast:
+    """torch.channels_last (4 dimensions) and channels_last_3d (5). Tensors here are laid out row-major, which changes no values of a task; a submission's kernels could see it."""
+
+    def __init__(self, rank):
+        self.rank = rank
+
+    def __repr__(self):
+        return 'torch.channels_last' + ('' if self.rank == 4 else '_3d')
+
+    def holds(self, shape, strides):
+        """True when a tensor of this shape and these strides is laid out so."""
+        last = [0, *range(2, len(shape)), 1]
+        return len(shape) == self.rank and dense_row_major([shape[d] for d in last], [strides[d] for d in last])
+
+
+def wanted_layout(memory_format):
+    """Refuses a layout that is asked for where kernels could see that it is not followed."""
+    if isinstance(memory_format, ChannelsLast) and recorder().copies:
+        raise unsupported(f'memory_format={memory_format!r}', "a submission's tensors are laid out row-major here")
+
+
 class device:
     """torch.device: remembered, without effect."""
 
@@ -164,6 +185,8 @@ class Tensor:
         return False
 
     def is_contiguous(self, memory_format=None):
+        if isinstance(memory_format, ChannelsLast):
+            return memory_format.holds(self.shape, self._strides)
         return dense_row_major(self.shape, self._strides)
 
     @property

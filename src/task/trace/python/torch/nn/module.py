@@ -4,8 +4,8 @@ from collections import OrderedDict
 
 from .._dtypes import dtype as dtype_type, float64, float32, float16, bfloat16
 from .._pointwise import cast
-from .._record import unsupported
-from .._tensor import Tensor, _Made, wrap
+from .._record import line, recorder, unsupported
+from .._tensor import Tensor, _Made, wanted_layout, wrap
 
 
 class Parameter(Tensor):
@@ -84,11 +84,11 @@ class Module:
                     )
                 self._assign_buffer(name, value)
                 return
+            if recorder().in_forward:
+                recorder().kept.append((name, line()))
         object.__setattr__(self, name, value)
 
     def _assign_buffer(self, name, value):
-        from .._record import recorder
-
         if recorder().in_forward:
             raise unsupported(
                 f'an assignment to the buffer {name} in forward', 'a task must not keep state between calls'
@@ -214,6 +214,7 @@ class Module:
         return self
 
     def to(self, *args, **kw):
+        wanted_layout(kw.get('memory_format'))
         for a in [*args, *kw.values()]:
             if isinstance(a, dtype_type):
                 self._cast(a)

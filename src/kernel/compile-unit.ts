@@ -1,0 +1,76 @@
+/** Compiling the kernels that a host function uses, and what preparing any candidate is told. */
+import type { Task } from '../task/index.ts';
+import { BuildError, buildDeviceCode } from './build/index.ts';
+import type { TranslationUnit } from './cpp/translation-unit.ts';
+import type { DeviceFacts } from './device-facts.ts';
+import { CandidateError } from './error.ts';
+import type { HostLimits } from './interpret/limits.ts';
+import { deviceSource } from './split.ts';
+import type { KernelUse } from './trace.ts';
+import type { Build } from './types.ts';
+
+export interface PrepareOptions {
+  /** e.g. `sm_90`. */
+  arch: string;
+  /** Folder of the build cache. */
+  cacheDir: string;
+  limits?: Partial<HostLimits>;
+  /** What host code is told of the GPU; absent: a common GPU of this architecture. */
+  facts?: DeviceFacts;
+  /** Compiler flags, from the build's allow-list. */
+  flags?: readonly string[];
+  /** Name of the host function, where several are exported. */
+  entry?: string;
+  signal?: AbortSignal;
+  /** The task, for submissions in Python: they are run with its arguments. */
+  task?: Task;
+  /** Where the sandbox keeps its snapshot; `cacheDir` when absent. */
+  tracesDir?: string;
+}
+
+/** Occupancy queries can need kernels that only their answers lead to; more rounds than this is no real program. */
+export const MAX_ROUNDS = 5;
+/** What PyTorch's own extension builder always passes (torch.utils.cpp_extension.COMMON_NVCC_FLAGS). */
+const FLAGS: readonly string[] = ['--expt-relaxed-constexpr'];
+
+/** Thrown inside the interpreter where an occupancy query needs a kernel that is not compiled yet. */
+export class ResourcesNeeded extends Error {
+  readonly use: KernelUse;
+
+  constructor(use: KernelUse) {
+    super(`resources of ${use.spelling} are needed`);
+    this.use = use;
+  }
+}
+
+/** Compiles these uses of a unit's kernels; errors at the candidate's lines. */
+export async function compileUnit(
+  unit: TranslationUnit,
+  uses: readonly KernelUse[],
+  options: PrepareOptions,
+): Promise<Build> {
+  const request = {
+    source: deviceSource(unit, uses),
+    arch: options.arch,
+    cacheDir: options.cacheDir,
+    flags: [...FLAGS, ...(options.flags ?? [])],
+    signal: options.signal,
+  };
+  try {
+    return await buildDeviceCode(request);
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    const kinds = { compile: 'compile', flag: 'refused', include: 'refused', limit: 'limit' } as const;
+    if (error.kind === 'no-compiler' || error.kind === 'aborted') throw error;
+    const line = error.diagnostics.find((d) => d.severity === 'error')?.line ?? 0;
+    // Lines after the candidate's last are the instantiations, one for each use.
+    const last = unit.source.split('\n').length;
+    const own = line > last ? (uses[line - last - 1]?.line ?? 0) : line;
+    throw new CandidateError(kinds[error.kind], error.message, own);
+  }
+}
+
+/** Overloads have one spelling and several lines. */
+export function keyOf(use: KernelUse): string {
+  return `${use.spelling} at ${use.item.line}`;
+}

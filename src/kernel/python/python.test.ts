@@ -1,0 +1,310 @@
+/** Submissions in Python: what stands in the plan, in which order, and every refusal with its sentence and line. */
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { loadTask, type Signature, type SubmissionNews, type Task } from '../../task/index.ts';
+import { testCache } from '../../task/trace/test-cache.ts';
+import { findToolchain } from '../build/index.ts';
+import { deviceFactsOf } from '../device-facts.ts';
+import { CandidateError, type CandidateErrorKind } from '../error.ts';
+import { DEFAULT_LIMITS } from '../interpret/limits.ts';
+import { World } from '../interpret/world.ts';
+import { candidateLanguage } from '../language.ts';
+import { prepareCandidate } from '../prepare.ts';
+import type { PlanStep, PreparedCandidate } from '../types.ts';
+import { flagsThatMatter } from './extension.ts';
+import { Lowering } from './lowering.ts';
+import { paddedSource } from './source-lines.ts';
+
+const skip = (await findToolchain()) ? false : 'nvcc is not installed';
+let cacheDir = '';
+let task: Task;
+const TASK = `import torch
+import torch.nn as nn
+class Model(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features, 8))
+        self.register_buffer('scale', torch.ones(features))
+    def forward(self, x):
+        return x @ self.weight.t() * self.scale
+def get_inputs():
+    return [torch.rand(4, 8)]
+def get_init_inputs():
+    return [16]
+`;
+before(async () => {
+  cacheDir = await testCache();
+  task = await loadTask({ name: 'task', source: TASK }, { cacheDir });
+});
+after(() => rmSync(cacheDir, { recursive: true, force: true }));
+
+const prepare = (source: string): Promise<PreparedCandidate> =>
+  prepareCandidate(source, task.signature, { arch: 'sm_90', cacheDir, task });
+
+/** A submission whose forward is these lines; the extension has `twice_(x)`, in place, and `sum(x, y)`, which returns a new tensor. */
+const submission = (forward: string, { top = '', init = '', cuda = '' } = {}) => `import torch
+import torch.nn as nn
+from torch.utils.cpp_extension import load_inline
+source = """
+#include <torch/extension.h>
+__global__ void twice(float* x, int n) { int i = blockIdx.x * 64 + threadIdx.x; if (i < n) x[i] *= 2; }
+__global__ void add(const float* x, const float* y, float* z, int n) { int i = blockIdx.x * 64 + threadIdx.x; if (i < n) z[i] = x[i] + y[i]; }
+void twice_(torch::Tensor x) { twice<<<(x.numel() + 63) / 64, 64>>>(x.data_ptr<float>(), x.numel()); }
+torch::Tensor sum(torch::Tensor x, torch::Tensor y) {
+    TORCH_CHECK(x.is_contiguous(), "x must be contiguous");
+    auto z = torch::empty_like(x);
+    add<<<(x.numel() + 63) / 64, 64>>>(x.data_ptr<float>(), y.data_ptr<float>(), z.data_ptr<float>(), x.numel());
+    return z;
+}
+${cuda}
+"""
+declared = "void twice_(torch::Tensor x); torch::Tensor sum(torch::Tensor x, torch::Tensor y);"
+ext = load_inline(name="ext", cpp_sources=declared, cuda_sources=source, functions=["twice_", "sum"])
+${top}
+class ModelNew(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features, 8))
+        self.register_buffer('scale', torch.ones(features))
+${init.replace(/^/gm, '        ')}
+    def forward(self, x):
+${forward.replace(/^/gm, '        ')}
+`;
+
+/** A step as a person would tell it: names of buffers and what is done with them. */
+function told({ plan }: PreparedCandidate): string[] {
+  const name = (buffer: number) => `${plan.buffers[buffer]!.name} ${buffer}`;
+  const one = (step: PlanStep): string => {
+    switch (step.kind) {
+      case 'launch':
+        return `${step.kernel}(${step.arguments.flatMap((a) => (a.kind === 'pointer' ? [name(a.buffer)] : [])).join(', ')})`;
+      case 'operator':
+        return `${step.op}(${step.inputs.map((t) => name(t.buffer)).join(', ')}) -> ${name(step.outputs[0]!.buffer)}`;
+      case 'copy':
+        return `${name(step.from.buffer)} -> ${name(step.to.buffer)}`;
+      case 'fill':
+        return `fill ${name(step.tensor.buffer)}`;
+      case 'constant':
+        return `constant ${name(step.tensor.buffer)}`;
+      case 'write':
+        return `write ${name(step.buffer)}`;
+    }
+  };
+  return [...plan.steps.map(one), `returns ${plan.outputs.map((t) => name(t.buffer)).join(', ')}`];
+}
+
+describe('plans', { skip }, () => {
+  test('kernels and operators stand in the order in which they happen; views share memory, clones do not', async () => {
+    const prepared = await prepare(
+      submission(`y = x.matmul(self.weight.t())
+before = y.clone()
+view = y[1:3]
+ext.twice_(view)
+return ext.sum(before, y) * self.scale`),
+    );
+    assert.deepEqual(told(prepared), [
+      'matmul(x 0, weight 1) -> result of matmul 3',
+      'result of matmul 3 -> result of matmul 4',
+      'twice(result of matmul 3)',
+      'add(result of matmul 4, result of matmul 3, torch::empty_like at line 11 5)',
+      'mul(torch::empty_like at line 11 5, scale 2) -> result of mul 6',
+      'returns result of mul 6',
+    ]);
+    const [, , twice] = prepared.plan.steps as Extract<PlanStep, { kind: 'launch' }>[];
+    assert.deepEqual(twice!.arguments[0], { kind: 'pointer', buffer: 3, byteOffset: 16 * 4 });
+    assert.equal(twice!.line, 8, 'the line of the submission, in its string');
+  });
+
+  test('what forward makes and kernels fill; constants; an operator of __init__ is done where it is needed', async () => {
+    const prepared = await prepare(
+      submission(
+        `out = torch.zeros(4, 16)
+ext.twice_(out)
+shift = torch.tensor([float(i) for i in range(16)])
+return out + shift + self.doubled`,
+        { init: 'self.doubled = self.scale * 2' },
+      ),
+    );
+    assert.deepEqual(told(prepared), [
+      'fill constant 3',
+      'twice(constant 3)',
+      'constant constant 4',
+      'add(constant 3, constant 4) -> result of add 5',
+      'mul(scale 2) -> result of mul 6',
+      'add(result of add 5, result of mul 6) -> result of add 7',
+      'returns result of add 7',
+    ]);
+  });
+
+  test('a tensor that is not contiguous goes to the extension as it is, and its TORCH_CHECK speaks', async () => {
+    await assert.rejects(prepare(submission('return ext.sum(x.t(), x.t())')), /RuntimeError.*x must be contiguous/);
+  });
+
+  test('an extension that fails and is passed over is told', async () => {
+    const forward = 'try:\n    return ext.sum(x.t(), x)\nexcept RuntimeError:\n    return x.matmul(self.weight.t())';
+    const { plan, remarks } = await prepare(submission(forward));
+    assert.deepEqual(
+      plan.steps.map(({ kind }) => kind),
+      ['operator'],
+    );
+    assert.match(remarks![0]!.text, /went on without: .*x must be contiguous/);
+    assert.equal(remarks![0]!.line, 28);
+  });
+
+  test('what has no effect is told by name and line', async () => {
+    const { remarks } = await prepare(
+      submission('self.seen = 1\nreturn ext.sum(x, x)', { top: 'import time, threading' }),
+    );
+    assert.deepEqual(
+      remarks!.map(({ text, line }) => `${line} ${text.slice(0, 24)}`),
+      ['19 It imports time: clocks ', '19 It imports threading: th', '27 It keeps self.seen betwe'],
+    );
+  });
+});
+
+/** Name, source, kind, what is said, and a piece of the line that is named ('' where none is). */
+const REFUSED: readonly [string, string, CandidateErrorKind, RegExp, string][] = [
+  [
+    'results kept',
+    submission('if not hasattr(self, "y"):\n    self.y = ext.sum(x, x)\nreturn self.y'),
+    'refused',
+    /second call of forward .*y, line 28/,
+    '',
+  ],
+  [
+    'a name of PyTorch replaced',
+    submission('return ext.sum(x, x)', { top: 'torch.cuda.synchronize = print' }),
+    'refused',
+    /torch\.cuda\.synchronize is replaced/,
+    'synchronize = print',
+  ],
+  ['a stream', submission('s = torch.cuda.Stream()\nreturn x'), 'unsupported', /torch\.cuda\.Stream/, 's = torch.cuda'],
+  ['a file', submission('return x', { top: 'open("k.cu", "w")' }), 'unsupported', /no files/, 'open('],
+  [
+    'a layout that is not followed',
+    submission('return ext.sum(x.view(1, 2, 4, 4).to(memory_format=torch.channels_last), x)'),
+    'unsupported',
+    /memory_format=torch\.channels_last/,
+    'channels_last',
+  ],
+  [
+    'load with files',
+    submission('return x', { top: 'from torch.utils.cpp_extension import load\nload("k", ["k.cu"])' }),
+    'unsupported',
+    /give the sources as strings/,
+    'load("k"',
+  ],
+  ['random numbers', submission('return ext.sum(x, torch.rand(4, 8))'), 'refused', /drawn at random/, ''],
+  [
+    'a condition on values',
+    submission('return x if x.sum() > 0 else -x'),
+    'unsupported',
+    /value of a tensor/,
+    'return x if',
+  ],
+  [
+    'other parameters',
+    submission('return x', { init: 'self.more = nn.Parameter(torch.ones(3))' }),
+    'invalid',
+    /cannot be matched.*more \[3\] float32/,
+    '',
+  ],
+  ['no ModelNew', 'import torch\nclass Model(torch.nn.Module): pass\n', 'invalid', /no class ModelNew/, ''],
+  ['not Python', 'import torch\nclass ModelNew(:\n', 'invalid', /not valid Python[\s\S]*\^/, 'class ModelNew(:'],
+  [
+    'host code that is refused',
+    submission('return ext.sum(x, x)').replace('auto z', 'std::thread later; auto z'),
+    'refused',
+    /thread/,
+    'std::thread',
+  ],
+  [
+    'a call in __init__',
+    submission('return x', { init: 'ext.twice_(self.weight)' }),
+    'unsupported',
+    /outside forward/,
+    'ext.twice_(self.weight)',
+  ],
+  [
+    'an argument of another type',
+    submission('return ext.sum(x, 2)'),
+    'invalid',
+    /takes .*Tensor as y/,
+    'return ext.sum',
+  ],
+  [
+    'a kernel without a host function',
+    submission('return x').replace('"twice_", "sum"', '"twice"'),
+    'invalid',
+    /twice, which cpp_sources do not declare/,
+    'ext = load_inline',
+  ],
+];
+
+describe('refusals', () => {
+  for (const [name, source, kind, message, at] of REFUSED) {
+    test(name, async () => {
+      await assert.rejects(prepare(source), (error: unknown) => {
+        assert(error instanceof CandidateError, String(error));
+        assert.match(error.message, message);
+        assert.equal(error.kind, kind);
+        if (at !== '') assert.equal(error.line, source.split('\n').findIndex((line) => line.includes(at)) + 1);
+        return true;
+      });
+    });
+  }
+
+  test('what a forged trace tells is checked by meaning', () => {
+    const signature: Signature = {
+      tensors: [{ name: 'x', role: 'input', spec: { shape: [4], dtype: 'float32' } }],
+      scalars: [],
+      outputs: [],
+    };
+    const spec = { shape: [4], dtype: 'float32' as const };
+    const node = { kind: 'node' as const, id: 1, op: 'relu', inputs: [0], attributes: {}, outputs: [spec], line: 1 };
+    const forged = (...values: SubmissionNews['values']) => {
+      const world = new World({ facts: deviceFactsOf('sm_90')!, limits: DEFAULT_LIMITS, occupancy: () => 1 });
+      new Lowering(world, signature).take({ values, lazyBelow: 0, initial: [] });
+    };
+    const x = { kind: 'argument' as const, id: 0, argument: 0 };
+    forged(x, node);
+    assert.throws(() => forged({ ...x, argument: 1 }), /no argument 1/);
+    assert.throws(() => forged(x, x), /told twice/);
+    assert.throws(() => forged(node), /not made before it/);
+    assert.throws(() => forged(x, { ...node, outputs: [{ ...spec, shape: [5] }] }), /gives float32\[4\]/);
+    assert.throws(() => forged(x, { ...node, op: 'system' }), /system/);
+    assert.throws(() => forged(x, { ...node, inputs: [1] }), /not made before it/);
+  });
+});
+
+describe('text', () => {
+  test('Python is told from CUDA by content', () => {
+    const languages = [
+      submission('return x'),
+      TASK,
+      '__global__ void k() {}',
+      '#include <torch/extension.h>\n/*\nimport torch\n*/',
+    ];
+    assert.deepEqual(languages.map(candidateLanguage), ['python', 'python', 'cuda', 'cuda']);
+  });
+
+  test('a source that stands in the file keeps its lines, also behind escapes', () => {
+    const file = ['s = """', 'int a;', 'int b = \\', '    2;', 'int c;', '"""'].join('\n');
+    const { text, placed } = paddedSource(['\nint a;\nint b =     2;\nint c;\n'], file);
+    assert.equal(placed, true);
+    assert.deepEqual(text.split('\n').slice(0, 5), ['', 'int a;', 'int b =     2;', '', 'int c;']);
+  });
+
+  test('a source that the program puts together comes after the file', () => {
+    const { text, placed } = paddedSource(['int made_of_parts;'], 's = "int " + "made_of_parts;"\n');
+    assert.deepEqual([text, placed], ['\n\nint made_of_parts;', false]);
+  });
+
+  test('flags without effect are left out, the others kept for the build to judge', () => {
+    assert.deepEqual(
+      flagsThatMatter(['-O3', '-gencode=arch=compute_80,code=sm_80', '-Xptxas', '-v', '--use_fast_math', '-o', 'x']),
+      ['-O3', '--use_fast_math', '-o', 'x'],
+    );
+  });
+});

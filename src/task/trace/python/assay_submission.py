@@ -1,0 +1,285 @@
+"""Run one submission (a file with a class ModelNew) against the tracing torch, beside the task file that says its inputs.
+
+`submit(request, ask)` takes and returns JSON text. Unlike a task's trace, what comes out is not a graph but what happened in order: the judge
+is told of it piece by piece, with each question about an extension's function, so that writes of kernels fall between the operators they fell between.
+"""
+
+import ast
+import inspect
+import json
+import sys
+import types
+
+import assay_trace as tracing
+from assay_trace import TASK, TaskFault
+
+REFERENCE = '<reference>'
+
+VIEWS = ('reshape', 'permute', 'expand', 'slice', 'select')
+
+# Modules that are there, and can do nothing to a judgement.
+IDLE_MODULES = {
+    'time': 'clocks', 'datetime': 'clocks', 'timeit': 'clocks', 'threading': 'threads', 'multiprocessing': 'processes',
+    'subprocess': 'processes', 'concurrent': 'threads', 'asyncio': 'tasks', 'signal': 'signals', 'atexit': 'exits', 'gc': 'garbage collection',
+    'inspect': 'the stack', 'tempfile': 'files', 'shutil': 'files', 'pathlib': 'files', 'pickle': 'files', 'weakref': 'object lifetimes',
+}  # fmt: skip
+
+
+# -- what is read off the text -----------------------------------------------------------------------------------------
+
+
+def _imports(tree):
+    """Names that stand for modules in the file: name -> module."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name.split('.')[0]] = alias.name if alias.asname else alias.name.split('.')[0]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                found.setdefault(alias.asname or alias.name, f'{node.module}.{alias.name}')
+    return found
+
+
+def _dotted(node):
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(parts)] if isinstance(node, ast.Name) else None
+
+
+# Switches of PyTorch that a program may set: they choose among its own kernels, and change nothing here.
+SWITCHES = ('torch.backends.',)
+
+
+def _replaced(tree):
+    """(name, line) of the first name of a module that the file assigns to: `torch.allclose = ...`, `setattr(time, 'time', ...)`."""
+    names = _imports(tree)
+    for node in ast.walk(tree):
+        targets = []
+        if isinstance(node, (ast.Assign, ast.Delete)):
+            targets = node.targets
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and _dotted(node.func) in (['setattr'], ['delattr']) and node.args:
+            dotted = _dotted(node.args[0])
+            if dotted and dotted[0] in names:
+                what = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else '...'
+                return '.'.join([names[dotted[0]], *dotted[1:], str(what)]), node.lineno
+        for target in targets:
+            dotted = _dotted(target)
+            if dotted and len(dotted) > 1 and dotted[0] in names:
+                full = '.'.join([names[dotted[0]], *dotted[1:]])
+                if not full.startswith(SWITCHES):
+                    return full, node.lineno
+    return None
+
+
+def _remembered(tree):
+    """(name, line) of every place in a function that puts something into an attribute or a container that outlives the call."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or function.name == '__init__':
+            continue
+        for node in ast.walk(function):
+            if not isinstance(node, (ast.Assign, ast.AugAssign)):
+                continue
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                inner = target.value if isinstance(target, ast.Subscript) else target
+                if isinstance(inner, ast.Attribute) or (isinstance(target, ast.Subscript) and isinstance(inner, ast.Name)):
+                    dotted = _dotted(inner)
+                    if dotted:
+                        yield '.'.join(dotted), node.lineno
+
+
+def _remarks(tree):
+    for node in ast.walk(tree):
+        modules = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module]
+        for module in modules:
+            what = IDLE_MODULES.get(module.split('.')[0])
+            if what:
+                yield f'It imports {module}: {what} have no part in a judgement and no effect on it.', node.lineno
+
+
+# -- the task's side ---------------------------------------------------------------------------------------------------
+
+
+def _reference(source, overrides, settings):
+    """What the task file says: the arguments of __init__, positional and by name, and the inputs."""
+    tree = ast.parse(source, REFERENCE)
+    sizes = tracing.constants(tree)
+    settings = {part: dict(given) for part, given in settings.items()}
+    for name, value in overrides.items():
+        if name in sizes:
+            sizes[name].value = value
+        for given in settings.values():
+            if name in given:
+                given[name] = value
+    module = types.ModuleType('assay_task')
+    module.__dict__['__builtins__'] = tracing._builtins()
+    sys.modules['assay_task'] = module
+    exec(compile(tree, REFERENCE, 'exec'), module.__dict__)
+    del sys.modules['assay_task']
+    init = tracing._call(module, 'get_init_inputs', {}, [])
+    keywords = tracing.taken(module.Model.__init__, settings.get('init', {}))
+    return init, keywords, tracing._call(module, 'get_inputs', settings.get('input', {}))
+
+
+# -- parameters --------------------------------------------------------------------------------------------------------
+
+
+def _text(name, shape, dtype):
+    return f'{name} [{", ".join(map(str, shape))}] {dtype}'
+
+
+def bind(own, given):
+    """Index in `given` of each of `own`; both are (name, shape, dtype name). By name, the rest by order and shape."""
+    bound, taken = {}, set()
+    known = {name: i for i, (name, _, _) in enumerate(given)}
+    for i, (name, shape, dtype) in enumerate(own):
+        j = known.get(name)
+        if j is not None and given[j][1:] == (shape, dtype):
+            bound[i] = j
+            taken.add(j)
+    rest = [i for i in range(len(own)) if i not in bound]
+    left = [j for j in range(len(given)) if j not in taken]
+    if rest and (len(rest) != len(left) or any(own[i][1:] != given[j][1:] for i, j in zip(rest, left))):
+        raise TaskFault(
+            'invalid',
+            "ModelNew's parameters and buffers cannot be matched with Model's, by name or by order and shape: ModelNew has "
+            + (', '.join(_text(*own[i]) for i in rest))
+            + ', and Model '
+            + (', '.join(_text(*given[j]) for j in left) or 'none that is not taken')
+            + '. Register in ModelNew what Model registers, in the same order',
+        )
+    bound.update(zip(rest, left))
+    return [bound[i] for i in range(len(own))]
+
+
+# -- one run -----------------------------------------------------------------------------------------------------------
+
+
+def _arguments(rec, judge, tensor, given, torch):
+    """Inputs of one call of forward: tensors become arguments, in order."""
+    call, index = [], 0
+    for x in given:
+        if isinstance(x, torch.Tensor):
+            ident = rec.argument(x.shape, x.dtype)
+            judge.arguments[ident] = index
+            index += 1
+            call.append(tensor.wrap(ident, x.shape, x.dtype))
+        else:
+            call.append(x)
+    return call, index
+
+
+def _work(rec, first):
+    """What a call of forward asked of the GPU, operators by name and shape."""
+    return [
+        (node['op'], [tuple(rec.specs[i][0]) for i in node['outputs']]) for node in rec.nodes[first:] if node['op'] not in VIEWS
+    ]
+
+
+def _state(rec, tree):
+    places = [*rec.kept, *_remembered(tree)]
+    return '; '.join(f'{name}, line {line}' for name, line in dict.fromkeys(places)) or 'no place could be named'
+
+
+def _run(request, judge):
+    record, torch, tensor = (sys.modules[name] for name in ('torch._record', 'torch', 'torch._tensor'))
+    rec = record.reset()
+    rec.copies = True
+    sys.modules['torch._dtypes'].set_default_dtype(torch.float32)
+    init, keywords, given = _reference(request['task'], request.get('overrides', {}), request.get('settings', {}))
+    rec = record.recorder()
+    tree = ast.parse(request['source'], TASK)
+    replaced = _replaced(tree)
+    if replaced:
+        raise TaskFault('refused', f'{replaced[0]} is replaced; a submission must leave PyTorch and Python as they are', replaced[1])
+    module = types.ModuleType('assay_submission_file')
+    module.__dict__['__builtins__'] = tracing._builtins()
+    module.__dict__['__file__'] = TASK
+    sys.modules['assay_submission_file'] = module
+    exec(compile(tree, TASK, 'exec'), module.__dict__)
+    made = getattr(module, 'ModelNew', None)
+    if not isinstance(made, type) or not issubclass(made, torch.nn.Module):
+        raise TaskFault('invalid', 'the file defines no class ModelNew(nn.Module), which a submission in Python has')
+    model = made(*init, **keywords)
+    before = [t._id() for _, t, _ in tracing._registered(model)]
+    if request.get('dtype'):
+        given = tracing._lowered(model, given, getattr(torch, request['dtype']), torch)
+    registered = list(tracing._registered(model))
+    tensors = [(t['name'], tuple(t['shape']), t['dtype']) for t in request['parameters']]
+    bound = bind([(name, tuple(t.shape), t.dtype.name) for name, t, _ in registered], tensors)
+    call, inputs = _arguments(rec, judge, tensor, given, torch)
+    initial = []
+    for (name, t, kind), earlier, index in zip(registered, before, bound):
+        initial += [[ident, inputs + index] for ident in dict.fromkeys([earlier, t._id()])]
+        ident = rec.argument(t.shape, t.dtype)
+        judge.arguments[ident] = inputs + index
+        t._rebind(ident)
+        t._frozen = f'a write in place to the {kind} {name} in forward'
+    judge.lazy_below = len(rec.specs)
+    judge.initial = initial
+    rec.in_forward = True
+    first = len(rec.nodes)
+    value = model(*call)
+    outputs = [t._id() for t in tracing._flat(value, torch, [])]
+    if not outputs:
+        raise TaskFault('invalid', 'forward returns no tensor')
+    work, news, failures = _work(rec, first), judge.news(), list(judge.failures)
+    remarks = [[text, line] for text, line in _remarks(tree)]
+    remarks += [[f'It keeps self.{name} between calls: every call is judged as the first one.', line] for name, line in dict.fromkeys(rec.kept)]
+    remarks += [[f'Its extension failed here and it went on without: {text}', line] for text, line in failures]
+    _once_more(rec, judge, tensor, given, torch, model, tree, work)
+    return {'outputs': outputs, 'remarks': remarks, **news}
+
+
+def _once_more(rec, judge, tensor, given, torch, model, tree, work):
+    """A second call must ask for the same work as the first: what it leaves out, it remembers."""
+    other = TaskFault(
+        'refused',
+        f'the second call of forward does other work than the first: it keeps results between calls ({_state(rec, tree)}). Compute everything in every call',
+    )
+    judge.replayed, first = 0, len(rec.nodes)
+    extension = sys.modules['torch._extension']
+    failed = len(judge.failures)
+    try:
+        call, _ = _arguments(rec, judge, tensor, given, torch)
+        model(*call)
+    except extension.OtherWork:
+        raise other from None
+    if judge.replayed != len(judge.calls) or _work(rec, first) != work or len(judge.failures) != failed:
+        raise other
+
+
+def submit(request, ask):
+    """JSON {source, task, parameters, overrides, settings, dtype} -> JSON {outputs, remarks, values, lazyBelow, initial} or {error}."""
+    request = json.loads(request)
+    dumps = json.dumps
+    extension, record = sys.modules['torch._extension'], sys.modules['torch._record']
+    torch = sys.modules['torch']
+    judge = extension.attach(torch, torch._module, ask)
+    before = tracing._snapshot()
+    clock = dict(vars(sys.modules['time']))
+    error = result = None
+    try:
+        result = _run(request, judge)
+    except BaseException as raised:  # the file may raise anything
+        error = tracing._explain(raised)
+    changed = tracing._tampered(before)
+    clock_now = vars(sys.modules['time'])
+    for name in clock:
+        if clock_now.get(name) is not clock[name]:
+            changed = changed or f'time.{name}'
+    if changed:
+        message = f'{changed} is replaced; a submission must leave PyTorch and Python as they are'
+        error = {'kind': 'refused', 'message': message, 'line': 0 if error is None else error['line']}
+    elif record.recorder().unsupported and (error is None or error['kind'] != 'syntax'):
+        message, line = record.recorder().unsupported
+        error = {'kind': 'unsupported', 'message': message, 'line': line}
+    return dumps({'error': error} if error else result)

@@ -1,0 +1,222 @@
+"""torch.utils.cpp_extension for submissions: extensions are strings handed to the judge, their functions questions to it.
+
+A call does nothing here: the judge interprets the C++ host function for the arguments' shapes and answers with the shapes of what it
+returns. Only a submission has a judge to ask; in a task file the module does not exist.
+"""
+
+import json
+
+from . import _dtypes
+from ._record import line, recorder, unsupported
+from ._tensor import Tensor, wrap
+
+
+class Judge:
+    """The way to the judge, while a submission runs. `calls` are the answers so far; while `replayed` is a number, they are given again."""
+
+    def __init__(self, ask):
+        self._ask = ask
+        self.calls = []  # (what was asked, the answer)
+        self.replayed = None
+        self.sent = 0
+        self.lazy_below = 0
+        self.initial = []  # [what a parameter was in __init__, the argument that it is]
+        self.arguments = {}
+        self.failures = []  # (message, line) of questions that the judge answered with an error of the program's own
+
+    def load(self, question):
+        return self._answer({'kind': 'load', **question})
+
+    def call(self, question):
+        if self.replayed is not None:
+            return self._again(question)
+        described = _described(question)
+        try:
+            answer = self._answer({'kind': 'call', **question, **self.news()})
+        except RuntimeError as failure:
+            self.calls.append((described, failure))
+            raise
+        self.calls.append((described, answer))
+        return answer
+
+    def news(self):
+        """What the recorder has seen since the last question: values in the order of their ids."""
+        rec, first = recorder(), self.sent
+        values = []
+        for ident in range(first, len(rec.specs)):
+            shape, dtype = rec.specs[ident]
+            origin = rec.origin[ident]
+            spec = {'shape': list(shape), 'dtype': dtype.name}
+            if origin[0] == 'node':
+                node = rec.nodes[origin[1]]
+                if origin[2] == 0:
+                    specs = [{'shape': list(rec.specs[i][0]), 'dtype': rec.specs[i][1].name} for i in node['outputs']]
+                    at = {key: node[key] for key in ('op', 'inputs', 'attributes', 'line')}
+                    values.append({'kind': 'node', 'id': ident, 'outputs': specs, **at})
+            elif origin[0] == 'draw':
+                values.append({'kind': 'draw', 'id': ident, 'spec': spec, 'draw': origin[1]})
+            elif origin[0] == 'argument':
+                values.append({'kind': 'argument', 'id': ident, 'argument': self.arguments.get(ident, -1)})
+            # What an extension returned is known to the judge: it said so.
+        self.sent = len(rec.specs)
+        return {'values': values, 'lazyBelow': self.lazy_below, 'initial': self.initial}
+
+    def _answer(self, question):
+        answer = json.loads(self._ask(json.dumps(question)))
+        if 'failed' in answer:
+            self.failures.append((answer['failed'], question['line']))
+            raise RuntimeError(answer['failed'])
+        return answer
+
+    def _again(self, question):
+        if self.replayed >= len(self.calls) or self.calls[self.replayed][0] != _described(question):
+            raise OtherWork()
+        self.replayed += 1
+        answer = self.calls[self.replayed - 1][1]
+        if isinstance(answer, RuntimeError):
+            raise answer
+        return answer
+
+
+class OtherWork(Exception):
+    """A second call of forward asks the judge other things than the first."""
+
+
+def _described(question):
+    """A question without the ids of its values."""
+    return json.dumps([
+        question['module'], question['function'], question['arguments'], question['keywords'],
+        [[t['shape'], t['strides'], t['dtype']] for t in question['tensors']],
+    ])  # fmt: skip
+
+
+_judge = [None]
+
+
+def attach(torch, module, ask):
+    """Once, before a submission: torch.utils.cpp_extension is there, and its questions go to `ask`. Returns the judge."""
+    extension = module('utils.cpp_extension', load_inline=load_inline, load=load, CUDA_HOME='/usr/local/cuda')
+    torch.utils = module('utils', cpp_extension=extension)
+    _judge[0] = Judge(ask)
+    return _judge[0]
+
+
+def _texts(sources, what):
+    sources = [sources] if isinstance(sources, str) else list(sources or [])
+    if not all(isinstance(s, str) for s in sources):
+        raise TypeError(f'{what} must be strings')
+    return sources
+
+
+def load_inline(
+    name, cpp_sources='', cuda_sources=None, functions=None, extra_cflags=None, extra_cuda_cflags=None, extra_ldflags=None,
+    extra_include_paths=None, build_directory=None, verbose=False, with_cuda=None, is_python_module=True,
+    with_pytorch_error_handling=True, keep_intermediates=True, use_pch=False, **kw,
+):  # fmt: skip
+    """torch.utils.cpp_extension.load_inline. Build folders and C++ flags have no meaning here; CUDA flags go to the judge's allow-list."""
+    if not is_python_module:
+        raise unsupported('load_inline(is_python_module=False)')
+    if extra_include_paths:
+        raise unsupported('extra_include_paths', 'a submission has no files; put the code into the source string')
+    names = functions if functions is not None else []
+    names = [names] if isinstance(names, str) else list(names)
+    question = {
+        'name': str(name),
+        'cpp': _texts(cpp_sources, 'cpp_sources'),
+        'cuda': _texts(cuda_sources, 'cuda_sources'),
+        'functions': [str(n) for n in names],
+        'flags': [f for flag in _texts(extra_cuda_cflags, 'extra_cuda_cflags') for f in flag.split()],
+        'line': line(),
+    }
+    answer = _judge[0].load(question)
+    return Extension(str(name), answer['module'], answer['names'])
+
+
+def load(name, sources, *args, **kw):
+    raise unsupported(
+        'torch.utils.cpp_extension.load', 'a submission has no files; give the sources as strings to load_inline'
+    )
+
+
+class Extension:
+    """What load_inline returns: a module with functions."""
+
+    def __init__(self, name, module, names):
+        self.__name__ = name
+        for function in names:
+            setattr(self, function, _function(module, function))
+
+    def __repr__(self):
+        return f"<module '{self.__name__}'>"
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def _function(module, function):
+    def call(*args, **kw):
+        tensors = []
+        question = {
+            'module': module,
+            'function': function,
+            'arguments': [_argument(a, tensors) for a in args],
+            'keywords': {str(k): _argument(a, tensors) for k, a in kw.items()},
+            'line': line(),
+        }
+        if not recorder().in_forward:
+            raise unsupported(f'a call of {function} outside forward', 'call it in forward, where it is judged')
+        question['tensors'] = [
+            {'id': t._id(), 'shape': list(t.shape), 'strides': list(t._strides), 'dtype': t.dtype.name} for t in tensors
+        ]
+        answer = _judge[0].call(question)
+        for t in tensors:
+            _touched(t)
+        return _result(answer['result'], tensors)
+
+    call.__name__ = function
+    return call
+
+
+def _argument(value, tensors):
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return {'tensor': len(tensors) - 1}
+    if value is None or isinstance(value, (bool, str)):
+        return {'plain': value}
+    if isinstance(value, int):
+        return {'int': str(int(value))}
+    if isinstance(value, float):
+        return {'float': repr(float(value))}
+    if isinstance(value, (list, tuple)):
+        return {'list': [_argument(v, tensors) for v in value]}
+    if isinstance(value, _dtypes.dtype):
+        return {'dtype': value.name}
+    raise TypeError(f'incompatible function arguments: a {type(value).__name__} cannot be given to a C++ function')
+
+
+def _touched(t):
+    """A kernel may have written the memory of `t`: what was known of its values is not known any more, and views are taken again."""
+    while t._parent is not None:
+        t = t._parent
+    t._known = None
+    t._version += 1
+
+
+def _result(told, tensors):
+    if told is None:
+        return None
+    if 'list' in told:
+        items = [_result(item, tensors) for item in told['list']]
+        return tuple(items) if told['tuple'] else items
+    if 'plain' in told:
+        return told['plain']
+    if told['argument'] is not None and told['whole']:
+        return tensors[told['argument']]
+    shape, dtype = tuple(told['shape']), getattr(_dtypes, 'ALL')[told['dtype']]
+    made = wrap(recorder()._value(shape, dtype, ('extension',)), shape, dtype, list(told['strides']))
+    if told['argument'] is not None:
+        root = tensors[told['argument']]
+        while root._parent is not None:
+            root = root._parent
+        made._frozen = root._frozen = 'a write in place to a tensor that an extension returned a view of'
+    return made
