@@ -116,7 +116,8 @@ describe('the judge on the virtual GPU', { skip: whyNot }, () => {
     [
       'a loop that never ends',
       candidate({
-        before: 'unsigned state = lane; while (columns > 0) { state = state * 5u + 1u; if (state == 7u && columns < 0) break; }',
+        before:
+          'unsigned state = lane; while (columns > 0) { state = state * 5u + 1u; if (state == 7u && columns < 0) break; }',
         after: 'if (state == 7u) out[0] = 0.f;',
       }),
       'completes',
