@@ -1,9 +1,11 @@
 /** Submissions in Python: what stands in the plan, in which order, and every refusal with its sentence and line. */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { loadTask, type Signature, type SubmissionNews, type Task } from '../../task/index.ts';
-import { testCache } from '../../task/trace/test-cache.ts';
 import { findToolchain } from '../build/index.ts';
 import { deviceFactsOf } from '../device-facts.ts';
 import { CandidateError, type CandidateErrorKind } from '../error.ts';
@@ -18,6 +20,8 @@ import { paddedSource } from './source-lines.ts';
 
 const skip = (await findToolchain()) ? false : 'nvcc is not installed';
 let cacheDir = '';
+/** The sandbox's snapshot takes seconds to make: it is kept beside the installed packages. */
+const tracesDir = fileURLToPath(new URL('../../../node_modules/.cache/assay/', import.meta.url));
 let task: Task;
 const TASK = `import torch
 import torch.nn as nn
@@ -34,13 +38,13 @@ def get_init_inputs():
     return [16]
 `;
 before(async () => {
-  cacheDir = await testCache();
-  task = await loadTask({ name: 'task', source: TASK }, { cacheDir });
+  cacheDir = mkdtempSync(join(tmpdir(), 'assay-python-test-'));
+  task = await loadTask({ name: 'task', source: TASK }, { cacheDir: tracesDir });
 });
 after(() => rmSync(cacheDir, { recursive: true, force: true }));
 
 const prepare = (source: string): Promise<PreparedCandidate> =>
-  prepareCandidate(source, task.signature, { arch: 'sm_90', cacheDir, task });
+  prepareCandidate(source, task.signature, { arch: 'sm_90', cacheDir, tracesDir, task });
 
 /** A submission whose forward is these lines; the extension has `twice_(x)`, in place, and `sum(x, y)`, which returns a new tensor. */
 const submission = (forward: string, { top = '', init = '', cuda = '' } = {}) => `import torch
