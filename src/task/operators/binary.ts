@@ -6,7 +6,7 @@ import type { HostTensor, TensorSpec } from '../types.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { Attributes, Operator } from './operator.ts';
 import { expectDtype, expectFloating, expectOperands, expectSameDtype, outputCount, perElement } from './operator.ts';
-import { broadcastShapes, broadcastStrides, broadcastTo, forEachRow } from './stride.ts';
+import { broadcastShapes, broadcastStrides, broadcastTo, collapse, forEachRow } from './stride.ts';
 import { isFloating, sameShape } from './tensor.ts';
 
 type Formula = (x: number, y: number, a: Arithmetic) => number;
@@ -20,6 +20,8 @@ interface Binary {
   scalar: boolean;
   special?: number;
   affine?: boolean;
+  /** The operation on rows that the formula is, where it has no rounding mode. */
+  rows?: 'add' | 'subtract' | 'multiply' | 'divide';
 }
 
 /** C's remainder with the divisor's sign, PyTorch's `remainder`. */
@@ -84,9 +86,9 @@ const bits = (f: (x: bigint, y: bigint) => bigint): Binary => ({
 });
 
 const binary: Record<string, Binary> = {
-  add: { formula: always((x, y, a) => a.round(x + y)), scalar: true, affine: true },
-  sub: { formula: always((x, y, a) => a.round(x - y)), scalar: true, affine: true },
-  mul: { formula: always((x, y, a) => a.round(x * y)), scalar: true, affine: true },
+  add: { formula: always((x, y, a) => a.round(x + y)), scalar: true, affine: true, rows: 'add' },
+  sub: { formula: always((x, y, a) => a.round(x - y)), scalar: true, affine: true, rows: 'subtract' },
+  mul: { formula: always((x, y, a) => a.round(x * y)), scalar: true, affine: true, rows: 'multiply' },
   div: {
     formula: (attributes, dtype) => {
       const rounding = attributes.choice('rounding', [null, 'floor', 'trunc']);
@@ -97,6 +99,7 @@ const binary: Record<string, Binary> = {
     },
     scalar: true,
     special: 1,
+    rows: 'divide',
   },
   pow: {
     formula: (attributes) =>
@@ -123,6 +126,29 @@ const binary: Record<string, Binary> = {
   bitwise_or: bits((x, y) => x | y),
   bitwise_xor: bits((x, y) => x ^ y),
 };
+
+/** Rows shorter than this go number by number: a view of an array costs more than they do. */
+const SHORTEST_ROW = 64;
+
+/** Applies a row operation to two broadcast operands where each innermost run of x is dense, and y's dense or one number; false where they are not. */
+function applyRows(
+  x: HostTensor,
+  y: HostTensor,
+  shape: readonly number[],
+  rows: NonNullable<Binary['rows']>,
+  a: Arithmetic,
+  out: Float64Array,
+): boolean {
+  const strides = [broadcastStrides(x.spec.shape, shape), broadcastStrides(y.spec.shape, shape)];
+  const flat = collapse(shape, strides);
+  const [last, step, stepOfY] = [flat.shape.at(-1), flat.strides[0]!.at(-1), flat.strides[1]!.at(-1)];
+  if (last === undefined || last < SHORTEST_ROW || step !== 1 || (stepOfY !== 1 && stepOfY !== 0)) return false;
+  forEachRow(shape, strides, ([i, j], length, _steps, at) => {
+    const right = stepOfY === 0 ? y.values[j!]! : y.values.subarray(j!, j! + length);
+    a.rows[rows](x.values.subarray(i!, i! + length), right, out.subarray(at, at + length), length);
+  });
+  return true;
+}
 
 /** Applies a formula to two broadcast operands; the hot loop is over the innermost run with constant strides. */
 function apply2(
@@ -170,8 +196,10 @@ function binaryOperator(name: string, row: Binary): Operator {
       const { shape } = outputs[0]!;
       const formula = row.formula(attributes, x!.spec.dtype);
       const out = new Float64Array(outputCount(outputs));
+      const rows =
+        row.rows && !(row.rows === 'divide' && attributes.choice('rounding', [null, 'floor', 'trunc'])) && row.rows;
       if (y) {
-        apply2(x!, y, shape, formula, arithmetic, out);
+        if (!rows || !applyRows(x!, y, shape, rows, arithmetic, out)) apply2(x!, y, shape, formula, arithmetic, out);
         return [out];
       }
       // PyTorch computes with the scalar as a float32 unless the tensor is float64: that is part of the program, in the reference too.
@@ -179,7 +207,8 @@ function binaryOperator(name: string, row: Binary): Operator {
       const given = attributes.number('other');
       const other = isFloating(dtype) && dtype !== 'float64' ? Math.fround(given) : given;
       const from = x!.values;
-      if (attributes.boolean('reverse'))
+      if (rows && !attributes.boolean('reverse')) arithmetic.rows[rows](from, other, out, out.length);
+      else if (attributes.boolean('reverse'))
         for (let i = 0; i < out.length; i++) out[i] = formula(other, from[i]!, arithmetic);
       else for (let i = 0; i < out.length; i++) out[i] = formula(from[i]!, other, arithmetic);
       return [out];

@@ -7,9 +7,10 @@ import type { DType } from '../types.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import type { Attributes, Operator } from './operator.ts';
 import { expectFloating, expectOperands, outputCount, perElement } from './operator.ts';
+import { GELU_CUBIC, overRows, rowFormulas, SQRT_HALF, SQRT_TWO_OVER_PI } from './pointwise-rows.ts';
 import { rounderOf } from './tensor.ts';
 
-type Formula = (x: number, a: Arithmetic) => number;
+export type Formula = (x: number, a: Arithmetic) => number;
 
 interface Unary {
   /** The formula, with its attributes bound. */
@@ -50,8 +51,6 @@ export function softplus(x: number, a: Arithmetic): number {
   return x > 0 ? a.round(x + a.log1p(a.exp(-x))) : a.log1p(a.exp(x));
 }
 
-const SQRT_HALF = Math.SQRT1_2;
-const SQRT_TWO_OVER_PI = 0.7978845608028654;
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
 
@@ -63,7 +62,7 @@ function geluExact(x: number, a: Arithmetic): number {
 
 function geluTanh(x: number, a: Arithmetic): number {
   const cube = a.round(a.round(x * x) * x);
-  const inner = a.round(a.round(SQRT_TWO_OVER_PI) * a.round(x + a.round(a.round(0.044715) * cube)));
+  const inner = a.round(a.round(SQRT_TWO_OVER_PI) * a.round(x + a.round(a.round(GELU_CUBIC) * cube)));
   return a.round(a.round(0.5 * x) * a.round(1 + a.tanh(inner)));
 }
 
@@ -195,6 +194,11 @@ for (const name of [
   unary[name] = { formula: plain((x, a) => a[name as 'exp'](x)), special: 1 };
 }
 
+/** The formula of an operator of one operand, number by number: the definition that its row form is held to. */
+export function unaryFormula(name: string, attributes: Attributes): Formula {
+  return unary[name]!.formula(attributes);
+}
+
 function unaryOperator(name: string, row: Unary): Operator {
   return {
     name,
@@ -207,9 +211,14 @@ function unaryOperator(name: string, row: Unary): Operator {
       return [{ shape: inputs[0]!.shape, dtype: row.bool ? 'bool' : inputs[0]!.dtype }];
     },
     evaluate([x], attributes, arithmetic) {
-      const formula = row.formula(attributes);
       const from = x!.values;
       const out = new Float64Array(from.length);
+      const rows = rowFormulas[name]?.(attributes);
+      if (rows) {
+        overRows(rows, from, out, arithmetic);
+        return [out];
+      }
+      const formula = row.formula(attributes);
       for (let i = 0; i < from.length; i++) out[i] = formula(from[i]!, arithmetic);
       return [out];
     },

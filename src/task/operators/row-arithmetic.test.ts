@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Arithmetic, type ArithmeticChoice, arithmeticFor } from './arithmetic.ts';
 import { testRandom } from './cases.ts';
+import { Attributes } from './operator.ts';
+import { unaryFormula } from './pointwise.ts';
+import { overRows, rowFormulas } from './pointwise-rows.ts';
 import { rowFunctions } from './row-arithmetic.ts';
 
 const random = testRandom(11);
@@ -103,6 +106,23 @@ describe('rows', () => {
       for (const name of rowFunctions) {
         a.rows.apply(name, x, out, n);
         same(out.subarray(0, n), (i) => a[name](x[i]!), name);
+      }
+    });
+
+    it(`give pointwise operators in ${JSON.stringify(choice)} what their formulas give`, () => {
+      const of: Record<string, Record<string, number | string>[]> = {
+        leaky_relu: [{ negative_slope: 0.01 }, { negative_slope: -2 }],
+        gelu: [{ approximate: 'none' }, { approximate: 'tanh' }],
+      };
+      for (const name of Object.keys(rowFormulas)) {
+        for (const values of of[name] ?? [{}]) {
+          const attributes = new Attributes(name, values);
+          const formula = unaryFormula(name, attributes);
+          for (const count of [0, 1, 1023, 1024, n]) {
+            overRows(rowFormulas[name]!(attributes), x.subarray(0, count), out.subarray(0, count), a);
+            same(out.subarray(0, count), (i) => formula(x[i]!, a), `${name} ${JSON.stringify(values)}`);
+          }
+        }
       }
     });
 
