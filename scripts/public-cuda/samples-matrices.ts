@@ -4,12 +4,13 @@ import { product } from './rows.ts';
 
 type Drives = FileDrives['drives'];
 
-/** C = A B of float matrices in tiles of 16 or 32. */
-function tiled(name: string, tile: number, block: Size = [tile, tile]): Drives {
+/** C = A B of float matrices in tiles of 16 or 32. `constant`: all elements of B are alike. */
+function tiled(name: string, tile: number, block: Size = [tile, tile], constant = false): Drives {
   return {
     [`${name}<${tile}>`]: (rig: Rig) => {
-      const [rows, inner, columns] = [64, 128, 96];
+      const [rows, inner, columns] = [32, 64, 64];
       const [a, b] = [rig.random(rows * inner), rig.random(inner * columns)];
+      if (constant) b.fill(2.5);
       const c = rig.room(4 * rows * columns);
       const args = [c, rig.give(a), rig.give(b), inner, columns];
       rig.launch(name, [columns / tile, rows / tile], block, args, { instance: `ILi${tile}E` });
@@ -123,12 +124,13 @@ export const SAMPLES_MATRICES: readonly FileDrives[] = [
   {
     file: `${features}/globalToShmemAsyncCopy/globalToShmemAsyncCopy.cu`,
     drives: {
-      ...tiled('MatrixMulAsyncCopyMultiStageLargeChunk', 16),
-      ...tiled('MatrixMulAsyncCopyLargeChunk', 16),
+      // These two read B by A's indices: wrong for any B but the constant one that the sample gives them.
+      ...tiled('MatrixMulAsyncCopyMultiStageLargeChunk', 16, [16, 16], true),
+      ...tiled('MatrixMulAsyncCopyLargeChunk', 16, [16, 16], true),
       ...tiled('MatrixMulAsyncCopyLargeChunkAWBarrier', 16),
       ...tiled('MatrixMulAsyncCopySingleStage', 16),
       ...tiled('MatrixMulAsyncCopyMultiStage', 16),
-      ...tiled('MatrixMulAsyncCopyMultiStageSharedState', 16, [16, 32]),
+      ...tiled('MatrixMulAsyncCopyMultiStageSharedState', 16, [16, 18]),
       ...tiled('MatrixMulNaive', 16),
       ...tiled('MatrixMulNaiveLargeChunk', 16),
     },

@@ -45,7 +45,8 @@ function decides(loop: readonly Instruction[], start: number, end: number, acces
   );
 }
 
-function registers(operand: Operand): number[] {
+/** The registers of an operand, also those packed together. */
+export function registers(operand: Operand): number[] {
   switch (operand.kind) {
     case 'register':
     case 'predicate':

@@ -37,6 +37,8 @@ export class Environment {
   races: RaceDetector | undefined;
   /** Accesses that wait for others (analysis/polling.ts). */
   readonly polling = new Set<Instruction>();
+  /** Plain loads whose value a compare-and-swap checks (analysis/guesses.ts). */
+  readonly guesses = new Set<Instruction>();
   /** Atomics that have changed memory so far. */
   atomicChanges = 0;
   /** Addresses of the current access by lane, as computed: low and high words. */

@@ -3,6 +3,7 @@
  * resolved. Control flow, barriers and warp-wide operations are left to the scheduler, described in side tables.
  */
 import { barrierBypasses } from '../analysis/barrier-bypass.ts';
+import { guesses } from '../analysis/guesses.ts';
 import { pollingAccesses } from '../analysis/polling.ts';
 import type { LoadedModule } from '../loader.ts';
 import { reachable } from '../loader.ts';
@@ -116,6 +117,7 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
   const bypasses = new Map<number, ReadonlySet<number>>();
   for (const { fn, start } of linked) {
     for (const access of pollingAccesses(fn.instructions)) env.polling.add(access);
+    for (const load of guesses(fn.instructions)) env.guesses.add(load);
     for (const [barrier, places] of barrierBypasses(fn.instructions)) {
       bypasses.set(start + barrier, new Set([...places].map((place) => start + place)));
     }

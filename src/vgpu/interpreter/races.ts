@@ -8,6 +8,8 @@
  * is reported as a missing one; a volatile store that meets another volatile access, or an atomic, without an order between
  * them is reported as a race, though PTX gives both a value. Neither is when one side polls (analysis/polling.ts): a loop
  * that waits for a flag is what volatile is for.
+ *
+ * A plain load that guesses what an atomicCAS then checks (analysis/guesses.ts) does not race with atomics.
  */
 import { LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import type { Instruction, Scope, Space } from '../ptx/ir.ts';
@@ -243,6 +245,7 @@ export class RaceDetector {
           : takesVolatileForOrder(earlier, later) || takesVolatileForOrder(later, earlier);
       if (!meant || earlier.polls || later.polls) return;
     }
+    if (this.#guessed(earlier, later) || this.#guessed(later, earlier)) return;
     if (this.#order.knows(later.warp, later.lane, earlier.warp, earlier.lane, earlier.time)) return;
     this.#suspects.push({
       earlier,
@@ -251,6 +254,11 @@ export class RaceDetector {
       before: this.#env.memory.u8.slice(physical, physical + bytes),
       space: inShared ? 'shared' : 'global',
     });
+  }
+
+  /** A plain load that a compare-and-swap checks may be outrun by another thread's atomic. */
+  #guessed(read: Mark, other: Mark): boolean {
+    return read.kind === 'read' && other.kind === 'atomic' && this.#env.guesses.has(read.at);
   }
 
   /** After the transfer: reports the suspects, but for stores that changed nothing. */

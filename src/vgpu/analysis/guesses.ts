@@ -1,0 +1,59 @@
+/**
+ * Guesses: plain loads whose value an `atom.cas` at the same address then checks (`old = *p; do { seen = old; old =
+ * atomicCAS(p, seen, f(seen)); } while (old != seen);`, the CUDA guide's way to make an atomic of any function, and that of
+ * the toolkit's own headers). A guess that another thread's atomic outruns costs a turn of the loop and nothing else.
+ */
+import type { Instruction, MemoryAccess, Operand, Variable } from '../ptx/ir.ts';
+import { registers } from './polling.ts';
+
+/** The guesses of one function. Values are followed through moves only. */
+export function guesses(instructions: readonly Instruction[]): ReadonlySet<Instruction> {
+  const found = new Set<Instruction>();
+  for (const cas of instructions) {
+    if (cas.kind !== 'atomic' || cas.operation !== 'cas') continue;
+    const compared = comesFrom(instructions, cas.src[1]);
+    for (const load of instructions) {
+      if (!isPlainLoad(load) || !sameAddress(instructions, load.src[0], cas.src[0])) continue;
+      if (load.dst.flatMap(registers).some((id) => compared.has(id))) found.add(load);
+    }
+  }
+  return found;
+}
+
+function isPlainLoad(instruction: Instruction): instruction is MemoryAccess {
+  return instruction.kind === 'memory' && instruction.op === 'ld' && instruction.semantics === 'weak';
+}
+
+/** The registers whose values moves bring to an operand. */
+function comesFrom(instructions: readonly Instruction[], operand: Operand | undefined): ReadonlySet<number> {
+  const sources = new Set(operand === undefined ? [] : registers(operand));
+  for (let before = -1; before !== sources.size; ) {
+    before = sources.size;
+    for (const instruction of instructions) {
+      if (instruction.kind !== 'move' || !instruction.dst.flatMap(registers).some((id) => sources.has(id))) continue;
+      for (const id of instruction.src.flatMap(registers)) sources.add(id);
+    }
+  }
+  return sources;
+}
+
+/** The same place by its text: one register, or one variable, and one offset. */
+function sameAddress(instructions: readonly Instruction[], a: Operand | undefined, b: Operand | undefined): boolean {
+  const [left, right] = [placeOf(instructions, a), placeOf(instructions, b)];
+  return left !== undefined && left.base === right?.base && left.offset === right.offset;
+}
+
+/** A register's number, or the variable that it was loaded with the address of. */
+function placeOf(
+  instructions: readonly Instruction[],
+  operand: Operand | undefined,
+): { base: number | Variable; offset: number } | undefined {
+  if (operand?.kind !== 'address' || operand.base.kind === 'absolute') return undefined;
+  const { base, offset } = operand;
+  if (base.kind === 'variable') return { base: base.variable, offset };
+  const written = instructions.filter(({ dst }) => dst.flatMap(registers).includes(base.id));
+  const [only] = written.length === 1 ? written : [];
+  const source = only?.kind === 'move' && only.op === 'mov' && only.guard === undefined ? only.src[0] : undefined;
+  if (source?.kind === 'symbol') return { base: source.variable, offset: offset + source.offset };
+  return { base: base.id, offset };
+}
