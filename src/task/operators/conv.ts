@@ -5,6 +5,7 @@
 import type { HostTensor, TensorSpec } from '../types.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import { addBias } from './contract.ts';
+import { allFinite, singleOperand, type TapRuns, thinDouble, thinSingle } from './conv-thin.ts';
 import { gemm } from './gemm.ts';
 import type { Attributes, Operator } from './operator.ts';
 import { expectFloating, expectOperands, expectSameDtype, expectShape } from './operator.ts';
@@ -75,6 +76,13 @@ function forEachRun(
       }
     }
   }
+}
+
+/** The runs of {@link forEachRun} by tap, for going over them many times. */
+function thinRuns(g: Geometry, taps: number): TapRuns {
+  const runs = Array.from({ length: taps }, (): number[] => []);
+  forEachRun(g, (tap, position, offset, count) => runs[tap]!.push(position, offset, count));
+  return { runs: runs.map((list) => Int32Array.from(list)), step: g.stride[2] };
 }
 
 /** Checks what both directions share; gives the sizes. */
@@ -151,10 +159,26 @@ function convolution(spatial: number): Operator {
       const [inSize, positions, taps] = [elementCount(g.large), elementCount(g.small), elementCount(g.kernel)];
       const inGroup = channelsIn / groups;
       const outGroup = shape[1]! / groups;
-      const columns = new Float64Array(inGroup * taps * positions);
       const out = new Float64Array(elementCount(shape));
+      const thin = outGroup < 4 && allFinite(weight.values) ? thinRuns(g, taps) : undefined;
+      const lowered = thin && a.single ? [x, weight].map(({ values }) => singleOperand(values, a)) : undefined;
+      const columns = new Float64Array(thin ? 0 : inGroup * taps * positions);
       for (let n = 0; n < batch; n++) {
         for (let group = 0; group < groups; group++) {
+          if (thin) {
+            const where = {
+              channels: inGroup,
+              inSize,
+              inputAt: (n * channelsIn + group * inGroup) * inSize,
+              weightAt: group * outGroup * inGroup * taps,
+              outChannels: outGroup,
+              positions,
+              outAt: (n * groups + group) * outGroup * positions,
+            };
+            if (lowered) thinSingle(lowered[0]!, lowered[1]!, out, thin, where, a);
+            else thinDouble(x.values, weight.values, out, thin, where);
+            continue;
+          }
           gatherColumns(g, x.values, (n * channelsIn + group * inGroup) * inSize, inGroup, inSize, columns, positions);
           const left = {
             values: weight.values,

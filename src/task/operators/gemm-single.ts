@@ -33,9 +33,24 @@ export function gemmSingle(
 }
 
 /** How many partial sums an element has. */
-function partialSums(k: number, a: Arithmetic): number {
+export function partialSums(k: number, a: Arithmetic): number {
   if (a.order === 'blocked') return Math.min(a.lanes, Math.max(1, k));
   return a.order === 'pairwise' ? Math.max(1, Math.ceil(k / 8)) : 1;
+}
+
+/** Which partial sum takes term p. */
+export function partialOf(p: number, lanes: number, a: Arithmetic): number {
+  return a.order === 'blocked' ? p % lanes : a.order === 'pairwise' ? p >> 3 : 0;
+}
+
+/** Adds `lanes` rows of `n` partial sums up into the first: row r + half to row r, until one is left. */
+export function addPartialRows(partial: Float32Array, lanes: number, n: number): void {
+  for (let rows = lanes; rows > 1; ) {
+    const half = (rows + 1) >> 1;
+    const from = half * n;
+    for (let i = 0; i < (rows - half) * n; i++) partial[i] = partial[i]! + partial[from + i]!;
+    rows = half;
+  }
 }
 
 /** The terms in the order in which partial sums, one after the other, take them. */
@@ -173,19 +188,9 @@ export function gemmSingleRows(
     partial.fill(0);
     for (let step = 0; step < k; step++) {
       const p = a.order === 'reversed' ? k - 1 - step : step;
-      const lane = a.order === 'blocked' ? p % lanes : a.order === 'pairwise' ? p >> 3 : 0;
-      addRow(partial, lane * n, x[i * k + p]!, b, p * n, n, a.fused);
+      addRow(partial, partialOf(p, lanes, a) * n, x[i * k + p]!, b, p * n, n, a.fused);
     }
-    let rows = lanes;
-    while (rows > 1) {
-      const half = (rows + 1) >> 1;
-      for (let r = 0; r + half < rows; r++) {
-        const to = r * n;
-        const from = (r + half) * n;
-        for (let j = 0; j < n; j++) partial[to + j] = partial[to + j]! + partial[from + j]!;
-      }
-      rows = half;
-    }
+    addPartialRows(partial, lanes, n);
     for (let j = 0; j < n; j++) out[at + i * n + j] = partial[j]!;
   }
 }
