@@ -1,4 +1,4 @@
-/** Every operator against real PyTorch, in float64 (the reference) and float32 (the honest arithmetic); and a few exact values always. */
+/** Every operator against real PyTorch, in float64 (the reference), float32 and halves (the honest arithmetics); and a few exact values always. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { DType, HostTensor } from '../types.ts';
@@ -49,7 +49,25 @@ const noTorch = whyNoTorch();
 const precisions: readonly [dtype: DType, arithmetics: readonly ArithmeticChoice[], tolerance: number][] = [
   ['float64', [float64], 2e-12],
   ['float32', [float64, { format: 'float32' }, { format: 'float32', order: 'blocked', fused: false }], 2e-4],
+  ['float16', [float64, { format: 'float16' }], 2e-2],
+  ['bfloat16', [float64, { format: 'bfloat16' }], 1e-1],
 ];
+
+/**
+ * Where PyTorch's CPU build is no oracle in half precision: what it rounds to halves on the way, and what jumps or
+ * chooses among equals where a rounding differs.
+ */
+const ROUNDS_ON_THE_WAY = /^(conv_transpose\dd|lstm|gru|rnn|interpolate|binary_cross_entropy_with_logits)$/;
+const JUMPS = /^(fmod|remainder|topk)$/;
+
+/** A case in half precision of which PyTorch has no opinion, or one of its own. */
+function leftOut({ op, attributes, inputs }: OperatorCase, answer: OracleAnswer): boolean {
+  if (!inputs.some(({ spec }) => spec.dtype === 'float16' || spec.dtype === 'bfloat16')) return false;
+  if ('error' in answer) return /not implemented for/.test(answer.error);
+  // x ** 0.5 is a square root there, in float alone: (-inf) ** 0.5 is NaN in float and inf in half.
+  const root = op === 'pow' && (attributes.other === 0.5 || attributes.other === -0.5);
+  return root || ROUNDS_ON_THE_WAY.test(op) || JUMPS.test(op) || typeof attributes.rounding === 'string';
+}
 
 describe('operators against PyTorch', () => {
   const groups = caseFamilies.flatMap(({ name, make }) =>
@@ -71,8 +89,12 @@ describe('operators against PyTorch', () => {
     const start = first;
     first += cases.length;
     it(`${name} agree with PyTorch in ${dtype}: ${cases.length} cases`, { skip: noTorch }, () => {
-      const faults = cases.flatMap((c, i) =>
-        arithmetics.flatMap((choice) => faultOf(c, answers[start + i]!, choice, tolerance) ?? []),
+      const compared = cases
+        .map((c, i) => ({ c, answer: answers[start + i]! }))
+        .filter((one) => !leftOut(one.c, one.answer));
+      assert.ok(compared.length > 0.4 * cases.length, `only ${compared.length} of ${cases.length} could be compared`);
+      const faults = compared.flatMap(({ c, answer }) =>
+        arithmetics.flatMap((choice) => faultOf(c, answer, choice, tolerance) ?? []),
       );
       assert.equal(faults.length, 0, `${faults.length} faults:\n${faults.slice(0, 40).join('\n')}`);
     });
