@@ -45,6 +45,51 @@ describe('assay', { skip }, () => {
     assert.match(readFileSync(join(said.folder, 'evidence.html'), 'utf8'), /<html/);
   });
 
+  it('prints a plan that fits 80 columns, and the same as JSON', async () => {
+    const { code, stdout, stderr } = await run('--home', home, 'plan', right, '--task', relu);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(
+      stdout,
+      /grid 19 x 1 x 1, block 128 x 1 x 1[\s\S]*registers a thread, occupancy \d+ %[\s\S]*returns .* \[37, 65\] float32/,
+    );
+    assert(stdout.split('\n').every((line) => line.length <= 80));
+    const json = JSON.parse((await run('--home', home, 'plan', right, '--task', relu, '--json')).stdout);
+    assert.deepEqual(json.steps[0].grid, [19, 1, 1]);
+    assert.deepEqual(
+      json.buffers.map((b: { kind: string; bytes: number }) => [b.kind, b.bytes]),
+      [
+        ['argument', 9620],
+        ['workspace', 9620],
+      ],
+    );
+  });
+
+  it('judges PTX with a launch description', async () => {
+    const sum = file('sum.py', task('return x.sum(1)'));
+    file('sum.ptx', readFileSync(join(root, 'src/kernel/ptx-door/row-sum.fixture.ptx'), 'utf8'));
+    const launch = { launch: 'row_sum', grid: [1], block: [64], arguments: ['x', 'out', 37, 65] };
+    const workspaces = [{ name: 'out', dtype: 'float32', shape: [37] }];
+    const description = {
+      format: 'assay.ptx-candidate/1',
+      ptx: 'sum.ptx',
+      workspaces,
+      steps: [launch],
+      outputs: ['out'],
+    };
+    const { code, stdout, stderr } = await run(
+      '--home',
+      home,
+      'judge',
+      sum,
+      file('sum.json', JSON.stringify(description)),
+    );
+    assert.equal(code, 0, stdout + stderr);
+    const half = { ...description, steps: [{ ...launch, block: [32] }] };
+    const rejected = await run('--home', home, 'judge', sum, file('half.json', JSON.stringify(half)));
+    assert.equal(rejected.code, 1, rejected.stdout);
+    assert.match(rejected.stdout, /rejected by every-output-written/);
+  });
+
   it('rejects a wrong kernel with the proof: exit code 1', async () => {
     const wrong = file(
       'wrong.cu',

@@ -5,10 +5,11 @@ import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
 import { judge } from './commands/judge.ts';
 import { optimize } from './commands/optimize.ts';
+import { plan } from './commands/plan.ts';
 import { sanitize } from './commands/sanitize.ts';
 import { sentenceOf } from './failure.ts';
 import { placesIn } from './places.ts';
-import { taking } from './task-options.ts';
+import { taking, takingOption } from './task-options.ts';
 import { version } from './version.ts';
 
 function count(text: string): number {
@@ -67,11 +68,22 @@ async function main(argv: readonly string[]): Promise<number> {
     .action((task, options) => run(optimize(task, options, places(), interruption.signal)));
   taking(program.command('judge'))
     .description('is this kernel right? A verdict with reasons (exit code 0 accepted, 1 rejected, 2 not judged)')
-    .argument('<kernel>', 'CUDA C++ in the form of a PyTorch extension')
+    .argument(
+      '<kernel>',
+      'CUDA C++ in the form of a PyTorch extension, Python with ModelNew, or PTX with a launch description',
+    )
     .addOption(gpu())
     .option('--timing', 'say where the time went', false)
     .addOption(json())
     .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
+  takingOption(program.command('plan'))
+    .description(
+      "what a kernel's host function does for a task's shapes: launches, buffers, fills, copies; nothing is run",
+    )
+    .argument('<kernel>', 'a candidate, as for judge')
+    .addOption(gpu())
+    .addOption(json())
+    .action((kernel, options) => run(plan(kernel, options, places(), interruption.signal)));
   taking(program.command('task').description('about a task file').command('inspect'))
     .description(
       'print its graph, the signature a candidate must have, its floor, and which wrong answers it can tell from right ones',

@@ -22,10 +22,20 @@ function whole(least: number) {
   };
 }
 
+const TASK = "a PyTorch file in KernelBench's form, or a folder in robust-kbench's";
+
 /** Adds the task argument and its options to a command. */
 export function taking(command: Command): Command {
+  return withTaskOptions(command.argument('<task>', TASK));
+}
+
+/** Adds the task as an option that must be given, and its options. */
+export function takingOption(command: Command): Command {
+  return withTaskOptions(command.requiredOption('--task <file>', TASK));
+}
+
+function withTaskOptions(command: Command): Command {
   return command
-    .argument('<task>', "a PyTorch file in KernelBench's form, or a folder in robust-kbench's")
     .addOption(
       new Option(
         '--scale <operations>',

@@ -16,6 +16,13 @@ export { type HostFunction, type HostParameter, hostFunctions } from './interpre
 export { DEFAULT_LIMITS, type HostLimits } from './interpret/limits.ts';
 export { candidateLanguage } from './language.ts';
 export { activeBlocks } from './occupancy.ts';
+export {
+  type PlanReport,
+  type ReportedBuffer,
+  type ReportedLaunch,
+  type ReportedStep,
+  reportPlan,
+} from './plan-report.ts';
 export { prepareCandidate } from './prepare.ts';
 export { type PtxEntry, type PtxParameter, readEntries } from './ptx-entries.ts';
 export { deviceSource } from './split.ts';

@@ -9,6 +9,7 @@ import { findEntry, finishPlan } from './finish-plan.ts';
 import { interpretHost } from './interpret/host.ts';
 import { candidateLanguage } from './language.ts';
 import { activeBlocks } from './occupancy.ts';
+import { preparePtx } from './ptx-door/prepare-ptx.ts';
 import { readEntries } from './ptx-entries.ts';
 import { preparePython } from './python/prepare-python.ts';
 import type { HostTrace, KernelUse } from './trace.ts';
@@ -18,7 +19,7 @@ import type { Build, PreparedCandidate } from './types.ts';
 const MAX_SOURCE_BYTES = 1 << 20;
 
 /**
- * Reads, interprets and compiles a candidate: CUDA C++, or a submission in Python (python/).
+ * Reads, interprets and compiles a candidate: CUDA C++, a submission in Python (python/), or PTX with a launch description (ptx-door/).
  * @throws CandidateError for anything that is the candidate's; BuildError where this machine cannot compile.
  */
 export async function prepareCandidate(
@@ -29,7 +30,9 @@ export async function prepareCandidate(
   if (source.length > MAX_SOURCE_BYTES) throw new CandidateError('limit', 'the candidate is longer than 1 MB', 0);
   const facts = options.facts ?? deviceFactsOf(options.arch);
   if (!facts) throw unsupported(`the architecture ${options.arch} without facts about its GPU`, 0);
-  if (candidateLanguage(source) === 'python') {
+  const language = candidateLanguage(source);
+  if (language === 'ptx') return preparePtx(source, signature, options, facts);
+  if (language === 'python') {
     if (!options.task) throw unsupported('a submission in Python without the task that it is for', 0);
     return preparePython(source, options.task, options, facts);
   }

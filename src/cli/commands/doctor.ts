@@ -38,11 +38,12 @@ async function firstLine(
 /** Asks this machine for everything Assay can use. */
 export async function examine(): Promise<Finding[]> {
   const python = process.env.ASSAY_PYTHON ?? 'python3';
-  const [toolchain, gpu, torch, bubblewrap] = await Promise.all([
+  const [toolchain, gpu, torch, bubblewrap, clang] = await Promise.all([
     findToolchain(),
     firstLine('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
     firstLine(python, ['-c', 'import torch; print("PyTorch", torch.__version__)'], 60_000),
     wallWorks().then((works) => (works ? firstLine('bwrap', ['--version']) : undefined)),
+    firstLine('clang-19', ['--version']),
   ]);
   const node = process.versions.node;
   const cuda = 'Install the CUDA toolkit 12 or later (no GPU and no driver are needed) and put its bin folder on PATH.';
@@ -86,6 +87,12 @@ export async function examine(): Promise<Finding[]> {
       required: false,
       purpose: 'baselines to be faster than, and a second opinion on the reference (task files do not need it)',
       remedy: 'pip install torch, and point ASSAY_PYTHON at that Python if it is not python3.',
+    }),
+    finding('clang-19', clang, {
+      required: false,
+      purpose:
+        "makes PTX for the PTX door (src/kernel/ptx-door/README.md), with or without the CUDA toolkit's headers; it does not stand in for nvcc: CUDA C++ needs those headers, and clang 19 does not read those of CUDA 13",
+      remedy: 'apt-get install clang-19',
     }),
     finding('bubblewrap', bubblewrap, {
       required: false,

@@ -1,5 +1,5 @@
 /** `assay judge task.py kernel.cu`: is this kernel right? A verdict with reasons, and the evidence on disk. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createVirtualDevice } from '../../device/index.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from '../../judge/index.ts';
 import { floor } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
+import { readCandidate } from '../candidate-file.ts';
 import type { Places } from '../places.ts';
 import { type TaskOptions, taskFrom } from '../task-options.ts';
 import { coloursFor } from '../terminal/colour.ts';
@@ -35,7 +36,7 @@ export async function judge(
   signal: AbortSignal,
 ): Promise<number> {
   const target = gpuTarget(options.gpu);
-  const candidateSource = readFileSync(kernelFile, 'utf8');
+  const candidateSource = readCandidate(kernelFile);
   const started = performance.now();
   const task = await taskFrom(taskFile, options, places);
   const traced = performance.now() - started;

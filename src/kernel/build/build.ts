@@ -30,7 +30,7 @@ export interface BuildRequest {
 }
 
 const sourceFile = 'candidate.cu';
-const limits: ProcessLimits = {
+export const limits: ProcessLimits = {
   milliseconds: 60_000,
   cpuSeconds: 60,
   addressSpaceKiB: 8 * 1024 * 1024,
@@ -48,7 +48,7 @@ export async function buildDeviceCode(request: BuildRequest): Promise<Build> {
   if (!toolchain) {
     throw new BuildError(
       'no-compiler',
-      'nvcc and ptxas were not found. Install the CUDA toolkit (no GPU is needed) and put nvcc on PATH; `assay doctor` checks it.',
+      'nvcc and ptxas were not found. Install the CUDA toolkit (no GPU is needed) and put nvcc on PATH; `assay doctor` checks it. PTX with a launch description can be judged without it (src/kernel/ptx-door/README.md).',
     );
   }
   const hash = createHash('sha256')
@@ -133,7 +133,8 @@ async function compile(
   }
 }
 
-function expectSuccess(result: ProcessResult): string {
+/** The output of a compiler that ended well. @throws BuildError */
+export function expectSuccess(result: ProcessResult): string {
   if (result.ended === 'aborted') throw new BuildError('aborted', 'The build was stopped.');
   if (result.ended === 'timeout') {
     throw new BuildError(
