@@ -128,7 +128,16 @@ export type Statement =
       line: number;
     }
   | { kind: 'for'; init?: Statement; test?: Expression; step?: Expression; body: Statement; line: number }
-  | { kind: 'range'; variable: Declarator; range: Expression; body: Statement; line: number }
+  /** With `bindings`, `for (auto& [k, v] : map)`: the names of the parts. */
+  | {
+      kind: 'range';
+      init?: Statement;
+      variable: Declarator;
+      bindings?: readonly string[];
+      range: Expression;
+      body: Statement;
+      line: number;
+    }
   | { kind: 'while'; test: Expression; body: Statement; line: number }
   | { kind: 'do'; test: Expression; body: Statement; line: number }
   | { kind: 'switch'; value: Expression; body: readonly Statement[]; line: number }

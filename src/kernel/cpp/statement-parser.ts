@@ -225,13 +225,20 @@ export function parseDeclaration(s: TokenStream): Statement | undefined {
 function parseBindings(s: TokenStream, base: TypeNode, line: number): Statement | undefined {
   if (base.name.path[0] !== 'auto') return undefined;
   const reference = s.accept('&') || s.accept('&&');
-  if (!s.accept('[')) return undefined;
+  if (!s.is('[')) return undefined;
+  const names = parseNames(s);
+  s.expect('=', 'after a structured binding');
+  return { kind: 'bindings', names, reference, initializer: parseAssignment(s), line };
+}
+
+/** `[a, b]` of a structured binding. */
+function parseNames(s: TokenStream): string[] {
   const names: string[] = [];
+  s.expect('[', 'before the names of a structured binding');
   do names.push(s.identifier('in a structured binding'));
   while (s.accept(','));
   s.expect(']', 'after a structured binding');
-  s.expect('=', 'after a structured binding');
-  return { kind: 'bindings', names, reference, initializer: parseAssignment(s), line };
+  return names;
 }
 
 /** `*name[4] = value`, after the base type. */
@@ -267,15 +274,17 @@ function parseFor(s: TokenStream, line: number): Statement {
   s.at++;
   s.expect('(', 'after for');
   const range = s.attempt(() => {
+    const init = hasTopLevelSemicolon(s) ? parseSimple(s) : undefined;
     const base = parseType(s);
-    const name = s.identifier('in a range-for');
+    const bindings = s.is('[') ? parseNames(s) : undefined;
+    const name = bindings ? '' : s.identifier('in a range-for');
     if (!s.accept(':')) return undefined;
     const variable: Declarator = { name, type: base, dimensions: [], line };
-    return { variable, range: s.is('{') ? parseList(s) : parseExpression(s) };
+    return { init, variable, bindings, range: s.is('{') ? parseList(s) : parseExpression(s) };
   });
   if (range) {
     s.expect(')', 'after a range');
-    return { kind: 'range', variable: range.variable, range: range.range, body: parseStatement(s), line };
+    return { kind: 'range', ...range, body: parseStatement(s), line };
   }
   const init = s.accept(';') ? undefined : parseSimple(s);
   const test = s.is(';') ? undefined : parseExpression(s);

@@ -107,6 +107,8 @@ export function parseTemplateArguments(s: TokenStream): TemplateArgument[] {
     const from = s.at;
     const type = s.attempt(() => {
       const node = parseType(s);
+      // A function's type, `int(float)`: of std::function alone, which holds anything that can be called.
+      if (s.is('(')) s.at = s.pastMatching(s.at);
       return endsArgument(s) ? node : undefined;
     });
     const afterType = s.at;

@@ -1,11 +1,12 @@
 /** Making values of a type: `T x(a, b)`, `T x{a, b}`, `T(a)`. */
 import { invalid, unsupported } from '../error.ts';
+import { insertEntry, isAssociative } from './associative.ts';
 import { convert, initialised, makeDim3, toIndex, typeOfValue, zeroOf } from './convert.ts';
 import type { Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { constructStruct } from './structs.ts';
 import { type CppType, LONG, type StructType, spellType } from './types.ts';
-import { type Cell, cell, copyValue, type Value } from './values.ts';
+import { type Cell, cell, copyValue, type ListValue, type Value } from './values.ts';
 
 /** @param braces list initialization: a container takes the arguments as its elements. */
 export function construct(m: Machine, type: CppType, args: readonly Operand[], braces: boolean, line: number): Value {
@@ -60,6 +61,14 @@ function constructList(
 ): Value {
   const [first, second] = values;
   const element = type.element;
+  if (isAssociative(type.container) && values.length > 0) {
+    const entries =
+      values.length === 1 && first?.kind === 'list' && first.container === type.container ? undefined : values;
+    if (!entries) return convert(values[0] as Value, type, line);
+    const made: ListValue = { kind: 'list', container: type.container, element, cells: [] };
+    for (const entry of entries) insertEntry(made, entry, line);
+    return made;
+  }
   const growing = type.container === 'vector' || type.container === 'IntArrayRef';
   if (first?.kind === 'iterator' && second?.kind === 'iterator') {
     const cells = first.list.cells.slice(first.index, second.index);

@@ -1,6 +1,7 @@
 /** Conversions between values, by C++'s rules: what initialising a variable or passing an argument does. */
 import { invalid, unsupported } from '../error.ts';
 import { roundToFormat } from '../number-format.ts';
+import { insertEntry, isAssociative } from './associative.ts';
 import {
   BOOL,
   type CppType,
@@ -270,6 +271,12 @@ function convertList(value: Value, type: Extract<CppType, { kind: 'list' }>, lin
   // A view keeps the cells it looks at.
   if (type.container === 'IntArrayRef' && source.container !== 'initializer_list')
     return { ...source, container: 'IntArrayRef' };
+  if (isAssociative(type.container)) {
+    if (source.container === type.container) return copyValue({ ...source, element: type.element });
+    const made: ListValue = { kind: 'list', container: type.container, element: type.element, cells: [] };
+    for (const entry of source.cells) insertEntry(made, initialised(entry, line), line);
+    return made;
+  }
   if (type.elements && type.elements.length !== source.cells.length) {
     throw invalid(`${type.elements.length} values are needed, ${source.cells.length} given`, line);
   }

@@ -2,6 +2,7 @@
 import type { Expression } from '../cpp/ast.ts';
 import { CandidateError, invalid, refused, unsupported } from '../error.ts';
 import { binary, commonNumber, increment, numberLiteral, unary } from './arithmetic.ts';
+import { isAssociative, mapElement } from './associative.ts';
 import { callExpression } from './calls.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, isNumber, makeDim3, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
@@ -269,6 +270,9 @@ function resolveIndex(m: Machine, e: Extract<Expression, { kind: 'index' }>, sco
   if (object.kind === 'struct') {
     const result = overloaded(m, '[]', [{ value: object }, resolve(m, e.index, scope)], scope, e.line);
     if (result) return result;
+  }
+  if (object.kind === 'list' && isAssociative(object.container)) {
+    return mapElement(object, evaluate(m, e.index, scope), e.line);
   }
   const index = toIndex(evaluate(m, e.index, scope), e.line);
   if (object.kind === 'list') return element(object.cells, index, e.line);

@@ -23,6 +23,29 @@ function generator(seed: number): (n: number) => number {
 
 const TYPES = ['int', 'unsigned', 'int64_t', 'size_t', 'short', 'unsigned char', 'bool', 'float', 'double'];
 
+/** Declarations that every program can use: structs with constructors, a base and operators; traits; packs; constexpr branches. */
+const LIBRARY = `
+struct P { int x; long y = 2; P() : P(3) {} explicit P(int a) : x(a & 63), y(x + 1) {} P(int a, long b) : x(a & 63), y(b & 63) {}
+  P operator+(const P& o) const { return P(x + o.x, y + o.y); } bool operator<(const P& o) const { return x < o.x; }
+  P& operator+=(int k) { x = (x + (k & 7)) & 63; return *this; } int operator[](int i) const { return i & 1 ? (int)y : x; }
+  int operator()(int k) const { return x - k; } int sum() const { return x + (int)y; } };
+P operator*(int k, P p) { p += k; return p; }
+struct Q : P { int z = 5; short s; Q(int a) : P(a + 1), s(z) { z = x * 2; } int all() { return sum() + z + s; } };
+struct Plain { int n; float f; unsigned char c = 7; };
+template <typename T> struct W { static constexpr int value = 1; using type = int64_t; };
+template <> struct W<float> { static constexpr int value = 3; static constexpr int twice = value * 2; using type = double; };
+template <typename T> int width() { typename W<T>::type v = 1; return sizeof(v) * 10 + W<T>::value; }
+template <typename... T> auto total(T... v) { return (v + ... + 0); }
+template <typename... T> auto less(T... v) { return (... - v); }
+template <typename... T> bool every(T... v) { return (... && (v > 1)); }
+template <typename T, typename... R> T first(T v, R... r) { return v; }
+template <typename... T> int counted(T&&... v) { int n[] = {((int)v & 15)..., (int)sizeof...(v)}; int s = 0; for (int i : n) s = s * 3 + i; return s; }
+template <int N> int times(int v) { if constexpr (N > 2) return (v & 255) * N; else return v & 255; }
+template <typename F> auto twice(F f, int v) { return f(f(v)); }
+enum class E { A = 1, B, C = 8 };
+constexpr int pick(E e) { switch (e) { case E::A: return 4; case E::B: return 5; default: return static_cast<int>(e); } }
+`;
+
 /** Expressions over variables a..f; small values and guarded operators keep most of them defined. */
 function expression(random: (n: number) => number, depth: number): string {
   const pick = (items: readonly string[]): string => items[random(items.length)] as string;
@@ -47,7 +70,33 @@ function expression(random: (n: number) => number, depth: number): string {
   }
   const sub = (): string => expression(random, depth - 1);
   const integral = (): string => `((int)(${sub()}) & 1023)`;
-  switch (random(12)) {
+  switch (random(20)) {
+    case 12:
+      return `P(${integral()})${pick(['.sum()', '[1]', '(3)', '.x', '.y'])}`;
+    case 13:
+      return `(P(${integral()}, ${integral()}) + ${random(9)} * P(${integral()})).${pick(['x', 'y', 'sum()'])}`;
+    case 14:
+      return `${pick(['total', 'less', 'first', 'counted', 'every'])}(${sub()}, ${sub()}, ${integral()})`;
+    case 15:
+      return pick([
+        `times<${random(5)}>(${integral()})`,
+        `width<${pick(['float', 'int', 'double'])}>()`,
+        `pick(E::${pick(['A', 'B', 'C'])})`,
+        `W<float>::twice`,
+      ]);
+    case 16:
+      return `[&](${pick(['int', 'auto', 'long'])} q) { return q + (${sub()}); }(${integral()})`;
+    case 17:
+      return `[=, w = ${integral()}](auto v)${pick(['', ' -> float', ' -> long'])} { return (v & 15) * w; }(${integral()})`;
+    case 18:
+      return `${pick(['std::min', 'std::max'])}${pick(['<int>', '<long>', '<double>'])}(${sub()}, ${integral()})`;
+    case 19:
+      return pick([
+        `Q(${integral()}).all()`,
+        `Plain{${integral()}, 2.5f}.c`,
+        `twice([&](int v) { return (v & 31) + ${random(9)}; }, ${integral()})`,
+        `(P(${integral()}) < P(${integral()}))`,
+      ]);
     case 0:
     case 1:
       return `(${sub()} ${pick(['+', '-'])} ${sub()})`;
@@ -78,7 +127,23 @@ function expression(random: (n: number) => number, depth: number): string {
 function statement(random: (n: number) => number, depth: number): string {
   const variable = (): string => 'abcdefghi'[random(9)] as string;
   const inner = (): string => statement(random, depth - 1);
-  switch (depth === 0 ? 0 : random(5)) {
+  switch (depth === 0 ? 0 : random(13)) {
+    case 5:
+      return `{ auto& r = ${variable()}; r = (int)(${expression(random, 2)}) & 127; ${inner()} }`;
+    case 6:
+      return `{ std::vector<int> v = {${random(9)}, (int)(${expression(random, 1)}) & 63}; v.push_back(${random(9)}); for (auto& each : v) each += 1; for (int each : v) { if (each == 3) continue; ${variable()} = each & 63; } ${'abcd'[random(4)]} = v.back() + v.size(); }`;
+    case 7:
+      return `{ auto fn = [&](int n) { ${variable()} = n & 63; ${inner()} }; fn(${random(99)}); fn(${random(99)}); }`;
+    case 8:
+      return `{ P p(${random(99)}); Q q(${random(99)}); p += ${random(9)}; p.y = q.x; auto [u, w] = p; ${'abcd'[random(4)]} = u + w + q.all() + (P()).y; }`;
+    case 9:
+      return `if (int n = (int)(${expression(random, 2)}) & 3) { ${'abcd'[random(4)]} = n; ${inner()} } else { ${inner()} }`;
+    case 10:
+      return `{ int t[3] = {1, (int)(${expression(random, 1)}) & 31}; int* p = t; *(p + 2) = p[1]; p++; *p += 4; ${'abcd'[random(4)]} = t[0] + t[1] * 2 + t[2]; }`;
+    case 11:
+      return `{ std::map<int, int> m; m[${random(5)}] += 2; m[(int)(${expression(random, 1)}) & 7] = ${random(50)}; m.insert({9, ${random(9)}}); int s = 0; for (const auto& [k, v] : m) s = s * 5 + k + v; auto at = m.find(${random(9)}); if (at != m.end()) s += at->second; ${'abc'[random(3)]} = (s + (int)m.size() + (int)m.count(2)) & 255; }`;
+    case 12:
+      return `{ std::optional<int> o; if (${expression(random, 1)}) o = ${random(99)}; std::pair<int, float> p{o.value_or(7), 1.5f}; ${'acd'[random(3)]} = p.first + (o ? *o : 1); }`;
     case 1:
       return `if (${expression(random, 2)}) { ${inner()} } else { ${inner()} }`;
     case 2:
@@ -140,10 +205,16 @@ test('random host code computes what g++ computes', { skip: hasCompiler() ? fals
 #include <cstdlib>
 #include <csetjmp>
 #include <csignal>
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
 static sigjmp_buf place;
 static void caught(int) { siglongjmp(place, 1); }
 template <typename T> void show(T v) { if constexpr (T(0.5) != T(0)) { double d = v; printf("f%.17g", d); } else if constexpr (T(-1) < T(0)) printf("%lld", (long long)v); else printf("%llu", (unsigned long long)v); }
 void show(bool v) { printf("%d", v); }
+${LIBRARY}
 ${programs.map((p, i) => `void program_${i}() { ${DECLARATIONS} ${p.body} auto r = ${p.result}; show(a); printf(" "); show(c); printf(" "); show(h); printf(" "); show(r); }`).join('\n')}
 void (*all[])() = { ${programs.map((_, i) => `program_${i}`).join(', ')} };
 int main() { signal(SIGILL, caught); signal(SIGFPE, caught); signal(SIGTRAP, caught);
@@ -160,6 +231,7 @@ int main() { signal(SIGILL, caught); signal(SIGFPE, caught); signal(SIGTRAP, cau
     const output = execFileSync(join(folder, 'fuzz'), { encoding: 'utf8' }).split('\n');
     let line = 0;
     let compared = 0;
+    const differences: string[] = [];
     programs.forEach((program, i) => {
       let expected = output[line++] ?? '';
       // A program that trapped may have printed a part of its values first.
@@ -167,26 +239,34 @@ int main() { signal(SIGILL, caught); signal(SIGFPE, caught); signal(SIGTRAP, cau
         expected = 'trap';
         line++;
       }
-      const code = `template <typename T> __global__ void out(int a, int64_t c, float h, T r) {}
+      const code = `${LIBRARY}template <typename T> __global__ void out(int a, int64_t c, float h, T r) {}
 torch::Tensor forward(torch::Tensor x) { ${DECLARATIONS} ${program.body} auto r = ${program.result}; out<<<1, 1>>>(a, c, h, r); return x; }`.replace(
         'short0',
         'int',
       );
       let got: string;
+      let why = '';
       try {
         got = launches(tryHost(code, 'x[1]'))[0]?.arguments.map(printed).join(' ') ?? '';
       } catch (error) {
         if (!(error instanceof CandidateError)) throw error;
         got = error.kind === 'invalid' ? 'trap' : error.message;
+        why = ` (${error.message})`;
       }
       const parts = expected.split(' ');
       const agree = got.split(' ').every((g, k) => same(g, parts[k] ?? ''));
-      assert.ok(
-        agree && (got === 'trap') === (expected === 'trap'),
-        `program ${i}: g++ says ${expected}, the interpreter ${got}\n${code}`,
-      );
+      if (!agree || (got === 'trap') !== (expected === 'trap')) {
+        differences.push(
+          `program ${i}: g++ says ${expected}, the interpreter ${got}${why}\n${program.body} auto r = ${program.result};`,
+        );
+      }
       if (expected !== 'trap') compared++;
     });
+    assert.equal(
+      differences.length,
+      0,
+      `${differences.length} differences; some:\n${differences.slice(0, 8).join('\n')}`,
+    );
     assert.ok(compared > count / 2, `${compared} of ${count} programs are defined`);
   } finally {
     rmSync(folder, { recursive: true, force: true });

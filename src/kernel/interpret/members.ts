@@ -4,7 +4,9 @@ import { CandidateError, invalid, unsupported } from '../error.ts';
 import { LibraryCall } from '../library/call.ts';
 import { propertyOf } from '../library/cuda.ts';
 import { LIST_METHODS } from '../library/list-methods.ts';
+import { MAP_METHODS } from '../library/map-methods.ts';
 import { TENSOR_METHODS } from '../torch/methods.ts';
+import { isAssociative } from './associative.ts';
 import { callValue } from './calls.ts';
 import { initialised } from './convert.ts';
 import { type Operand, resolve } from './expressions.ts';
@@ -69,7 +71,7 @@ export function callMember(
       break;
     }
     case 'list': {
-      const method = LIST_METHODS[callee.name];
+      const method = (isAssociative(object.container) ? MAP_METHODS : LIST_METHODS)[callee.name];
       if (method) return method(object, call);
       break;
     }

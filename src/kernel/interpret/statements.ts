@@ -2,6 +2,7 @@
 import type { Declarator, Expression, Statement } from '../cpp/ast.ts';
 import { CandidateError, invalid, refused, unsupported } from '../error.ts';
 import { binary } from './arithmetic.ts';
+import { requireOrder } from './associative.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
 import { evaluate, type Operand, resolve } from './expressions.ts';
@@ -37,14 +38,7 @@ export function execute(m: Machine, s: Statement, scope: Scope): Completion {
       return undefined;
     case 'bindings': {
       const value = evaluate(m, s.initializer, scope);
-      const cells = partsOf(value, s.line);
-      if (cells.length !== s.names.length) {
-        throw invalid(`${s.names.length} names for ${cells.length} values`, s.line);
-      }
-      s.names.forEach((name, i) => {
-        const part = cells[i] as Cell;
-        scope.declare(name, s.reference ? part : { ...part, value: part.value && copyValue(part.value) });
-      });
+      bindParts(value, s.names, s.reference, scope, s.line);
       return undefined;
     }
     case 'alias':
@@ -73,15 +67,19 @@ export function execute(m: Machine, s: Statement, scope: Scope): Completion {
       return undefined;
     }
     case 'range': {
-      const range = evaluate(m, s.range, scope);
+      const around = new Scope(scope);
+      if (s.init) execute(m, s.init, around);
+      const range = evaluate(m, s.range, around);
       const cells = range.kind === 'list' ? range.cells : undefined;
-      if (!cells) throw unsupported(`a loop over ${describeValue(range)}`, s.line);
+      if (!cells || range.kind !== 'list') throw unsupported(`a loop over ${describeValue(range)}`, s.line);
+      requireOrder(range, s.line);
       for (const item of [...cells]) {
         m.tick(s.line);
-        const inner = new Scope(scope);
-        const type = resolveType(m, s.variable.type, scope);
+        const inner = new Scope(around);
+        const type = resolveType(m, s.variable.type, around);
         const value = initialised(item, s.line);
-        if (s.variable.type.reference) inner.declare(s.variable.name, item);
+        if (s.bindings) bindParts(value, s.bindings, s.variable.type.reference !== '', inner, s.line);
+        else if (s.variable.type.reference) inner.declare(s.variable.name, item);
         else inner.declare(s.variable.name, variable(type, convert(value, type, s.line), s.variable.type.isConst));
         const ended = execute(m, s.body, inner);
         if (ended?.kind === 'break') break;
@@ -246,6 +244,16 @@ function typeMatches(variable: Cell, type: CppType): boolean {
   if (variable.type.kind === 'int' && type.kind === 'int') return variable.type.mangled === type.mangled;
   if (variable.type.kind === 'float' && type.kind === 'float') return variable.type.format === type.format;
   return variable.type.kind === type.kind;
+}
+
+/** `auto& [a, b] = value`: names for the parts, or for copies of them. */
+function bindParts(value: Value, names: readonly string[], reference: boolean, scope: Scope, line: number): void {
+  const cells = partsOf(value, line);
+  if (cells.length !== names.length) throw invalid(`${names.length} names for ${cells.length} values`, line);
+  names.forEach((name, i) => {
+    const part = cells[i] as Cell;
+    scope.declare(name, reference ? part : { ...part, value: part.value && copyValue(part.value) });
+  });
 }
 
 /** The parts a structured binding names. */

@@ -125,7 +125,10 @@ function methodsNamed(
   type: StructType,
   name: string,
 ): { owner: StructType; items: FunctionItem[] } | undefined {
-  const items = (itemOf(m, type)?.methods ?? []).filter((f) => f.name === name);
+  const item = itemOf(m, type);
+  // A struct's own name means the type: constructors are not called by it.
+  if (item?.name === name) return undefined;
+  const items = (item?.methods ?? []).filter((f) => f.name === name);
   if (items.length > 0) return { owner: type, items };
   for (const base of type.bases ?? []) {
     const found = methodsNamed(m, base, name);

@@ -181,6 +181,18 @@ function resolveTemplate(
     case 'std::tuple':
     case 'std::pair':
       return { kind: 'list', container: 'tuple', elements: args.length > 0 ? args.map((_, i) => type(i)) : undefined };
+    case 'std::map':
+    case 'std::unordered_map':
+      if (args.length > 2) throw unsupported(`a ${full} with an order or a hash of its own`, node.line);
+      return {
+        kind: 'list',
+        container: full === 'std::map' ? 'map' : 'unordered_map',
+        element: { kind: 'list', container: 'tuple', elements: [type(0), type(1)] },
+      };
+    case 'std::set':
+    case 'std::unordered_set':
+      if (args.length > 1) throw unsupported(`a ${full} with an order or a hash of its own`, node.line);
+      return { kind: 'list', container: full === 'std::set' ? 'set' : 'unordered_set', element: type(0) };
     case 'std::optional':
     case 'torch::optional':
       return { kind: 'optional', of: type(0) };

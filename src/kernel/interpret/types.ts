@@ -58,7 +58,18 @@ export type CppType =
   /** A class of the standard library or of PyTorch that values carry whole. */
   | { kind: 'library'; name: LibraryType };
 
-export type Container = 'vector' | 'array' | 'initializer_list' | 'IntArrayRef' | 'tuple' | 'built-in array';
+export type Container =
+  | 'vector'
+  | 'array'
+  | 'initializer_list'
+  | 'IntArrayRef'
+  | 'tuple'
+  | 'built-in array'
+  /** Their `element` is the entry: a tuple of key and value, or the key. */
+  | 'map'
+  | 'unordered_map'
+  | 'set'
+  | 'unordered_set';
 
 export type LibraryType =
   | 'Tensor'

@@ -6,7 +6,8 @@ import { LONG, ULONG } from '../interpret/types.ts';
 import { boolValue, cell, copyValue, intValue, type ListValue, type Value, VOID_VALUE } from '../interpret/values.ts';
 import type { LibraryCall } from './call.ts';
 
-type ListMethod = (list: ListValue, call: LibraryCall) => Operand;
+/** @param list the object */
+export type ListMethod = (list: ListValue, call: LibraryCall) => Operand;
 
 function at(list: ListValue, index: number, line: number): Operand {
   const found = list.cells[index];
