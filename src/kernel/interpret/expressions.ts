@@ -1,6 +1,7 @@
 /** Evaluating expressions. */
 import type { Expression } from '../cpp/ast.ts';
 import { CandidateError, invalid, refused, unsupported } from '../error.ts';
+import { tensorArithmetic } from '../torch/operators.ts';
 import { binary, commonNumber, increment, numberLiteral, unary } from './arithmetic.ts';
 import { isAssociative, mapElement } from './associative.ts';
 import { callExpression } from './calls.ts';
@@ -294,6 +295,10 @@ function resolveBinary(m: Machine, e: Extract<Expression, { kind: 'binary' }>, s
   if (e.operator === '||')
     return { value: boolValue(truth(left, e.line) || truth(evaluate(m, e.right, scope), e.line)) };
   const right = evaluate(m, e.right, scope);
+  if (left.kind === 'tensor' || right.kind === 'tensor') {
+    const made = tensorArithmetic(m, e.operator, left, right, e.line);
+    if (made) return { value: made };
+  }
   return (
     overloaded(m, e.operator, [{ value: left }, { value: right }], scope, e.line) ?? {
       value: binary(e.operator, left, right, e.line),
@@ -331,6 +336,14 @@ function assign(m: Machine, e: Extract<Expression, { kind: 'assign' }>, scope: S
     return { value: right };
   }
   if (!target) throw invalid('this cannot be assigned to', e.line);
+  if (operand.value?.kind === 'tensor' && e.operator !== '=') {
+    // `t += x` writes into the tensor, not into the variable.
+    const made = tensorArithmetic(m, e.operator.slice(0, -1), operand.value, right, e.line);
+    if (made?.kind === 'tensor' && made.tensor && operand.value.tensor) {
+      m.world.copy(made.tensor, operand.value.tensor, e.line);
+      return operand;
+    }
+  }
   const value =
     e.operator === '=' ? right : binary(e.operator.slice(0, -1), initialised(target, e.line), right, e.line);
   if (e.operator !== '=' && target.type.kind !== 'auto')

@@ -6,6 +6,7 @@ import { propertyOf } from '../library/cuda.ts';
 import { LIST_METHODS } from '../library/list-methods.ts';
 import { MAP_METHODS } from '../library/map-methods.ts';
 import { TENSOR_METHODS } from '../torch/methods.ts';
+import { applyOperator, isOperator } from '../torch/operators.ts';
 import { isAssociative } from './associative.ts';
 import { callValue } from './calls.ts';
 import { initialised } from './convert.ts';
@@ -66,6 +67,7 @@ export function callMember(
       }
       const method = TENSOR_METHODS[callee.name];
       if (method) return { value: method(object.tensor, call) };
+      if (isOperator(callee.name)) return { value: applyOperator(object.tensor, callee.name, call) };
       const refusal = methodRefusalOf(callee.name);
       if (refusal) throw new CandidateError('refused', refusal, line);
       break;

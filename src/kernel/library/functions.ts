@@ -4,6 +4,7 @@ import type { Operand } from '../interpret/expressions.ts';
 import type { Value } from '../interpret/values.ts';
 import { DISPATCH, isDispatch } from '../torch/dispatch.ts';
 import { FACTORIES } from '../torch/factories.ts';
+import { applyOperator, isOperator } from '../torch/operators.ts';
 import type { LibraryCall, LibraryFunction } from './call.ts';
 import { CUDA_FUNCTIONS } from './cuda.ts';
 import { LAUNCH_FUNCTIONS } from './launches.ts';
@@ -20,6 +21,10 @@ const TABLE = new Map<string, LibraryFunction>([
 
 function find(name: string): LibraryFunction | undefined {
   if (isDispatch(name)) return DISPATCH;
+  const operator = /^torch::(\w+)$/.exec(name)?.[1];
+  if (operator && isOperator(operator)) {
+    return (call) => applyOperator(call.tensor(0), operator, call.with(name, call.expressions.slice(1)));
+  }
   // The standard library's functions are listed without std::, since CUDA has min, max and the math functions globally.
   return TABLE.get(name) ?? (name.startsWith('std::') ? TABLE.get(name.slice(5)) : undefined);
 }
