@@ -17,7 +17,7 @@ export interface FileDrives {
   readonly drives: Readonly<Record<string, (rig: Rig) => void>>;
 }
 
-/** A fault that the kernel has: the drive must find it, and goes on to compare the answer. */
+/** A fault that the kernel has as published: the drive must find it; a wrong answer is then no surprise. */
 export interface KnownFault {
   /** What the finding's kind and message must hold. */
   readonly finding: RegExp;

@@ -103,8 +103,9 @@ const [WIDTH, HEIGHT] = [128, 64];
 function transpose(name: string, copies: boolean): Drives {
   return {
     [name]: (rig: Rig) => {
-      // A diagonal order of blocks needs a square.
-      const [width, height] = name === 'transposeDiagonal' ? [WIDTH, WIDTH] : [WIDTH, HEIGHT];
+      // A diagonal order of blocks needs a square; copySharedMem takes width for height in its second bounds check.
+      const square = name === 'transposeDiagonal' || name === 'copySharedMem';
+      const [width, height] = square ? [WIDTH, WIDTH] : [WIDTH, HEIGHT];
       const x = rig.random(width * height);
       const out = rig.room(4 * x.length);
       rig.launch(name, [width / 32, height / 32], [32, 16], [out, rig.give(x), width, height]);

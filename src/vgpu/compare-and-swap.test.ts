@@ -18,6 +18,10 @@ __global__ void good_shared(double* out, int* seen) {
   __shared__ double best; if (threadIdx.x == 0) best = 1.0; __syncthreads();
   if (threadIdx.x % 8 == 0) multiply(&best, 2.0);
   __syncthreads(); if (threadIdx.x == 0 && blockIdx.x == 0) out[0] = best; }
+// The load goes by a generic address, the swap by one of global memory.
+__global__ void good_cached(double* out, int* seen) { unsigned* place = (unsigned*)seen + threadIdx.x % 4;
+  unsigned taken; asm volatile("ld.global.cg.b32 %0, [%1];" : "=r"(taken) : "l"(place));
+  for (unsigned now; (now = atomicCAS(place, taken, taken + 1)) != taken; ) taken = now; }
 // The plain load is checked by nothing.
 __global__ void bad_look(double* out, int* seen) { seen[blockIdx.x * 64 + threadIdx.x] = *(int*)out; atomicCAS((int*)out, 7, 8); }
 // Another place is compared.
@@ -31,8 +35,9 @@ const skip = skipWithoutNvcc();
 test('a load that atomicCAS checks does not race with atomics', { skip }, () => {
   // Before sm_90 the toolkit's header makes atomicAdd of two bfloat16 by this loop.
   const ptx = compileCuda(SOURCE, ['-arch=sm_80']);
+  const gpu = new VirtualGpu({ memoryBytes: 16 << 20 });
   const run = (name: string, schedule: number) => {
-    const gpu = new VirtualGpu({ memoryBytes: 16 << 20 });
+    gpu.reset();
     const module = gpu.load(ptx);
     const kernel = [...module.ptx.functions.values()].find((fn) => fn.entry && fn.name.includes(name))!.name;
     const out = gpu.allocate(8, { name: 'out' });
@@ -45,7 +50,7 @@ test('a load that atomicCAS checks does not race with atomics', { skip }, () => 
     });
     return { kinds: report.findings.map(({ kind }) => kind), out: gpu.read(out, 8) };
   };
-  for (const schedule of [0, 1, 2]) {
+  for (const schedule of [0, 1]) {
     const expected = { good_product: 2 ** 16, good_shared: 2 ** 8 };
     for (const [name, value] of Object.entries(expected)) {
       const { kinds, out } = run(name, schedule);
@@ -56,6 +61,7 @@ test('a load that atomicCAS checks does not race with atomics', { skip }, () => 
     assert.deepEqual(pairs.kinds, [], 'good_pairs');
     // bfloat16s of 128 and 256.
     assert.deepEqual([...new Uint16Array(pairs.out.buffer, 0, 2)], [0x4300, 0x4380]);
+    assert.deepEqual(run('good_cached', schedule).kinds, [], 'good_cached');
     for (const name of ['bad_look', 'bad_place', 'bad_store'])
       assert.ok(run(name, schedule).kinds.includes('race'), `${name} under schedule ${schedule}`);
   }

@@ -3,8 +3,11 @@
  * atomicCAS(p, seen, f(seen)); } while (old != seen);`, the CUDA guide's way to make an atomic of any function, and that of
  * the toolkit's own headers). A guess that another thread's atomic outruns costs a turn of the loop and nothing else.
  */
-import type { Instruction, MemoryAccess, Operand, Variable } from '../ptx/ir.ts';
+import type { Instruction, MemoryAccess, Operand } from '../ptx/ir.ts';
 import { registers } from './polling.ts';
+
+/** How far back addresses are followed. */
+const MOST_TERMS = 8;
 
 /** The guesses of one function. Values are followed through moves only. */
 export function guesses(instructions: readonly Instruction[]): ReadonlySet<Instruction> {
@@ -37,23 +40,30 @@ function comesFrom(instructions: readonly Instruction[], operand: Operand | unde
   return sources;
 }
 
-/** The same place by its text: one register, or one variable, and one offset. */
+/** The same place by its text: alike sums of the same registers and variables, with one offset. */
 function sameAddress(instructions: readonly Instruction[], a: Operand | undefined, b: Operand | undefined): boolean {
   const [left, right] = [placeOf(instructions, a), placeOf(instructions, b)];
-  return left !== undefined && left.base === right?.base && left.offset === right.offset;
+  return left !== undefined && left === right;
 }
 
-/** A register's number, or the variable that it was loaded with the address of. */
-function placeOf(
-  instructions: readonly Instruction[],
-  operand: Operand | undefined,
-): { base: number | Variable; offset: number } | undefined {
+function placeOf(instructions: readonly Instruction[], operand: Operand | undefined): string | undefined {
   if (operand?.kind !== 'address' || operand.base.kind === 'absolute') return undefined;
   const { base, offset } = operand;
-  if (base.kind === 'variable') return { base: base.variable, offset };
-  const written = instructions.filter(({ dst }) => dst.flatMap(registers).includes(base.id));
-  const [only] = written.length === 1 ? written : [];
-  const source = only?.kind === 'move' && only.op === 'mov' && only.guard === undefined ? only.src[0] : undefined;
-  if (source?.kind === 'symbol') return { base: source.variable, offset: offset + source.offset };
-  return { base: base.id, offset };
+  return `${base.kind === 'variable' ? `${base.variable.name} + 0` : sumOf(instructions, base.id, 0)} + ${offset}`;
+}
+
+/** What is added up in a register that is written once; a generic address counts as that of its space. */
+function sumOf(instructions: readonly Instruction[], register: number, depth: number): string {
+  const written = instructions.filter(({ dst }) => dst.flatMap(registers).includes(register));
+  const [only] = written;
+  if (written.length !== 1 || only?.guard !== undefined || depth === MOST_TERMS) return `%${register}`;
+  const moves = only?.kind === 'move' && (only.op === 'mov' || only.op === 'cvta');
+  const adds = only?.kind === 'arithmetic' && only.op === 'add';
+  if (!moves && !adds) return `%${register}`;
+  const terms = only.src.map((operand) => {
+    if (operand.kind === 'register') return sumOf(instructions, operand.id, depth + 1);
+    if (operand.kind === 'immediate') return `${operand.bits}`;
+    return operand.kind === 'symbol' ? `${operand.variable.name} + ${operand.offset}` : undefined;
+  });
+  return terms.includes(undefined) ? `%${register}` : terms.join(' + ');
 }
