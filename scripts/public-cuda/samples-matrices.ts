@@ -69,8 +69,8 @@ const FORMATS: Readonly<Record<'half' | 'bf16' | 'tf32' | 'f64' | 'u8', TensorFo
   },
 };
 
-/** D = alpha A B + beta C, A by rows, B by columns: 4 x 4 warps, a tile each. */
-function tensor(name: string, format: TensorFormat): Drives {
+/** D = alpha A B + beta C, A by rows, B by columns: 4 x 4 warps, a tile each. `constant`: all elements of B are alike. */
+function tensor(name: string, format: TensorFormat, constant = false): Drives {
   return {
     [name]: (rig: Rig) => {
       const [rows, inner, columns] = [4 * format.tile[0], 64, 4 * format.tile[1]];
@@ -80,6 +80,7 @@ function tensor(name: string, format: TensorFormat): Drives {
         Int32Array,
         Int32Array,
       ];
+      if (constant) b.fill(3);
       const C = rig.give(format.accumulator(c));
       const D = rig.room(C.bytes);
       const args = [rig.give(format.operand(a)), rig.give(format.operand(b)), C, D, rows, columns, inner, 2, 3];
@@ -125,21 +126,21 @@ export const SAMPLES_MATRICES: readonly FileDrives[] = [
   {
     file: `${features}/globalToShmemAsyncCopy/globalToShmemAsyncCopy.cu`,
     drives: {
-      // These two read B by A's indices: wrong for any B but the constant one that the sample gives them.
+      // The versions with large chunks read B by A's indices: wrong for any B but the constant one that the sample gives them.
       ...tiled('MatrixMulAsyncCopyMultiStageLargeChunk', 16, [16, 16], true),
       ...tiled('MatrixMulAsyncCopyLargeChunk', 16, [16, 16], true),
-      ...tiled('MatrixMulAsyncCopyLargeChunkAWBarrier', 16),
+      ...tiled('MatrixMulAsyncCopyLargeChunkAWBarrier', 16, [16, 16], true),
       ...tiled('MatrixMulAsyncCopySingleStage', 16),
       ...tiled('MatrixMulAsyncCopyMultiStage', 16),
       ...tiled('MatrixMulAsyncCopyMultiStageSharedState', 16, [16, 18]),
       ...tiled('MatrixMulNaive', 16),
-      ...tiled('MatrixMulNaiveLargeChunk', 16),
+      ...tiled('MatrixMulNaiveLargeChunk', 16, [16, 16], true),
     },
   },
   { file: `${features}/cudaTensorCoreGemm/cudaTensorCoreGemm.cu`, drives: tensor('simple_wmma_gemm', FORMATS.half) },
   {
     file: `${features}/bf16TensorCoreGemm/bf16TensorCoreGemm.cu`,
-    drives: tensor('simple_wmma_bf16gemm', FORMATS.bf16),
+    drives: tensor('simple_wmma_bf16gemm', FORMATS.bf16, true),
   },
   {
     file: `${features}/tf32TensorCoreGemm/tf32TensorCoreGemm.cu`,
