@@ -69,6 +69,8 @@ const UNSUPPORTED: readonly (readonly [string, RegExp])[] = [
   ['asm("nop");', /asm/],
   ['goto end;', /goto/],
   ['std::list<int> m;', /std::list/],
+  ['CUtensorMap map{};', /carries no tensor maps; copy tiles with cp.async/],
+  ['cudaTextureObject_t t = 0;', /no textures or surfaces; read global memory/],
   ['auto z = torch::tensor({1, 2});', /no host data/],
   ['long a = (long)x.data_ptr<float>(); int n = a / 7;', /address/],
 ];

@@ -116,8 +116,18 @@ function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
   if (name === 'Tensor') return library('Tensor');
   const refusal = refusalOf(normalisePath(path));
   if (refusal) throw new CandidateError('refused', refusal, node.line);
-  throw unsupported(`the type ${path.join('::')}`, node.line);
+  throw unsupported(`the type ${path.join('::')}${NOT_IN_PLANS[name] ?? ''}`, node.line);
 }
+
+const TEXTURES = ': a plan carries no textures or surfaces; read global memory in the kernel';
+/** Objects that host code makes for kernels and that a plan has no step for: what to do instead. */
+const NOT_IN_PLANS: Readonly<Record<string, string>> = {
+  CUtensorMap: ': a plan carries no tensor maps; copy tiles with cp.async, or with bulk copies that need no map',
+  cudaTextureObject_t: TEXTURES,
+  cudaSurfaceObject_t: TEXTURES,
+  cudaArray_t: TEXTURES,
+  cudaResourceDesc: TEXTURES,
+};
 
 /** A struct by its name; inside of a struct template its bare name means the instance itself. */
 function ownStruct(
