@@ -57,6 +57,9 @@ export async function judge(request: JudgeRequest): Promise<Verdict> {
     if (!missing && !(error instanceof CandidateError)) throw error;
     return unjudgeable(record, 'prepare', error.message);
   }
+  const compiled = [candidate.build, ...(candidate.build.others ?? [])].filter(({ cached }) => !cached);
+  const milliseconds = compiled.reduce((sum, build) => sum + build.milliseconds, 0);
+  if (milliseconds > 0) record.timings.push({ stage: 'prepare: compiler', milliseconds });
   return tryCandidate(request, record, candidate);
 }
 

@@ -123,5 +123,13 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
   }
   for (const { stage, milliseconds } of timings)
     out(`  ${stage.padEnd(24)} ${significant(milliseconds).padStart(8)} ms`);
+  if (timings.length > 0) {
+    // The compiler's time is part of what preparing took.
+    const total = timings.reduce(
+      (sum, { stage, milliseconds }) => sum + (stage === 'prepare: compiler' ? 0 : milliseconds),
+      0,
+    );
+    out(`  ${'altogether'.padEnd(24)} ${significant(total).padStart(8)} ms`);
+  }
   out(`evidence       ${join(folder, 'evidence.html')}`);
 }
