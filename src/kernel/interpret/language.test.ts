@@ -75,6 +75,11 @@ test('vectors, arrays, tuples, strings', () => {
     out('int,int', 'int a = 1, b = 2; std::swap(a, b); out<<<1,1>>>(std::max(a, b), std::min({a, b, 0}))'),
     [2, 0],
   );
+  assert.deepEqual(
+    out('int,int', 'out<<<1,1>>>(std::min<int>(-5u, 194), std::max<int>(-5u, 3))'),
+    [-5, 3],
+    'arguments become ints before they are compared',
+  );
 });
 
 test('functions: defaults, references, overloads by arity and type, recursion', () => {

@@ -68,6 +68,8 @@ function extreme(pick: 'min' | 'max'): LibraryFunction {
     const [only] = values;
     if (values.length === 1 && only?.kind === 'list') values = only.cells.map((c) => initialised(c, call.line));
     const wanted = call.type();
+    // The arguments of std::min<int> are ints before they are compared: a large unsigned one is negative then.
+    if (wanted) values = values.map((value) => convert(value, wanted, call.line));
     let best = values[0];
     if (!best || (values.length < 2 && only?.kind !== 'list'))
       throw invalid(`${call.name} needs two values`, call.line);
@@ -75,13 +77,12 @@ function extreme(pick: 'min' | 'max'): LibraryFunction {
       if (value.kind === 'tensor' || best.kind === 'tensor') throw unsupported(`${call.name} of tensors`, call.line);
       const both: readonly [Value, Value] = [best, value];
       if (isNumber(both[0]) && isNumber(both[1])) {
-        const type =
-          wanted ?? (typeOfValue(both[0]) === typeOfValue(both[1]) ? both[0].type : commonNumber(both[0], both[1]));
+        const type = typeOfValue(both[0]) === typeOfValue(both[1]) ? both[0].type : commonNumber(both[0], both[1]);
         const kept = better(both[0], both[1], call.line) ? value : best;
         best = convert(kept, type, call.line);
       } else throw unsupported(`${call.name} of ${describeValue(value)}`, call.line);
     }
-    return wanted ? convert(best, wanted, call.line) : best;
+    return best;
   };
 }
 
