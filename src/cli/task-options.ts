@@ -1,6 +1,6 @@
 /** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration, forward or backward. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type LoadOptions, loadTask, type PrecisionPolicy, type Task } from '../task/index.ts';
+import { type FullTask, type LoadOptions, loadWithFull, type PrecisionPolicy, type Task } from '../task/index.ts';
 import type { Places } from './places.ts';
 
 export interface TaskOptions {
@@ -69,7 +69,7 @@ export function loadOptions(options: TaskOptions, places: Places): LoadOptions {
   return { cacheDir: places.traces, scale, precision, configuration, reference, backward };
 }
 
-/** Loads the task that a command was given. Throws TaskError. */
-export function taskFrom(file: string, options: TaskOptions, places: Places): Promise<Task> {
-  return loadTask(file, loadOptions(options, places));
+/** Loads the task that a command was given; where it was scaled, also at its file's own shapes. Throws TaskError. */
+export function taskFrom(file: string, options: TaskOptions, places: Places): Promise<{ task: Task; full?: FullTask }> {
+  return loadWithFull(file, loadOptions(options, places));
 }

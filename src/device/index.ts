@@ -2,6 +2,15 @@
 export { defaultLimits } from './limits.ts';
 export { poisonWord } from './poison.ts';
 export type {
+  RowRequest,
+  SampledLaunch,
+  SampledOutput,
+  SampledRow,
+  SampledRunLimits,
+  SampledRunRequest,
+  SampledRunResult,
+} from './sampled-run.ts';
+export type {
   Call,
   CallResult,
   Device,

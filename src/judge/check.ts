@@ -7,6 +7,7 @@ import { callsIndependent } from './checks/calls-independent.ts';
 import { completes } from './checks/completes.ts';
 import { deviceFindings } from './checks/device-findings.ts';
 import { everyOutputWritten } from './checks/every-output-written.ts';
+import { fullSize } from './checks/full-size.ts';
 import { inputsUnchanged } from './checks/inputs-unchanged.ts';
 import { launchesKernels } from './checks/launches-kernels.ts';
 import { nanAndInfinity } from './checks/nan-and-infinity.ts';
@@ -30,6 +31,7 @@ export const checks: readonly Check[] = [
   callsIndependent,
   values,
   nanAndInfinity,
+  fullSize,
 ];
 
 /** The checks of a stage, cheap first; ties keep the registry's order. */
@@ -46,6 +48,7 @@ export async function runStage(
   onResult: (result: CheckResult) => void,
 ): Promise<CheckResult | undefined> {
   for (const check of plan) {
+    if (check.applies?.(context.trial) === false) continue;
     const start = performance.now();
     const answer = await check.run(context);
     const result = { check: check.id, stage: context.stage, answer, milliseconds: performance.now() - start };

@@ -20,6 +20,7 @@ export function evidencePage(evidence: Evidence): string {
     accuracy(evidence),
     time(evidence),
     checksTable(evidence),
+    fullSize(evidence),
     admission(evidence),
     sources(evidence),
     circumstances(evidence),
@@ -91,6 +92,31 @@ function head({ verdict, task, device, checks, admission: admitted, modelled, fl
 <p class="reason">${prose(verdict.reason)}</p>
 <dl>${facts.map(([name, value]) => `<div><dt>${e(name)}</dt><dd>${e(value)}</dd></div>`).join('')}</dl>
 </header>`;
+}
+
+/** What was seen at the file's own shapes, of a task that was judged at smaller ones. */
+function fullSize({ fullSize: seen }: Evidence): string {
+  if (!seen) return '';
+  const shapes = seen.tensors.map(({ name, spec }) => `${name} [${spec.shape.join(', ')}]`).join(', ');
+  const dims = (sizes: readonly number[]) => sizes.join(' x ');
+  const launches = seen.launches.map((one) => [
+    `<code>${e(one.kernel)}</code> (line ${one.line})`,
+    `${dims(one.grid)} blocks of ${dims(one.block)}`,
+    `${one.ranBlocks.toLocaleString('en-US')} of ${one.totalBlocks.toLocaleString('en-US')}`,
+    e(one.notChecked ?? (one.madeUp ? 'addresses only: made-up contents' : '')),
+  ]);
+  const outputs = seen.outputs.map(({ name, compared, rows, worst, everyElementWritten, notCompared }) => [
+    e(name),
+    compared === 0 ? '' : `${compared.toLocaleString('en-US')} in ${rows.length} rows`,
+    worst === undefined ? '' : String(rough(worst)),
+    everyElementWritten ? 'every element' : 'not known',
+    e(notCompared ?? ''),
+  ]);
+  const said = seen.notChecked === undefined ? '' : `<p>Not checked: ${prose(seen.notChecked)}.</p>`;
+  const body =
+    table(['Launch', 'Shape', 'Blocks run', 'Not checked'], launches) +
+    table(['Output', 'Elements compared', 'Worst error over bound', 'Written', 'Not compared'], outputs);
+  return section("At the file's own shapes", `<p>${e(shapes)}</p>${said}${body}`);
 }
 
 function notClaimed({ notClaimed: items }: Evidence): string {

@@ -251,6 +251,39 @@ export const evidenceSchema = z.object({
       hiddenByOwnInputs: z.array(z.object({ operator: z.string(), reason: z.string() })),
     })
     .optional(),
+  /** A task that was scaled: what was seen of the candidate at the file's own shapes, by a few blocks of each launch. */
+  fullSize: z
+    .object({
+      tensors: z.array(z.object({ name: z.string(), spec })),
+      launches: z.array(
+        z.object({
+          kernel: z.string(),
+          line: z.number().int(),
+          grid: dim3,
+          block: dim3,
+          totalBlocks: z.number(),
+          ranBlocks: z.number(),
+          threadInstructions: z.number(),
+          /** It was given made-up contents for what earlier launches, run in part, would have computed. */
+          madeUp: z.boolean(),
+          notChecked: z.string().optional(),
+        }),
+      ),
+      outputs: z.array(
+        z.object({
+          name: z.string(),
+          /** Elements compared with the reference, and the rows (of the first axis) they lie in. */
+          compared: z.number().int(),
+          rows: z.array(z.number().int()),
+          /** Largest error over what is allowed. */
+          worst: number.optional(),
+          everyElementWritten: z.boolean(),
+          notCompared: z.string().optional(),
+        }),
+      ),
+      notChecked: z.string().optional(),
+    })
+    .optional(),
   printed: z.string(),
   timings: z.array(z.object({ stage: z.string(), milliseconds: z.number() })),
   notClaimed: z.array(z.string()),

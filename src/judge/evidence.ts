@@ -8,6 +8,7 @@ import type { Task } from '../task/index.ts';
 import { type Finding, profileInWords } from '../vgpu/index.ts';
 import { checks } from './check.ts';
 import { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
+import type { FullSizeReport } from './full-size.ts';
 import { operatorShareInWords } from './operator-share.ts';
 import { HISTOGRAM_EDGES } from './tolerance.ts';
 import type { Verdict } from './types.ts';
@@ -94,6 +95,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
     floor,
     profile: profileOf(verdict),
     admission: verdict.admission,
+    fullSize: verdict.fullSize && withoutProof(verdict.fullSize),
     printed: verdict.printed,
     timings: verdict.timings,
     notClaimed: notClaimed(source),
@@ -153,6 +155,11 @@ function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
     said.push('That the seeds were secret: they were given, to reproduce earlier evidence.');
   }
   return said;
+}
+
+/** What was seen at the file's own shapes; a proof is the verdict's. */
+function withoutProof({ proof: _, ...seen }: FullSizeReport): Omit<FullSizeReport, 'proof'> {
+  return seen;
 }
 
 function profileOf({ profile }: Verdict): Evidence['profile'] {

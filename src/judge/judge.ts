@@ -3,15 +3,9 @@
  * This process never executes the candidate: its host function is interpreted by the kernel room, its kernels run on the device.
  */
 import type { RunResult } from '../device/index.ts';
-import {
-  BuildError,
-  CandidateError,
-  type DeviceFacts,
-  type PreparedCandidate,
-  prepareCandidate,
-} from '../kernel/index.ts';
+import { BuildError, CandidateError, factsOf, type PreparedCandidate, prepareCandidate } from '../kernel/index.ts';
 import type { Task } from '../task/index.ts';
-import { type Finding, type GpuTarget, gpuTarget } from '../vgpu/index.ts';
+import { type Finding, gpuTarget } from '../vgpu/index.ts';
 import { type Admission, admit } from './admission.ts';
 import { planStage, runStage } from './check.ts';
 import { operatorShare, operatorShareInWords } from './operator-share.ts';
@@ -47,10 +41,7 @@ export async function judge(request: JudgeRequest): Promise<Verdict> {
   let candidate: PreparedCandidate;
   try {
     candidate = await timed(record, 'prepare', () => {
-      const { candidateSource, task, cacheDir, tracesDir, signal } = request;
-      const target = gpuTarget(request.gpu);
-      const options = { arch: target.arch, facts: factsOf(target), cacheDir, tracesDir, task, signal };
-      return prepareCandidate(candidateSource, task.signature, options);
+      return prepare(request, request.candidateSource, request.task);
     });
   } catch (error) {
     const missing = error instanceof BuildError && error.kind === 'no-compiler';
@@ -63,35 +54,27 @@ export async function judge(request: JudgeRequest): Promise<Verdict> {
   return tryCandidate(request, record, candidate);
 }
 
-/** What host code is told of the GPU: the target's own figures. */
-function factsOf(target: GpuTarget): DeviceFacts {
-  const [major, minor] = [...target.arch.replace(/\D/g, '')].map(Number) as [number, number];
-  return {
-    name: target.name,
-    computeCapability: [major, minor],
-    multiprocessors: target.sms,
-    globalMemoryBytes: target.memoryBytes,
-    l2Bytes: target.l2Bytes,
-    maxThreadsPerMultiprocessor: target.maxThreadsPerSm,
-    maxBlocksPerMultiprocessor: target.maxBlocksPerSm,
-    registersPerMultiprocessor: target.registersPerSm,
-    sharedBytesPerMultiprocessor: target.sharedBytesPerSm,
-    sharedBytesPerBlockOptIn: target.sharedBytesPerBlock,
-  };
+function prepare(
+  { gpu, cacheDir, tracesDir, signal }: Pick<JudgeRequest, 'gpu' | 'cacheDir' | 'tracesDir' | 'signal'>,
+  source: string,
+  task: Task,
+): Promise<PreparedCandidate> {
+  const target = gpuTarget(gpu);
+  const options = { arch: target.arch, facts: factsOf(target), cacheDir, tracesDir, task, signal };
+  return prepareCandidate(source, task.signature, options);
 }
 
 /** Judges a candidate that has been prepared already: interpreted, compiled, and frozen by its hash. */
-export async function judgePrepared(
-  request: Omit<JudgeRequest, 'candidateSource' | 'cacheDir'>,
-  candidate: PreparedCandidate,
-): Promise<Verdict> {
+export async function judgePrepared(request: TrialRequest, candidate: PreparedCandidate): Promise<Verdict> {
   const record: Proceedings = { sourceHash: candidate.sourceHash, checks: [], timings: [] };
   const random = randomOperator(request.task);
   if (random !== undefined) return unjudgeable(record, 'reference', random);
   return tryCandidate(request, record, candidate);
 }
 
-type TrialRequest = Omit<JudgeRequest, 'candidateSource' | 'cacheDir'>;
+/** The full-size task needs the cache of compiled code: the candidate is prepared again for its shapes. */
+type TrialRequest = Omit<JudgeRequest, 'candidateSource' | 'cacheDir' | 'full'> &
+  (Pick<JudgeRequest, 'full' | 'cacheDir' | 'tracesDir'> | { full?: undefined });
 
 async function tryCandidate(
   request: TrialRequest,
@@ -105,7 +88,8 @@ async function tryCandidate(
   }
   const { task, device, gpu, limits, signal } = request;
   const oracle = request.oracle ?? createOracle(task);
-  const trial = new Trial({ task, candidate, oracle, device, gpu, limits, commitment, signal });
+  const full = request.full && { ...request.full, prepare: (at: Task) => prepare(request, candidate.source, at) };
+  const trial = new Trial({ task, candidate, oracle, device, gpu, limits, commitment, signal, full });
   Object.assign(record, { candidate, commitment, trial });
 
   const stages: [Stage, () => Promise<RunResult | undefined>][] = [
@@ -167,9 +151,10 @@ async function timed<T>(record: Proceedings, stage: string, work: () => Promise<
 }
 
 function findingsOf(trial: Trial | undefined): readonly Finding[] {
-  return (trial?.runs ?? []).flatMap((run) =>
+  const judged = (trial?.runs ?? []).flatMap((run) =>
     run.status === 'completed' || run.status === 'faulted' ? run.findings : [],
   );
+  return [...judged, ...(trial?.fullSizeReport?.proof?.findings ?? [])];
 }
 
 /** Accuracy of every call that was compared. */
@@ -198,6 +183,7 @@ function common(record: Proceedings): Omit<Verdict, 'outcome' | 'reason'> {
     candidate,
     commitment,
     admission,
+    fullSize: trial?.fullSizeReport,
     findings: findingsOf(trial),
     accuracy: accuracyOf(trial),
     calls: trial?.plans ?? [],

@@ -22,6 +22,8 @@ export interface Check {
   readonly devices: readonly ('virtual' | 'cuda')[];
   /** Relative cost of asking: 0 looks at the plan, 1 at bytes that are there, 5 computes references, 9 runs the candidate again. */
   readonly cost: number;
+  /** Whether there is anything to ask on this trial; absent: always. */
+  applies?(trial: Trial): boolean;
   run(context: CheckContext): CheckAnswer | Promise<CheckAnswer>;
 }
 

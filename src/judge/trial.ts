@@ -8,6 +8,7 @@
 import type { Call, Device, RunLimits, RunRequest, RunResult } from '../device/index.ts';
 import type { PreparedCandidate } from '../kernel/index.ts';
 import { decode, encode, type HostTensor, isFloating, type Task } from '../task/index.ts';
+import { examineFullSize, type FullSize, type FullSizeReport } from './full-size.ts';
 import type { Oracle } from './oracle.ts';
 import { canBePartlyNew, partlyNew } from './partly-new.ts';
 import { type Commitment, derivePoison, deriveSeed } from './seeds.ts';
@@ -123,6 +124,8 @@ export interface TrialOptions {
   limits: RunLimits;
   commitment: Commitment;
   signal?: AbortSignal;
+  /** The task at its file's own shapes, where it was scaled. */
+  full?: FullSize;
 }
 
 /** A comparison with the call and output it is of. */
@@ -143,6 +146,8 @@ export class Trial {
   readonly calls: JudgedCall[] = [];
   /** How each run ended, in order. */
   readonly runs: RunResult[] = [];
+  /** What was seen at the task's own shapes; undefined until {@link fullSize} has looked. */
+  fullSizeReport: FullSizeReport | undefined;
   readonly #options: TrialOptions;
   #specialInputs: readonly HostTensor[] | undefined;
   #partlyNewInputs: readonly HostTensor[] | undefined;
@@ -175,6 +180,13 @@ export class Trial {
     const plan: CallPlan = { ...this.#planOf(index), resetGlobals: true, freshMemory: true };
     const result = await this.#send([plan], {});
     return result.status === 'completed' ? this.#judgedCall(index, plan, result.calls[0]!) : undefined;
+  }
+
+  /** Looks at the candidate at the task's own shapes; undefined where those were not given. */
+  async fullSize(): Promise<FullSizeReport | undefined> {
+    const { full, device, commitment, signal } = this.#options;
+    if (full) this.fullSizeReport ??= await examineFullSize({ full, device, commitment, signal });
+    return this.fullSizeReport;
   }
 
   #planOf(index: number): CallPlan {

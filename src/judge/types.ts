@@ -5,9 +5,10 @@
 import type { Device, MeasuredTime, RunLimits } from '../device/index.ts';
 import type { EventStream } from '../events/index.ts';
 import type { PreparedCandidate } from '../kernel/index.ts';
-import type { HostTensor, Task } from '../task/index.ts';
+import type { FullTask, HostTensor, Task } from '../task/index.ts';
 import type { Finding, LaunchProfile, ModelledTime } from '../vgpu/index.ts';
 import type { Admission } from './admission.ts';
+import type { FullSizeReport } from './full-size.ts';
 import type { OperatorShare } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import type { RegionPicture } from './region.ts';
@@ -112,6 +113,8 @@ export interface Verdict {
   profile: readonly LaunchProfile[];
   measured?: MeasuredTime;
   admission?: Admission;
+  /** What was seen at the file's own shapes, of a task that was scaled. */
+  fullSize?: FullSizeReport;
   timings: readonly StageTiming[];
   /** What of a submission in Python is PyTorch's own operators. */
   operators?: OperatorShare;
@@ -119,6 +122,8 @@ export interface Verdict {
 
 export interface JudgeRequest {
   task: Task;
+  /** The task at its file's own shapes, where it was scaled (`loadWithFull`); absent: they are not looked at. */
+  full?: FullTask;
   candidateSource: string;
   device: Device;
   /** Id of the target GPU in the table of targets, e.g. `h100-sxm`: what the modelled time is for. */

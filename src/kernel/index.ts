@@ -24,7 +24,7 @@ export {
   reportPlan,
 } from './plan-report.ts';
 export { prepareCandidate } from './prepare.ts';
-export { type PtxEntry, type PtxParameter, readEntries } from './ptx-entries.ts';
+export { entryText, type PtxEntry, type PtxParameter, readEntries } from './ptx-entries.ts';
 export { deviceSource } from './split.ts';
 export type { HostTrace, KernelUse, TraceStep } from './trace.ts';
 export type * from './types.ts';

@@ -58,3 +58,11 @@ function readParameter(text: string): PtxParameter {
   const array = /\[(\d+)\]\s*$/.exec(text)?.[1];
   return { type, bytes: array ? element * Number(array) : element };
 }
+
+/** The body of an entry in PTX text; undefined when it is not there. */
+export function entryText(ptx: string, entry: string): string | undefined {
+  const start = ptx.search(new RegExp(`\\.entry\\s+${entry.replace(/[^\w]/g, '\\$&')}\\b`));
+  if (start < 0) return undefined;
+  const next = ptx.indexOf('.entry', start + 6);
+  return ptx.slice(start, next < 0 ? undefined : next);
+}

@@ -6,6 +6,7 @@ import { findTask, type Settings, settingsText } from './configurations.ts';
 import { idleConstants } from './idle.ts';
 import { operatorOf } from './operators/table.ts';
 import { outputSpecs } from './output-specs.ts';
+import { traceRows } from './row-task.ts';
 import { findScale, workOf } from './scale.ts';
 import { agreeWithTorch } from './trace/agree-with-torch.ts';
 import type { SandboxLimits } from './trace/sandbox.ts';
@@ -107,6 +108,30 @@ export async function loadTask(from: string | TaskText, options: LoadOptions): P
     const shapes = await shapesAt(tracer, options);
     await agreed(text, options, shapes);
     return taskAt(text, options, shapes);
+  });
+}
+
+/** A task at its file's own shapes, beside the same at smaller ones. */
+export interface FullTask {
+  task: Task;
+  /** The same program for a few rows: see row-task.ts. Or why there is none. */
+  rows: Task | string;
+}
+
+/** Load a task as {@link loadTask} does; where that scaled it, also at the file's own shapes. Throws TaskError. */
+export async function loadWithFull(
+  from: string | TaskText,
+  options: LoadOptions,
+): Promise<{ task: Task; full?: FullTask }> {
+  return withTracer(from, options, async (tracer, text) => {
+    const shapes = await shapesAt(tracer, options);
+    await agreed(text, options, shapes);
+    const task = taskAt(text, options, shapes);
+    if (task.scaled.length === 0) return { task };
+    const whole = await tracer.trace();
+    const rows = await traceRows(tracer, whole, (graph) => (options.backward ? backwardGraph(graph).graph : graph));
+    const at = (traced: Traced) => taskAt(text, options, { traced, scaled: [] });
+    return { task, full: { task: at(whole), rows: typeof rows === 'string' ? rows : at(rows.traced) } };
   });
 }
 

@@ -38,14 +38,14 @@ export async function judge(
   const target = gpuTarget(options.gpu);
   const candidateSource = readCandidate(kernelFile);
   const started = performance.now();
-  const task = await taskFrom(taskFile, options, places);
+  const { task, full } = await taskFrom(taskFile, options, places);
   const traced = performance.now() - started;
   const device = createVirtualDevice({ gpu: options.gpu });
   try {
     const oracle = createOracle(task);
     const limits = limitsFor(task);
     const verdict = await judgeCandidate({
-      ...{ task, candidateSource, device, oracle, signal },
+      ...{ task, full, candidateSource, device, oracle, signal },
       ...{ gpu: options.gpu, limits, cacheDir: places.builds, tracesDir: places.traces },
     });
     const evidence = evidenceOf({
@@ -66,7 +66,7 @@ export async function judge(
 }
 
 /** The part of the evidence that `--json` prints; the rest is in the file. */
-function summary({ verdict, candidate, task, findings, modelled, floor: least, checks }: Evidence) {
+function summary({ verdict, candidate, task, findings, modelled, floor: least, checks, fullSize }: Evidence) {
   return {
     verdict,
     task: { name: task.name, hash: task.hash, scaled: task.scaled },
@@ -75,6 +75,7 @@ function summary({ verdict, candidate, task, findings, modelled, floor: least, c
     modelled,
     floor: least,
     checks,
+    fullSize,
   };
 }
 
@@ -120,6 +121,8 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
   if (evidence.task.scaled.length > 0) {
     const changes = evidence.task.scaled.map(({ name, from, to }) => `${name} ${from} -> ${to}`).join(', ');
     out(wrap(`Judged at smaller shapes than the file's: ${printable(changes)}.`, 79));
+    const seen = evidence.checks.find(({ check }) => check === 'full-size');
+    if (seen?.said && seen.status !== 'rejected') out(wrap(printable(seen.said), 79));
   }
   for (const { stage, milliseconds } of timings)
     out(`  ${stage.padEnd(24)} ${significant(milliseconds).padStart(8)} ms`);

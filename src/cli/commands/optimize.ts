@@ -5,7 +5,7 @@ import { Archive } from '../../archive/index.ts';
 import { type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
 import { EventStream } from '../../events/index.ts';
 import { evidencePage } from '../../judge/index.ts';
-import { specText, type Task } from '../../task/index.ts';
+import { type FullTask, specText, type Task } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import type { Places } from '../places.ts';
 import { type TaskOptions, taskFrom } from '../task-options.ts';
@@ -46,7 +46,7 @@ export async function optimize(
   const view = options.json ? undefined : new OptimizeView(new Painter(process.stdout), colours, options.budget);
   if (view) events.subscribe((event) => view.on(event));
   try {
-    const task = await traced(taskFile, options, places, events);
+    const { task, full } = await traced(taskFile, options, places, events);
     const archive = new Archive(places.home);
     try {
       if (options.resume && !archive.unfinishedRun(task.hash, options.gpu)) {
@@ -57,7 +57,7 @@ export async function optimize(
         });
       }
       const result = await optimiseTask({
-        ...{ task, archive, events, signal, concurrency },
+        ...{ task, full, archive, events, signal, concurrency },
         ...{ gpu: options.gpu, seed: options.seed, resume: options.resume, cacheDir: places.builds },
         budget: { seconds: options.budget, judgements: options.judgements },
       });
@@ -75,9 +75,15 @@ export async function optimize(
   }
 }
 
-async function traced(file: string, options: OptimizeOptions, places: Places, events: EventStream): Promise<Task> {
+async function traced(
+  file: string,
+  options: OptimizeOptions,
+  places: Places,
+  events: EventStream,
+): Promise<{ task: Task; full?: FullTask }> {
   const started = performance.now();
-  const task = await taskFrom(file, options, places);
+  const loaded = await taskFrom(file, options, places);
+  const { task } = loaded;
   const ms = performance.now() - started;
   const { graph, signature, name, scaled } = task;
   const inputs = signature.tensors.map((tensor) => `${tensor.name} ${specText(tensor.spec)}`);
@@ -87,7 +93,7 @@ async function traced(file: string, options: OptimizeOptions, places: Places, ev
     const changes = scaled.map((change) => `${change.name} ${change.from} -> ${change.to}`).join(', ');
     events.emit({ type: 'note', level: 'info', message: `scaled  ${changes}` });
   }
-  return task;
+  return loaded;
 }
 
 function write(

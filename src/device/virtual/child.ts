@@ -2,13 +2,18 @@
  * The child process of the virtual device: takes one run request at a time over IPC, answers with its result.
  * It can be killed at any moment; the parent starts another.
  */
+import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { RunRequest, RunResult } from '../types.ts';
 import { runPlan } from './run-plan.ts';
+import { runSampled } from './run-sampled.ts';
 
-process.on('message', (request: RunRequest) => {
-  let result: RunResult;
+/** What the parent asks for. */
+export type ChildRequest = { whole: RunRequest } | { sampled: SampledRunRequest };
+
+process.on('message', (request: ChildRequest) => {
+  let result: RunResult | SampledRunResult;
   try {
-    result = runPlan(request);
+    result = 'whole' in request ? runPlan(request.whole) : runSampled(request.sampled);
   } catch (error) {
     result = { status: 'crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }

@@ -2,7 +2,7 @@
  * Executes a plan on a virtual GPU in this process. The device's child process calls it; nothing else should,
  * because a kernel that never ends can only be stopped by killing the process it runs in.
  */
-import type { LaunchArgument, OperatorStep, Plan, PlanBuffer, PlanStep, PlanTensor } from '../../kernel/index.ts';
+import type { OperatorStep, Plan, PlanBuffer, PlanStep, PlanTensor } from '../../kernel/index.ts';
 import { decode, elementBytes, encode, type TensorSpec } from '../../task/index.ts';
 import {
   type DevicePointer,
@@ -18,11 +18,10 @@ import {
 import { poisonWord } from '../poison.ts';
 import type { Call, CallResult, RunRequest, RunResult, SealedOutput } from '../types.ts';
 import { copyProfile, fillProfile } from './copy-profile.ts';
+import { type Launch, launchConfig, encodeArgument } from './launch-config.ts';
 import { constantBytes, evaluateOperator } from './operators.ts';
 import { profileSample } from './sample.ts';
 import { elementCount, forEachElement, isContiguous } from './strided.ts';
-
-type Launch = Extract<PlanStep, { kind: 'launch' }>;
 
 /** A run ended early; carries the result to give. */
 class Ended extends Error {
@@ -136,19 +135,6 @@ class PlanRun {
     return { outputs, changedInputs, threadInstructions: instructions, milliseconds: performance.now() - started };
   }
 
-  #launchConfig(step: Launch) {
-    return {
-      grid: step.grid,
-      block: step.block,
-      dynamicSharedBytes: step.dynamicSharedBytes,
-      cluster: step.cluster,
-      arguments: step.arguments.map((argument) => this.#encode(argument)),
-      allocations: step.arguments.flatMap((argument) =>
-        (argument.kind === 'pointer' ? [argument] : (argument.pointers ?? [])).map((p) => this.#pointers[p.buffer]!),
-      ),
-    };
-  }
-
   #moduleOf(step: Launch): LoadedModule {
     const module = this.#modules[step.module ?? 0];
     if (!module)
@@ -158,7 +144,7 @@ class PlanRun {
 
   #launch(step: Launch, budget: number): number {
     const report = this.#gpu.launch(this.#moduleOf(step), step.entry, {
-      ...this.#launchConfig(step),
+      ...launchConfig(step, this.#pointers),
       executor: this.#request.executor ?? 'auto',
       instructionBudget: budget,
     });
@@ -182,16 +168,6 @@ class PlanRun {
     throw new Ended({ status: 'exceeded', limit: 'output', message: `The kernels printed more than ${limit} bytes.` });
   }
 
-  #encode(argument: LaunchArgument): Uint8Array {
-    const bytes = argument.kind === 'bytes' ? Uint8Array.from(Buffer.from(argument.hex, 'hex')) : new Uint8Array(8);
-    const pointers = argument.kind === 'bytes' ? (argument.pointers ?? []) : [{ ...argument, at: 0 }];
-    const view = new DataView(bytes.buffer);
-    for (const { at, buffer, byteOffset } of pointers) {
-      view.setBigUint64(at, this.#pointers[buffer]! + BigInt(byteOffset), true);
-    }
-    return bytes;
-  }
-
   /** The host function's own fills, copies and writes, and PyTorch's operators, done here by plain code. */
   #transfer(step: Exclude<PlanStep, Launch>): void {
     if (step.kind === 'operator') {
@@ -209,7 +185,7 @@ class PlanRun {
       const { bytes: hex, pointers } = step;
       this.#gpu.write(
         this.#pointers[step.buffer]! + BigInt(step.byteOffset),
-        this.#encode({ kind: 'bytes', hex, pointers }),
+        encodeArgument({ kind: 'bytes', hex, pointers }, this.#pointers),
       );
       return;
     }
@@ -302,7 +278,7 @@ class PlanRun {
     const total = step.grid[0] * step.grid[1] * step.grid[2];
     const whole = this.#gpu.hasGridBarrier(this.#moduleOf(step), step.entry);
     const blocks = whole ? undefined : profileSample(step.grid, instructions / total);
-    const config = this.#launchConfig(step);
+    const config = launchConfig(step, this.#pointers);
     const report = this.#gpu.launch(this.#moduleOf(step), step.entry, {
       ...config,
       executor: 'interpreter',

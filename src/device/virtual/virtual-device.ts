@@ -5,7 +5,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { gpuTarget } from '../../vgpu/index.ts';
+import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { Device, RunRequest, RunResult } from '../types.ts';
+import type { ChildRequest } from './child.ts';
 
 /** This file's own extension: `.ts` from source, `.js` as installed. */
 const childFile = fileURLToPath(new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
@@ -22,6 +24,9 @@ export function createVirtualDevice(options: VirtualDeviceOptions): Device {
   return new VirtualDevice(gpuTarget(options.gpu).name, options.heapMiB ?? 4096);
 }
 
+/** Ways a run ends that no child reports. */
+type Stopped = { status: 'exceeded'; limit: 'time'; message: string } | { status: 'crashed'; message: string };
+
 class VirtualDevice implements Device {
   readonly kind = 'virtual';
   readonly name: string;
@@ -30,6 +35,8 @@ class VirtualDevice implements Device {
   /** Runs wait for the one before: a device does one thing at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** Processes of runs by sample that are under way. */
+  readonly #sampling = new Set<ChildProcess>();
 
   constructor(target: string, heapMiB: number) {
     this.name = `virtual GPU (times modelled for ${target})`;
@@ -45,6 +52,7 @@ class VirtualDevice implements Device {
   async close(): Promise<void> {
     this.#closed = true;
     this.#kill();
+    for (const child of this.#sampling) child.kill('SIGKILL');
     await this.#last;
   }
 
@@ -66,40 +74,84 @@ class VirtualDevice implements Device {
     this.#child = undefined;
   }
 
-  #run(request: RunRequest, signal: AbortSignal | undefined): Promise<RunResult> {
+  async #run(request: RunRequest, signal: AbortSignal | undefined): Promise<RunResult> {
+    this.#requireOpen(signal);
+    this.#child ??= this.#start();
+    const { result, alive } = await this.#ask<RunResult>(
+      this.#child,
+      { whole: request },
+      request.limits.milliseconds,
+      () => this.#kill(),
+      signal,
+    );
+    if (!alive) this.#kill();
+    return result;
+  }
+
+  /** In a process of its own, because gigabytes of device memory are given back only with the process. */
+  async sample(request: SampledRunRequest, signal?: AbortSignal): Promise<SampledRunResult> {
+    this.#requireOpen(signal);
+    const child = this.#start();
+    this.#sampling.add(child);
+    const end = () => {
+      child.kill('SIGKILL');
+      this.#sampling.delete(child);
+    };
+    try {
+      return (await this.#ask<SampledRunResult>(child, { sampled: request }, request.limits.milliseconds, end, signal))
+        .result;
+    } finally {
+      end();
+    }
+  }
+
+  #requireOpen(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
     if (this.#closed) throw new Error('This device has been closed.');
-    this.#child ??= this.#start();
-    const child = this.#child;
+  }
+
+  /** Sends a request to a child; says what came back, and whether the child can be used again. An abort ends it, by `end`. */
+  #ask<Result>(
+    child: ChildProcess,
+    request: ChildRequest,
+    milliseconds: number,
+    end: () => void,
+    signal: AbortSignal | undefined,
+  ): Promise<{ result: Result | Stopped; alive: boolean }> {
     return new Promise((resolve, reject) => {
       let errors = '';
       const onErrors = (chunk: Buffer) => {
         if (errors.length < 4000) errors += chunk.toString();
       };
-      const settle = (finish: () => void, alive: boolean) => {
+      const settle = (finish: () => void) => {
         clearTimeout(timer);
         child.off('message', onMessage).off('exit', onExit).off('error', onError);
         child.stderr?.off('data', onErrors);
         signal?.removeEventListener('abort', onAbort);
-        if (!alive) this.#kill();
         finish();
       };
+      const crashed = (message: string) =>
+        settle(() => resolve({ result: { status: 'crashed', message }, alive: false }));
       // While a run is under way this timer is what keeps the parent's event loop alive.
       const timer = setTimeout(() => {
-        const seconds = request.limits.milliseconds / 1000;
+        const seconds = milliseconds / 1000;
         const message = `The run was stopped after ${seconds} s on the virtual GPU.`;
-        settle(() => resolve({ status: 'exceeded', limit: 'time', message }), false);
-      }, request.limits.milliseconds);
-      const onMessage = (result: unknown) => settle(() => resolve(result as RunResult), true);
+        settle(() => resolve({ result: { status: 'exceeded', limit: 'time', message }, alive: false }));
+      }, milliseconds);
+      const onMessage = (result: unknown) => settle(() => resolve({ result: result as Result, alive: true }));
       const onExit = (code: number | null, by: string | null) => {
         // Of a stack trace the line that names the error; else the last thing said.
         const lines = errors.trim().split('\n');
         const last = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
         const message = `The virtual GPU's process ended (${by ?? `exit code ${code}`})${last ? `: ${last}` : '.'}`;
-        settle(() => resolve({ status: 'crashed', message }), false);
+        crashed(message);
       };
-      const onError = (error: Error) => settle(() => resolve({ status: 'crashed', message: error.message }), false);
-      const onAbort = () => settle(() => reject(signal?.reason), false);
+      const onError = (error: Error) => crashed(error.message);
+      const onAbort = () =>
+        settle(() => {
+          end();
+          reject(signal?.reason);
+        });
       child.on('message', onMessage).on('exit', onExit).on('error', onError);
       child.stderr?.on('data', onErrors);
       signal?.addEventListener('abort', onAbort, { once: true });

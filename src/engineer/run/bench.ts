@@ -18,11 +18,13 @@ import {
   type Verdict,
 } from '../../judge/index.ts';
 import { CandidateError, factsOf, type PreparedCandidate, prepareCandidate } from '../../kernel/index.ts';
-import { type Floor, floor, type Task } from '../../task/index.ts';
+import { type Floor, type FullTask, floor, type Task } from '../../task/index.ts';
 import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
 
 export interface JudgementBenchOptions {
   task: Task;
+  /** The task at its file's own shapes, where it was scaled: what is judged alone, on fresh seeds, is looked at there too. */
+  full?: FullTask;
   /** Target GPU's id. */
   gpu: string;
   /** Cache of compiled device code. */
@@ -84,7 +86,7 @@ export class JudgementBench {
   async judge(source: string, name: string, fresh: boolean, signal?: AbortSignal): Promise<Judgement> {
     const started = performance.now();
     const milliseconds = () => performance.now() - started;
-    const { task, gpu, events } = this.#options;
+    const { task, gpu, events, full, cacheDir } = this.#options;
     const limits = this.#limits;
     events?.emit({ type: 'candidate.building', candidate: name });
     let prepared: PreparedCandidate;
@@ -102,7 +104,7 @@ export class JudgementBench {
     try {
       const oracle = this.#oracle;
       const request = { task, device, gpu, limits, events, candidate: name, signal, commitment, oracle };
-      const verdict = await judgePrepared(request, prepared);
+      const verdict = await judgePrepared(fresh ? { ...request, full, cacheDir } : request, prepared);
       this.#frozen.delete(hash);
       const evidence = evidenceOf({
         ...{ verdict, task, candidateSource: source, device, limits },

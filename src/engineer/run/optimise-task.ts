@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Archive, JudgedCandidate, RunRecord } from '../../archive/index.ts';
 import type { EventStream } from '../../events/index.ts';
 import type { Evidence } from '../../judge/index.ts';
-import type { Floor, Task } from '../../task/index.ts';
+import type { Floor, FullTask, Task } from '../../task/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import { createBuiltinEngineer } from '../builtin/engineer.ts';
 import type { SearchArchive, SearchRecord } from '../ports.ts';
@@ -16,6 +16,8 @@ import { toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
 
 export interface OptimiseTaskOptions {
   task: Task;
+  /** The task at its file's own shapes, where it was scaled. */
+  full?: FullTask;
   /** Target GPU's id. */
   gpu: string;
   archive: Archive;
@@ -64,7 +66,7 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
   const unfinished = options.resume ? archive.unfinishedRun(task.hash, gpu) : undefined;
   const run = unfinished ?? startRun(options, engineer.name);
   const bench = new JudgementBench({
-    ...{ task, gpu, events },
+    ...{ task, full: options.full, gpu, events },
     ...{ cacheDir: options.cacheDir, devices: options.concurrency },
   });
   try {

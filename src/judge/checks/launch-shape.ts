@@ -2,15 +2,7 @@
  * A common cause of missing outputs, read off the plan and the PTX: a kernel that indexes with the y or z coordinate
  * of its block or thread, launched with an extent of 1 there.
  */
-import type { PreparedCandidate } from '../../kernel/index.ts';
-
-/** The body of an entry in PTX text; undefined when it is not there. */
-function entryText(ptx: string, entry: string): string | undefined {
-  const start = ptx.search(new RegExp(`\\.entry\\s+${entry.replace(/[^\w]/g, '\\$&')}\\b`));
-  if (start < 0) return undefined;
-  const next = ptx.indexOf('.entry', start + 6);
-  return ptx.slice(start, next < 0 ? undefined : next);
-}
+import { entryText, type PreparedCandidate } from '../../kernel/index.ts';
 
 /** A sentence, when some launch leaves out a dimension that its kernel indexes with; undefined otherwise. */
 export function unusedGridDimension({ plan, build }: PreparedCandidate): string | undefined {

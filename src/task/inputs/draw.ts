@@ -69,7 +69,7 @@ function drawAt(graph: Graph, name: string, seed: string | number, end?: ScaleEn
 }
 
 /** A tensor whose file draws it so, from a family. What the file leaves no choice in (ranges, listed values, masks computed from them) stays. */
-function drawTensor(spec: TensorSpec, draw: Draw, family: string, domain: Domain, random: Random): HostTensor {
+export function drawTensor(spec: TensorSpec, draw: Draw, family: string, domain: Domain, random: Random): HostTensor {
   const { shape, dtype } = spec;
   const made = (values: Float64Array): HostTensor => ({ spec, values: roundArray(values, dtype) });
   if (draw.kind === 'computed') {
@@ -141,7 +141,7 @@ function asWritten(spec: TensorSpec, draw: Draw, random: Random): Float64Array {
 }
 
 /** A parameter or buffer: drawn as the file draws it where that is random, else shaken so that it is no neutral element. */
-function drawParameter(parameter: GraphParameter, random: Random): HostTensor {
+export function drawParameter(parameter: GraphParameter, random: Random): HostTensor {
   const { spec, draw, name, kind } = parameter;
   if (isRandomDraw(draw)) return drawTensor(spec, draw, AS_WRITTEN, '', random);
   const fixed = fixedTensor(spec, draw);
