@@ -62,11 +62,14 @@ export interface FullSizeOptions {
   full: FullSize;
   device: Device;
   commitment: Commitment;
+  /** Thread-instructions that launches may take in all to be run whole; a launch that would take more is run in part. */
+  wholeInstructions?: number;
   signal?: AbortSignal;
 }
 
 /** Looks at a candidate at the task's own shapes. Throws only for what is this program's fault. */
-export async function examineFullSize({ full, device, commitment, signal }: FullSizeOptions): Promise<FullSizeReport> {
+export async function examineFullSize(options: FullSizeOptions): Promise<FullSizeReport> {
+  const { full, device, commitment, signal, wholeInstructions = WHOLE_INSTRUCTIONS } = options;
   const { task } = full;
   const tensors = task.signature.tensors.map(({ name, spec }) => ({ name, spec }));
   const nothing = { tensors, launches: [], outputs: [] };
@@ -100,7 +103,7 @@ export async function examineFullSize({ full, device, commitment, signal }: Full
       }),
       seed: derivePoison(commitment, 'full-size blocks'),
       blocks: BLOCKS,
-      limits: { milliseconds: MILLISECONDS, instructions: SAMPLE_INSTRUCTIONS, wholeInstructions: WHOLE_INSTRUCTIONS },
+      limits: { milliseconds: MILLISECONDS, instructions: SAMPLE_INSTRUCTIONS, wholeInstructions },
     },
     signal,
   );

@@ -22,12 +22,13 @@ import { buffersOf, type Launch, launchConfig } from './launch-config.ts';
 import { elementCount, isContiguous } from './strided.ts';
 import { type ByteRanges, pickRows } from './written-rows.ts';
 
-/** All that the virtual GPU can have. */
+/** All that the virtual GPU can have; what a plan is given is a half more than its buffers, and room for launches. */
 const MEMORY_BYTES = 3 * 2 ** 30;
+const LAUNCH_BYTES = 2 ** 28;
 /** Bytes moved at once where a buffer is gone through. */
 const CHUNK = 2 ** 25;
-/** Threads of a launch whose blocks wait for each other, up to which it is run whole. */
-const FEW_THREADS = 2 ** 20;
+/** Thread-instructions that a thread is reckoned to take before anything has run. */
+const USUAL_INSTRUCTIONS = 1024;
 /** Where the blocks that ran wrote less than half of their share of an output, that many times the usual is spent to run them all. */
 const SUSPICIOUS = 8;
 /** Elements of the pattern of made-up contents: a prime, so that no two rows of a usual length are alike. */
@@ -67,7 +68,7 @@ interface Outcome {
 
 class SampledRun {
   readonly #request: SampledRunRequest;
-  readonly #gpu = new VirtualGpu({ memoryBytes: MEMORY_BYTES });
+  readonly #gpu: VirtualGpu;
   readonly #module: LoadedModule;
   readonly #pointers: readonly DevicePointer[];
   readonly #states: BufferState[];
@@ -82,6 +83,8 @@ class SampledRun {
   constructor(request: SampledRunRequest) {
     this.#request = request;
     this.#wholeLeft = request.limits.wholeInstructions;
+    const bytes = request.plan.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
+    this.#gpu = new VirtualGpu({ memoryBytes: Math.min(MEMORY_BYTES, 1.5 * bytes + LAUNCH_BYTES) });
     this.#module = this.#gpu.load(request.build.ptx, { name: 'candidate' });
     const { buffers } = request.plan;
     this.#pointers = buffers.map(({ bytes, name }) => this.#gpu.allocate(bytes, { name }));
@@ -262,11 +265,12 @@ class SampledRun {
       return report.completed;
     };
     const threads = totalBlocks * step.block[0] * step.block[1] * step.block[2];
+    const few = threads * USUAL_INSTRUCTIONS <= limits.wholeInstructions;
     const together =
       this.#gpu.hasGridBarrier(this.#module, step.entry) ||
       /\.(reqnctapercluster|explicitcluster|maxclusterrank)/.test(text);
-    if (together || (communicates(text) && threads <= FEW_THREADS)) {
-      if (threads <= FEW_THREADS) add(undefined, limits.instructions);
+    if (together || (communicates(text) && few)) {
+      if (few) add(undefined, limits.instructions);
       else launch.notChecked = 'its blocks wait for each other, and there are too many to run them all';
       return outcome;
     }

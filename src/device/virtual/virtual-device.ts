@@ -24,6 +24,9 @@ export function createVirtualDevice(options: VirtualDeviceOptions): Device {
   return new VirtualDevice(gpuTarget(options.gpu).name, options.heapMiB ?? 4096);
 }
 
+/** Bytes of buffers up to which a sampled run takes place in the process that is kept. */
+const MOST_KEPT = 2 ** 28;
+
 /** Ways a run ends that no child reports. */
 type Stopped = { status: 'exceeded'; limit: 'time'; message: string } | { status: 'crashed'; message: string };
 
@@ -44,7 +47,9 @@ class VirtualDevice implements Device {
   }
 
   run(request: RunRequest, signal?: AbortSignal): Promise<RunResult> {
-    const result = this.#last.then(() => this.#run(request, signal));
+    const result = this.#last.then(() =>
+      this.#exchange<RunResult>({ whole: request }, request.limits.milliseconds, signal),
+    );
     this.#last = result.catch(() => undefined);
     return result;
   }
@@ -74,22 +79,31 @@ class VirtualDevice implements Device {
     this.#child = undefined;
   }
 
-  async #run(request: RunRequest, signal: AbortSignal | undefined): Promise<RunResult> {
+  /** Asks the child that is kept between runs. */
+  async #exchange<Result>(
+    request: ChildRequest,
+    milliseconds: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Result | Stopped> {
     this.#requireOpen(signal);
     this.#child ??= this.#start();
-    const { result, alive } = await this.#ask<RunResult>(
-      this.#child,
-      { whole: request },
-      request.limits.milliseconds,
-      () => this.#kill(),
-      signal,
-    );
+    const { result, alive } = await this.#ask<Result>(this.#child, request, milliseconds, () => this.#kill(), signal);
     if (!alive) this.#kill();
     return result;
   }
 
+  sample(request: SampledRunRequest, signal?: AbortSignal): Promise<SampledRunResult> {
+    const bytes = request.plan.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
+    if (bytes > MOST_KEPT) return this.#sampleApart(request, signal);
+    const result = this.#last.then(() =>
+      this.#exchange<SampledRunResult>({ sampled: request }, request.limits.milliseconds, signal),
+    );
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
   /** In a process of its own, because gigabytes of device memory are given back only with the process. */
-  async sample(request: SampledRunRequest, signal?: AbortSignal): Promise<SampledRunResult> {
+  async #sampleApart(request: SampledRunRequest, signal?: AbortSignal): Promise<SampledRunResult> {
     this.#requireOpen(signal);
     const child = this.#start();
     this.#sampling.add(child);
