@@ -56,6 +56,8 @@ interface BufferState {
   filled: boolean;
   /** Some blocks that write it did not run. */
   partly: boolean;
+  /** Something has been written to it. */
+  touched: boolean;
 }
 
 interface Outcome {
@@ -88,7 +90,7 @@ class SampledRun {
     this.#module = this.#gpu.load(request.build.ptx, { name: 'candidate' });
     const { buffers } = request.plan;
     this.#pointers = buffers.map(({ bytes, name }) => this.#gpu.allocate(bytes, { name }));
-    this.#states = buffers.map(() => ({ exact: true, filled: false, partly: false }));
+    this.#states = buffers.map(() => ({ exact: true, filled: false, partly: false, touched: false }));
     this.#dtypes = typesOf(request);
     for (const { id, bytes, kind, argument } of buffers) {
       if (kind === 'argument') this.#tile(id, 0, bytes, request.contents[argument!]!);
@@ -130,7 +132,7 @@ class SampledRun {
   }
 
   #lose(buffer: number): void {
-    this.#states[buffer] = { exact: false, filled: false, partly: true };
+    this.#states[buffer] = { exact: false, filled: false, partly: true, touched: true };
     this.#forget(buffer);
   }
 
@@ -148,8 +150,10 @@ class SampledRun {
     }
     const element = Buffer.alloc(size, Buffer.from(bytes, 'hex').subarray(0, size));
     this.#tile(tensor.buffer, tensor.offset * size, elementCount(tensor) * size, element);
-    if (elementCount(tensor) * size === this.#request.plan.buffers[tensor.buffer]!.bytes)
-      this.#states[tensor.buffer] = { exact: true, filled: true, partly: false };
+    const whole = elementCount(tensor) * size === this.#request.plan.buffers[tensor.buffer]!.bytes;
+    this.#states[tensor.buffer] = whole
+      ? { exact: true, filled: true, partly: false, touched: true }
+      : { ...this.#states[tensor.buffer]!, touched: true };
   }
 
   /** A copy of one dense tensor to another of its type is made; what other copies leave is unknown. */
@@ -160,6 +164,7 @@ class SampledRun {
       return;
     }
     this.#forget(to.buffer);
+    this.#states[to.buffer]!.touched = true;
     const size = elementBytes[from.dtype];
     const bytes = elementCount(from) * size;
     for (let at = 0; at < bytes; at += CHUNK) {
@@ -211,6 +216,7 @@ class SampledRun {
     if (!whole) for (const name of globals) this.#unknownGlobals.add(name);
     if (outcome.finding === undefined && launch.notChecked === undefined) {
       this.#settle(outcome, whole && !madeUp, whole, launch, text);
+      if (!whole) this.#doubt(buffers, outcome, text);
       return undefined;
     }
     const finding = outcome.finding;
@@ -308,7 +314,7 @@ class SampledRun {
       const before = this.#states[buffer]!;
       this.#forget(buffer);
       const partly = !whole || before.partly;
-      this.#states[buffer] = { exact: exact && before.exact, filled: false, partly };
+      this.#states[buffer] = { exact: exact && before.exact, filled: false, partly, touched: true };
       // Blocks that add to what others wrote leave no element whole.
       if (exact || launch.madeUp || !before.exact || communicates(text)) continue;
       for (const [o, tensor] of this.#request.plan.outputs.entries()) {
@@ -324,6 +330,16 @@ class SampledRun {
           })),
         );
       }
+    }
+  }
+
+  /** Blocks that did not run may write what those that ran did not: what was empty so far is then unknown. */
+  #doubt(buffers: readonly number[], { written }: Outcome, text: string): void {
+    for (const buffer of buffers) {
+      const { kind } = this.#request.plan.buffers[buffer]!;
+      if (kind === 'argument' || written.has(buffer)) continue;
+      if (communicates(text) || !this.#states[buffer]!.touched) this.#lose(buffer);
+      else this.#states[buffer]!.partly = true;
     }
   }
 
