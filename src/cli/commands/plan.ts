@@ -18,7 +18,7 @@ const WIDTH = 79;
 export async function plan(file: string, options: PlanOptions, places: Places, signal: AbortSignal): Promise<number> {
   const target = gpuTarget(options.gpu);
   const facts = factsOf(target);
-  const task = await taskFrom(options.task, options, places);
+  const { task } = await taskFrom(options.task, options, places);
   const prepared = await prepareCandidate(readCandidate(file), task.signature, {
     ...{ arch: target.arch, facts, cacheDir: places.builds, tracesDir: places.traces, task, signal },
   });

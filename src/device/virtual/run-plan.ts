@@ -18,7 +18,7 @@ import {
 import { poisonWord } from '../poison.ts';
 import type { Call, CallResult, RunRequest, RunResult, SealedOutput } from '../types.ts';
 import { copyProfile, fillProfile } from './copy-profile.ts';
-import { type Launch, launchConfig, encodeArgument } from './launch-config.ts';
+import { encodeArgument, type Launch, launchConfig } from './launch-config.ts';
 import { constantBytes, evaluateOperator } from './operators.ts';
 import { profileSample } from './sample.ts';
 import { elementCount, forEachElement, isContiguous } from './strided.ts';

@@ -41,6 +41,8 @@ const DEPENDS_ON_VALUES: ReadonlySet<string> = new Set(['trap', 'assert', 'deadl
 
 /** Runs the request. Never throws for what the candidate does. */
 export function runSampled(request: SampledRunRequest): SampledRunResult {
+  const message = beyond(request);
+  if (message !== undefined) return { status: 'unsupported', message };
   try {
     return new SampledRun(request).run();
   } catch (error) {
@@ -48,6 +50,15 @@ export function runSampled(request: SampledRunRequest): SampledRunResult {
     if (error instanceof RangeError) return { status: 'exceeded', limit: 'memory', message: `${error.message}.` };
     throw error;
   }
+}
+
+/** What a plan has that is not run in part: several modules, device variables that the host writes, PyTorch's own operators. */
+function beyond({ plan, build }: SampledRunRequest): string | undefined {
+  if (build.others?.length) return 'Plans of several modules are not run in part.';
+  const step = plan.steps.find(({ kind }) => kind !== 'launch' && kind !== 'fill' && kind !== 'copy');
+  if (step) return `Line ${step.line}: a plan with a step of the kind \`${step.kind}\` is not run in part.`;
+  const symbol = plan.buffers.find(({ kind }) => kind === 'symbol');
+  return symbol && `A plan that uses the device variable ${symbol.name} from the host is not run in part.`;
 }
 
 interface BufferState {
@@ -109,7 +120,7 @@ class SampledRun {
     for (const step of this.#request.plan.steps) {
       if (step.kind === 'fill') this.#fill(step);
       else if (step.kind === 'copy') this.#copy(step);
-      else {
+      else if (step.kind === 'launch') {
         const finding = this.#launch(step);
         if (finding) return end([{ ...finding, kernel: step.kernel }]);
       }
@@ -273,6 +284,8 @@ class SampledRun {
     const threads = totalBlocks * step.block[0] * step.block[1] * step.block[2];
     const few = threads * USUAL_INSTRUCTIONS <= limits.wholeInstructions;
     const together =
+      step.cluster !== undefined ||
+      step.cooperative === true ||
       this.#gpu.hasGridBarrier(this.#module, step.entry) ||
       /\.(reqnctapercluster|explicitcluster|maxclusterrank)/.test(text);
     if (together || (communicates(text) && few)) {
