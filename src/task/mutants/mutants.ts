@@ -219,39 +219,54 @@ function operatorMutants(graph: Graph, node: GraphNode, index: number): Mutant[]
       });
     }
   }
-  for (const { id, says, dim, end } of weightParts(node, specs)) {
+  for (const { id, says, operand, dim, end } of [...weightParts(node, specs), ...scanParts(node, specs)]) {
     add('subsampled', id, says, (edit) => {
-      const weight = node.inputs[1]!;
-      const { shape } = specs.get(weight)!;
-      const kept = edit.node('slice', [weight], { dim, start: 0, end, step: 1 }, index);
+      const whole = node.inputs[operand]!;
+      const { shape } = specs.get(whole)!;
+      const kept = edit.node('slice', [whole], { dim, start: 0, end, step: 1 }, index);
       const after = shape.map((size, d) => (d === dim ? size - end : 0));
       const cut = edit.node('pad', [kept], { before: shape.map(() => 0), after, mode: 'constant', value: 0 }, index);
-      edit.change(index, { inputs: node.inputs.map((operand, i) => (i === 1 ? cut : operand)) });
+      edit.change(index, { inputs: node.inputs.map((one, i) => (i === operand ? cut : one)) });
       return undefined;
     });
   }
   return result;
 }
 
+/** An operand taken for zeros from `end` on, along `dim`. */
+interface Cut {
+  id: string;
+  says: string;
+  operand: number;
+  dim: number;
+  end: number;
+}
+
+/** A scan that ends early, as one may where its values vanish: products of numbers below 1 do, soon. */
+function scanParts({ op, inputs, attributes }: GraphNode, specs: Map<number, TensorSpec>): Cut[] {
+  if (op !== 'cumsum' && op !== 'cumprod') return [];
+  const dim = attributes.dim as number;
+  const size = specs.get(inputs[0]!)!.shape[dim] ?? 1;
+  return size > 1 ? [{ id: 'stopped', says: 'stopped half-way', operand: 0, dim, end: Math.ceil(size / 2) }] : [];
+}
+
 /** Parts of a convolution's weight that a kernel may leave out: half of the input channels, the last tap of each kernel dimension. */
-function weightParts(
-  { op, inputs, attributes }: GraphNode,
-  specs: Map<number, TensorSpec>,
-): { id: string; says: string; dim: number; end: number }[] {
+function weightParts({ op, inputs, attributes }: GraphNode, specs: Map<number, TensorSpec>): Cut[] {
   if (!op.startsWith('conv')) return [];
   const { shape } = specs.get(inputs[1]!)!;
   const channels = op.startsWith('conv_transpose') ? 0 : 1;
-  const list = [];
+  const list: Cut[] = [];
   if (shape[channels]! > 1 && (channels === 1 || attributes.groups === 1))
     list.push({
       id: 'half',
       says: 'over the first half of the input channels only',
+      operand: 1,
       dim: channels,
       end: Math.ceil(shape[channels]! / 2),
     });
   const last = shape.length - 1;
   if (shape[last]! > 1)
-    list.push({ id: 'tap', says: 'without the last tap of its kernel', dim: last, end: shape[last]! - 1 });
+    list.push({ id: 'tap', says: 'without the last tap of its kernel', operand: 1, dim: last, end: shape[last]! - 1 });
   return list;
 }
 
