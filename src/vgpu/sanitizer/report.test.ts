@@ -102,7 +102,10 @@ describe('jobs', () => {
     assert.throws(() => runJob({ ...job, header: '' }), /How scale is launched is not known. Give --launch/);
     assert.throws(() => runJob({ ...job, header: '', launch: '<<<1, 1>>>' }), /The arguments of scale are not known/);
     assert.throws(() => runJob({ ...job, kernel: 'scales' }), /There is no kernel scales in this file; it has scale/);
-    assert.throws(() => runJob({ ...job, arguments: 'x: float[1]' }), /scale has 2 parameters .* and 1 argument is given: x/);
+    assert.throws(
+      () => runJob({ ...job, arguments: 'x: float[1]' }),
+      /scale has 2 parameters .* and 1 argument is given: x/,
+    );
     assert.throws(
       () => runJob({ ...job, arguments: 'x: float[1], y: int = 1' }),
       /Parameter 2 of scale is 8 bytes long, and its argument y is a int of 4 bytes/,
