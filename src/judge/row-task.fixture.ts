@@ -144,6 +144,7 @@ export class FakeDevice implements Device {
   readonly #kernel: FakeKernel;
   readonly #end: RunResult | undefined;
   readonly #globals = new Map<string, Float64Array>();
+  readonly #poisons = new Map<number, number>();
 
   constructor(kernel: FakeKernel, end?: RunResult) {
     this.#kernel = kernel;
@@ -172,7 +173,10 @@ export class FakeDevice implements Device {
   #call(call: Call, calls: CallResult[]): Finding[] {
     if (call.resetGlobals) this.#globals.clear();
     const given = decode(call.inputs[0]!, spec);
-    const poison = f(1e30 * (1 + (call.poisonSeed % 1000) / 1000));
+    // Seeds are drawn; their order is not, and calls that follow each other must differ enough for a test to see it.
+    const order = this.#poisons.get(call.poisonSeed) ?? this.#poisons.size;
+    this.#poisons.set(call.poisonSeed, order);
+    const poison = f(1e30 * (1 + (order % 2)));
     const memory: KernelMemory = {
       x: given.values.slice(),
       out: new Float64Array(ROWS * COLUMNS).fill(poison),
