@@ -11,13 +11,9 @@ import { sentenceOf } from './failure.ts';
 import { placesIn } from './places.ts';
 import { taking, takingOption } from './task-options.ts';
 import { version } from './version.ts';
+import { whole } from './whole-number.ts';
 
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('It must be a whole number of at least 1.');
-  return value;
-}
+const count = whole(1);
 
 function seconds(text: string): number {
   const value = Number(text);

@@ -1,7 +1,8 @@
 /** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration, forward or backward. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type FullTask, type LoadOptions, loadWithFull, type PrecisionPolicy, type Task } from '../task/index.ts';
 import type { Places } from './places.ts';
+import { whole } from './whole-number.ts';
 
 export interface TaskOptions {
   scale?: number;
@@ -12,15 +13,6 @@ export interface TaskOptions {
 }
 
 const precisions: readonly PrecisionPolicy[] = ['fp32', 'tf32', 'fp16', 'bf16'];
-
-function whole(least: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least || text.trim() === '')
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
-    return value;
-  };
-}
 
 const TASK = "a PyTorch file in KernelBench's form, or a folder in robust-kbench's";
 
