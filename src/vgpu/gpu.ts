@@ -221,7 +221,7 @@ export class VirtualGpu {
 
   /**
    * Does now what the first launch of this configuration would do before it runs: translates the kernel for the block's
-   * shape and makes machine code of it. Says which executor is ready. The grid and the arguments do not matter. Throws
+   * shape and makes machine code of it (with `races` that waits for the arguments). Says which executor is ready. The grid and the arguments do not matter. Throws
    * as {@link launch} does.
    */
   prepare(module: LoadedModule, kernelName: string, config: Omit<LaunchConfig, 'arguments'>): LaunchReport['executor'] {

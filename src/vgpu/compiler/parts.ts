@@ -7,7 +7,7 @@ import { emitRegion } from './scalar/region.ts';
 import type { SyncPoints } from './syncpoints.ts';
 import { Unit } from './unit.ts';
 import type { FunctionBuilder } from './wasm/encoder.ts';
-import { compileInHaste, type WasmModule } from './wasm/engine.ts';
+import { compileModule, type WasmModule } from './wasm/engine.ts';
 
 /** A scalar region as a module that exports `region`. */
 export interface Part {
@@ -83,7 +83,7 @@ export class Parts {
     const unit = new Unit(this.unit.module, this.unit, this.unit.options, this.unit);
     unit.importMemory();
     unit.wasm.exportFunction('region', emitRegion(unit, this.points, block, fresh));
-    const part = { module: compileInHaste(unit.wasm.finish()), imports: unit.imports };
+    const part = { module: compileModule(unit.wasm.finish()), imports: unit.imports };
     this.made[number] = part;
     return part;
   }

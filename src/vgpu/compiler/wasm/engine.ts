@@ -54,21 +54,6 @@ export function optimise(wanted: boolean): void {
   setFlagsFromString(wanted ? '--no-liftoff' : '--liftoff');
 }
 
-/**
- * Machine code in haste, optimised later where it is called often: for code that few threads take.
- */
-export function compileInHaste(bytes: Uint8Array): WasmModule {
-  prepare();
-  setFlagsFromString('--liftoff');
-  setFlagsFromString('--no-wasm-lazy-compilation');
-  try {
-    return new api.Module(bytes);
-  } finally {
-    setFlagsFromString('--no-liftoff');
-    setFlagsFromString('--wasm-lazy-compilation');
-  }
-}
-
 /** `whole`: machine code for all functions now, on all cores, instead of for each when it is first called. */
 export function compileModule(bytes: Uint8Array, whole = false): WasmModule {
   prepare();
