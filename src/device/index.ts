@@ -1,5 +1,17 @@
 /** What executes a plan. A candidate runs in a child process that can crash, hang, or be killed, and comes back. */
 export { defaultLimits } from './limits.ts';
+export type {
+  DeviceCondition,
+  FailedWindow,
+  TimedSubject,
+  TimedWindow,
+  TimeSource,
+  TimingDevice,
+  TimingFacts,
+  TimingProcess,
+  WindowRequest,
+  WindowResult,
+} from './measure.ts';
 export { poisonWord } from './poison.ts';
 export type {
   RowRequest,
