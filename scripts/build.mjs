@@ -1,7 +1,8 @@
-// Builds dist/: type-checks and compiles src/ with tsc, then copies the files that are data (Python, HTML, CSS).
+// Builds dist/: type-checks and compiles src/ with tsc, copies the files that are data (Python, HTML, CSS), then makes one file of each program.
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { makePrograms } from './programs.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
@@ -16,3 +17,4 @@ cpSync(`${root}src`, `${root}dist`, {
   recursive: true,
   filter: (from) => !from.endsWith('.test.ts') && (data.test(from) || !/\.[a-z]+$/.test(from)),
 });
+await makePrograms(root);

@@ -130,4 +130,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv);
+// No `await` here: the program is built as one CommonJS file (scripts/programs.mjs), which cannot wait at its top.
+void main(process.argv).then((code) => {
+  process.exitCode = code;
+});
