@@ -14,7 +14,11 @@ import { join, relative } from 'node:path';
  */
 const programs = [
   { name: 'assay', module: 'cli/main.js', flags: [], args: ['--version'] },
-  { name: 'virtual-device', module: 'device/virtual/child.js', flags: ['--max-old-space-size=4096'] },
+  {
+    name: 'virtual-device',
+    module: 'device/virtual/child.js',
+    flags: ['--max-old-space-size=4096', '--min-semi-space-size=16'],
+  },
   { name: 'sanitizer', module: 'vgpu/sanitizer/child.js', flags: [] },
 ];
 

@@ -85,6 +85,8 @@ export interface Device {
   readonly kind: 'virtual' | 'cuda';
   /** For people: `virtual GPU (modelling H100 SXM)` or the GPU's own name. */
   readonly name: string;
+  /** Starts the child process, which else the first run does, so that it loads while the caller still has other things to do. */
+  start?(): void;
   run(request: RunRequest, signal?: AbortSignal): Promise<RunResult>;
   /** Runs a few blocks of each launch, at sizes that cannot be run whole. Absent: this device cannot. */
   sample?(request: SampledRunRequest, signal?: AbortSignal): Promise<SampledRunResult>;

@@ -35,19 +35,24 @@ export async function judge(
   places: Places,
   signal: AbortSignal,
 ): Promise<number> {
+  // Since the process began.
+  const loaded = performance.now();
   const target = gpuTarget(options.gpu);
   const candidateSource = readCandidate(kernelFile);
-  const started = performance.now();
-  const { task, full } = await taskFrom(taskFile, options, places);
-  const traced = performance.now() - started;
   const device = createVirtualDevice({ gpu: options.gpu });
+  device.start?.();
   try {
+    const before = performance.now();
+    const { task, full } = await taskFrom(taskFile, options, places);
+    const traced = performance.now();
     const oracle = createOracle(task);
+    const ready = performance.now();
     const limits = limitsFor(task);
     const verdict = await judgeCandidate({
       ...{ task, full, candidateSource, device, oracle, signal },
       ...{ gpu: options.gpu, limits, cacheDir: places.builds, tracesDir: places.traces },
     });
+    const judged = performance.now();
     const evidence = evidenceOf({
       ...{ verdict, task, candidateSource, device, limits },
       ...{ floor: floor(task, target), arithmetics: oracle.arithmetics },
@@ -56,7 +61,13 @@ export async function judge(
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'evidence.json'), `${JSON.stringify(evidence, null, 2)}\n`);
     writeFileSync(join(folder, 'evidence.html'), evidencePage(evidence));
-    const timings = [{ stage: 'trace', milliseconds: traced }, ...verdict.timings];
+    const timings = [
+      { stage: 'load', milliseconds: loaded },
+      { stage: 'trace', milliseconds: traced - before },
+      { stage: 'ways to draw inputs', milliseconds: ready - traced },
+      ...verdict.timings,
+      { stage: 'evidence', milliseconds: performance.now() - judged },
+    ];
     if (options.json) process.stdout.write(`${JSON.stringify({ ...summary(evidence), folder, timings }, null, 2)}\n`);
     else print(evidence, folder, options.timing ? timings : []);
     return exitCodes[verdict.outcome];

@@ -63,6 +63,7 @@ export class JudgementBench {
     this.#oracle = createOracle(options.task);
     this.#limits = limitsFor(options.task);
     this.#all = Array.from({ length: options.devices }, () => createVirtualDevice({ gpu: options.gpu }));
+    for (const device of this.#all) device.start?.();
     this.#idle = [...this.#all];
   }
 
