@@ -17,6 +17,8 @@ export interface CorpusProgram {
   /** The task's own text, where the corpus carries it. */
   taskSource?: string;
   direction: 'forward' | 'backward';
+  /** The whole Python file, where that is a submission (`class ModelNew`): it says what the functions are called with. */
+  submission?: string;
 }
 
 /** Every program under `directory` once: a text that comes again keeps its first name. */
@@ -96,6 +98,7 @@ function fromPython(text: string, name: string, task: string | undefined): Corpu
     texts.set(variable!, strings[Number(which)]!);
   }
   const programs: CorpusProgram[] = [];
+  const submission = /^class ModelNew\b/m.test(text) ? text : undefined;
   for (const call of code.matchAll(/\bload_inline\s*\(/g)) {
     const argumentText = balanced(code, call.index + call[0].length - 1);
     const given = (keyword: string): string =>
@@ -109,7 +112,7 @@ function fromPython(text: string, name: string, task: string | undefined): Corpu
     const source = [...sources('cpp_sources'), ...sources('cuda_sources')].join('\n');
     if (!source.includes('__global__')) continue;
     const suffix = programs.length > 0 ? `#${programs.length + 1}` : '';
-    programs.push({ name: `${name}${suffix}`, source, entries, task, direction: 'forward' });
+    programs.push({ name: `${name}${suffix}`, source, entries, task, direction: 'forward', submission });
   }
   return programs;
 }

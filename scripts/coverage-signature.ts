@@ -31,7 +31,10 @@ function takesOwn(fn: HostFunction, task: Signature): boolean {
   if (slots !== needed && slots !== task.tensors.length) return false;
   const rest = fn.parameters.filter((p) => !p.isTensor);
   if (task.scalarsBy === 'position') return rest.length <= task.scalars.length;
-  return rest.every((p) => p.hasDefault || task.scalars.some((s) => s.name === p.name));
+  // A `None` of the task's is for its Python to fill in, unless the function says that it may be missing.
+  const fits = (p: HostParameter): boolean =>
+    task.scalars.some((s) => s.name === p.name && (s.value !== null || /optional/.test(p.type)));
+  return rest.every((p) => fits(p) || (p.hasDefault && !task.scalars.some((s) => s.name === p.name)));
 }
 
 /** What integer parameters are commonly called, and the size of the first input that they then are. */
@@ -79,8 +82,9 @@ class Fit {
   scalar({ name, type }: HostParameter): InitScalar['value'] {
     const own = this.task.scalars.find((s) => s.name === name);
     const isList = /vector|IntArrayRef|ArrayRef|array/.test(type);
-    if (own && typeof own.value === 'object' && !isList) return own.value?.[0] ?? 0;
-    if (own) return own.value;
+    const missing = own?.value === null && !/optional/.test(type);
+    if (own && !missing && typeof own.value === 'object' && own.value !== null && !isList) return own.value[0] ?? 0;
+    if (own && !missing) return own.value;
     if (/bool/.test(type)) return this.guess(false);
     if (/string/.test(type)) return this.guess('none');
     const value = this.number(name, /float|double/.test(type));

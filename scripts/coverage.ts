@@ -5,6 +5,9 @@
  *
  * DIR holds `.cu` files with tasks beside them (robust-kbench), Python files with `load_inline`, or CUDA-L1's JSON; `--tasks` is a KernelBench folder
  * with level1, level2, ... Without `--compile` programs are planned only; with `--judge` those that take the task's own arguments are judged, too.
+ *
+ * A program counts where nvcc compiles its device code: the text with host functions blanked, as the room compiles it. The host part needs PyTorch's headers
+ * and is never compiled. Where a program is not planned, `--compile` asks nvcc about its device code alone. `--json` prints one object: `rows` and `totals`.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -15,27 +18,19 @@ import { createOracle, judge, limitsFor } from '../src/judge/index.ts';
 import {
   BuildError,
   CandidateError,
+  type CandidateErrorKind,
+  compileKernels,
   factsOf,
   type HostFunction,
   hostFunctions,
   interpretHost,
   prepareCandidate,
 } from '../src/kernel/index.ts';
-import { loadTask, loadVerified, type Signature, TaskError } from '../src/task/index.ts';
+import { loadTask, loadVerified, type Task, TaskError } from '../src/task/index.ts';
 import { gpuTarget } from '../src/vgpu/index.ts';
 import { type CorpusProgram, readCorpus } from './coverage-corpus.ts';
-import { type Fitted, fitSignature } from './coverage-signature.ts';
-
-/** How far one program came. */
-interface Row {
-  name: string;
-  /** How the arguments of its functions were found; the weakest of them. */
-  arguments?: Fitted['how'];
-  stage: 'no task' | 'no host function' | 'not planned' | 'planned' | 'not compiled' | 'compiled' | 'judged';
-  /** What stopped it, or the verdict. */
-  why: string;
-  milliseconds: number;
-}
+import { fitSignature } from './coverage-signature.ts';
+import { lineOf, type Row, tableOf, totalsOf } from './coverage-table.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,7 +50,9 @@ const facts = factsOf(target);
 /** Published tasks can be as large as a GPU's memory: the question here is what a program says, not what it needs. */
 const limits = { workspaceBytes: target.memoryBytes };
 const cacheDir = join(options.cache, 'coverage');
-const signatures = new Map<string, Promise<Signature | string>>();
+const builds = join(cacheDir, 'builds');
+const loaded = new Map<string, Promise<Task | string>>();
+type Progress = Omit<Row, 'milliseconds'>;
 
 /** The file of a program's task. */
 function taskOf({ task, taskSource }: CorpusProgram): string | undefined {
@@ -67,124 +64,136 @@ function taskOf({ task, taskSource }: CorpusProgram): string | undefined {
   return file;
 }
 
-function signatureOf(program: CorpusProgram): Promise<Signature | string> {
+/** The task, loaded once, or why there is none. */
+function taskFor(program: CorpusProgram): Promise<Task | string> {
   const { direction } = program;
-  const task = taskOf(program);
-  if (!task) return Promise.resolve('no task of its name or number was found');
-  const key = `${task} ${direction}`;
-  let known = signatures.get(key);
+  const file = taskOf(program);
+  if (!file) return Promise.resolve('no task of its name or number was found');
+  const key = `${file} ${direction}`;
+  let known = loaded.get(key);
   if (!known) {
-    known = loadTask(task, { cacheDir: join(cacheDir, 'traces'), backward: direction === 'backward' }).then(
-      (loaded) => loaded.signature,
+    known = loadTask(file, { cacheDir: join(cacheDir, 'traces'), backward: direction === 'backward' }).catch(
       (error: unknown) => {
         if (error instanceof TaskError) return error.message;
         throw error;
       },
     );
-    signatures.set(key, known);
+    loaded.set(key, known);
   }
   return known;
 }
 
-/** The functions to interpret: those that Python asked for, or the one that the file's own conventions name. */
-function functionsOf(program: CorpusProgram): HostFunction[] {
+/** The functions to interpret: those that Python asked for, or the one that the file's own conventions name; undefined: there is no host function. */
+function functionsOf(program: CorpusProgram): HostFunction[] | undefined {
   const all = hostFunctions(program.source);
   const wanted = all.filter((f) => program.entries.includes(f.name));
   if (wanted.length > 0) return wanted;
+  if (all.length === 0 && !/PYBIND11_MODULE|TORCH_LIBRARY/.test(program.source)) return undefined;
   const exported = all.filter((f) => f.exported);
   const named = (exported.length > 0 ? exported : all).filter((f) => f.name.includes(program.direction));
   return named.length > 0 ? named.slice(0, 1) : exported;
 }
 
-async function measure(program: CorpusProgram): Promise<Omit<Row, 'milliseconds'>> {
+/** The program alone, with the task's own arguments or others fitted to its parameters; where those do not fit, the submission that it is part of. */
+async function measure(program: CorpusProgram): Promise<Progress> {
+  const row = await measureAlone(program);
+  const { submission } = program;
+  if (submission === undefined || row.arguments === undefined || row.arguments === 'own') return row;
+  const judges = options.judge && row.stage === 'compiled';
+  if (!judges && !(row.stage === 'not planned' && (options.compile || options.judge))) return row;
+  const whole = await measureSubmission(program, submission);
+  if (whole.stage === 'compiled' || whole.stage === 'judged') return whole;
+  return row.stage === 'not planned' && row.kind === 'invalid' ? { ...whole, compiles: row.compiles } : row;
+}
+
+async function measureAlone(program: CorpusProgram): Promise<Progress> {
   const { name, source } = program;
-  const signature = await signatureOf(program);
-  if (typeof signature === 'string') return { name, stage: 'no task', why: signature };
-  let how: Fitted['how'] = 'own';
-  let stage: Row['stage'] = 'not planned';
+  let row: Progress = { name, stage: 'not planned', why: '' };
   try {
     const functions = functionsOf(program);
+    // Kernels alone: Python's load_inline cannot build them either, and whoever published them fell back to PyTorch without a word.
+    if (functions === undefined) return { ...row, stage: 'no host function' };
+    const task = await taskFor(program);
+    if (typeof task === 'string') return { ...row, stage: 'no task', why: task };
+    const { signature } = task;
     const calls = functions.map((f) => ({ entry: f.name, ...fitSignature(f, signature) }));
     // A file that exports under another name than the function's, or nothing this tool finds: the room's own conventions decide.
     const asked = calls.length > 0 ? calls : [{ entry: undefined, signature, how: 'own' as const }];
+    // Of several functions each does a part of the task's work, and none is given the task's own arguments.
+    const weakest = (['guessed', 'fitted'] as const).find((how) => asked.some((call) => call.how === how));
+    row = { ...row, arguments: weakest ?? (asked.length > 1 ? 'fitted' : 'own') };
     for (const call of asked) {
-      if (call.how === 'guessed' || how === 'own') how = call.how;
       // The kernel is not compiled here: occupancy queries get a usual answer.
       interpretHost(source, call.signature, { facts, limits, entry: call.entry, occupancy: () => 2 });
     }
-    stage = 'not compiled';
-    if (!options.compile && !options.judge) return { name, arguments: how, stage: 'planned', why: '' };
+    row.stage = 'planned';
+    if (!options.compile && !options.judge) return row;
+    row.stage = 'not compiled';
     for (const { entry, signature: given } of asked) {
-      await prepareCandidate(source, given, {
-        arch: target.arch,
-        cacheDir: join(cacheDir, 'builds'),
-        facts,
-        limits,
-        entry,
-      });
+      await prepareCandidate(source, given, { arch: target.arch, cacheDir: builds, facts, limits, entry });
     }
-    if (!options.judge || how !== 'own' || asked.length > 1)
-      return { name, arguments: how, stage: 'compiled', why: '' };
-    return { name, arguments: how, stage: 'judged', why: await verdictOf(program) };
+    row.stage = 'compiled';
+    return options.judge && row.arguments === 'own' ? { ...row, ...(await verdictOf(program, source)) } : row;
   } catch (error) {
     if (!(error instanceof CandidateError || error instanceof BuildError)) throw error;
-    // Kernels alone: Python's load_inline cannot build them either, and whoever published them fell back to PyTorch without a word.
-    if (/there is no host function/.test(error.message)) return { name, stage: 'no host function', why: '' };
-    return { name, arguments: how, stage, why: error.message };
+    if (/there is no host function|is declared but has no body/.test(error.message))
+      return { ...row, stage: 'no host function' };
+    const stopped = { ...row, kind: kindOf(error), why: error.message };
+    if (row.stage === 'not compiled') return { ...stopped, compiles: stopped.kind !== 'compile' };
+    return options.compile || options.judge ? { ...stopped, compiles: await deviceCodeCompiles(source) } : stopped;
+  }
+}
+
+/** The whole Python file as a candidate: its own code says what its functions are called with. */
+async function measureSubmission(program: CorpusProgram, submission: string): Promise<Progress> {
+  const row: Progress = { name: program.name, arguments: 'python', stage: 'not planned', why: '' };
+  try {
+    const task = await taskFor(program);
+    if (typeof task === 'string') return { ...row, stage: 'no task', why: task };
+    const prepare = { arch: target.arch, cacheDir: builds, facts, limits, task, tracesDir: join(cacheDir, 'traces') };
+    const { plan } = await prepareCandidate(submission, task.signature, prepare);
+    if (!plan.steps.some((step) => step.kind === 'launch'))
+      return { ...row, kind: 'invalid', why: 'its Python launches no kernel for these inputs' };
+    if (!options.judge) return { ...row, stage: 'compiled' };
+    return { ...row, ...(await verdictOf(program, submission)) };
+  } catch (error) {
+    if (!(error instanceof CandidateError || error instanceof BuildError || error instanceof TaskError)) throw error;
+    return { ...row, kind: kindOf(error), why: error.message };
+  }
+}
+
+function kindOf(error: Error): CandidateErrorKind {
+  return error instanceof CandidateError ? error.kind : error instanceof TaskError ? 'unsupported' : 'limit';
+}
+
+/** Does nvcc take the program's device code, whatever its host code says? */
+async function deviceCodeCompiles(source: string): Promise<boolean> {
+  try {
+    await compileKernels(source, { arch: target.arch, cacheDir: builds });
+    return true;
+  } catch (error) {
+    if (error instanceof CandidateError || error instanceof BuildError) return false;
+    throw error;
   }
 }
 
 /** The verdict at the scale that a candidate is verified at. */
-async function verdictOf(program: CorpusProgram): Promise<string> {
-  const { direction, source } = program;
+async function verdictOf(
+  program: CorpusProgram,
+  source: string,
+): Promise<Pick<Row, 'stage' | 'outcome' | 'check' | 'why'>> {
+  const { direction } = program;
   const load = { cacheDir: join(cacheDir, 'traces'), backward: direction === 'backward' };
   const { verified: task } = await loadVerified(taskOf(program)!, load);
   const device = createVirtualDevice({ gpu: options.gpu });
   try {
     const limits = limitsFor(task);
     const given = { task, candidateSource: source, device, oracle: createOracle(task), gpu: options.gpu, limits };
-    const verdict = await judge({ ...given, cacheDir: join(cacheDir, 'builds') });
-    return `${verdict.outcome}${verdict.check ? ` by ${verdict.check}` : ''}: ${verdict.reason}`;
+    const verdict = await judge({ ...given, cacheDir: builds });
+    return { stage: 'judged', outcome: verdict.outcome, check: verdict.check, why: verdict.reason };
   } finally {
     await device.close();
   }
-}
-
-function print(row: Row): void {
-  if (options.json) process.stdout.write(`${JSON.stringify(row)}\n`);
-  else {
-    const how = row.arguments ?? '';
-    process.stdout.write(
-      `${row.stage.padEnd(12)} ${how.padEnd(8)} ${row.name}${row.why ? `: ${row.why.split('\n')[0]!.slice(0, 240)}` : ''}\n`,
-    );
-  }
-}
-
-/** Counts, and what stopped programs, most frequent first: numbers and quoted names are taken out so that like falls to like. */
-function printTotals(rows: readonly Row[]): void {
-  const of = (...stages: Row['stage'][]): number => rows.filter((r) => stages.includes(r.stage)).length;
-  const planned = of('planned', 'compiled', 'judged', 'not compiled');
-  const tried = rows.length - of('no task', 'no host function');
-  const share = tried > 0 ? ((100 * planned) / tried).toFixed(1) : '0';
-  process.stdout.write(
-    `\n${rows.length} distinct programs; ${of('no task')} without a task, ${of('no host function')} without a host function; ${planned} of ${tried} planned (${share} %)`,
-  );
-  if (options.compile || options.judge) {
-    process.stdout.write(`; ${of('compiled', 'judged')} compiled, ${of('not compiled')} not; ${of('judged')} judged`);
-  }
-  process.stdout.write('\n');
-  const causes = new Map<string, number>();
-  for (const { stage, why } of rows) {
-    if (!stage.startsWith('not') && stage !== 'no task') continue;
-    const cause = `${stage}: ${why
-      .split('\n')[0]!
-      .replace(/^line \d+: /, '')
-      .replace(/\d+/g, 'N')
-      .slice(0, 110)}`;
-    causes.set(cause, (causes.get(cause) ?? 0) + 1);
-  }
-  for (const [cause, count] of [...causes].sort((a, b) => b[1] - a[1]))
-    process.stdout.write(`${String(count).padStart(5)}  ${cause}\n`);
 }
 
 async function main(): Promise<number> {
@@ -200,9 +209,11 @@ async function main(): Promise<number> {
     const started = performance.now();
     const row = { ...(await measure(program)), milliseconds: Math.round(performance.now() - started) };
     rows.push(row);
-    print(row);
+    // Progress goes where it cannot end up inside the object.
+    (options.json ? process.stderr : process.stdout).write(lineOf(row));
   }
-  if (!options.json) printTotals(rows);
+  const totals = totalsOf(rows);
+  process.stdout.write(options.json ? `${JSON.stringify({ rows, totals })}\n` : tableOf(totals));
   return 0;
 }
 

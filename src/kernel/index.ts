@@ -23,7 +23,7 @@ export {
   type ReportedStep,
   reportPlan,
 } from './plan-report.ts';
-export { prepareCandidate } from './prepare.ts';
+export { compileKernels, prepareCandidate } from './prepare.ts';
 export { entryText, type PtxEntry, type PtxParameter, readEntries } from './ptx-entries.ts';
 export { deviceSource } from './split.ts';
 export type { HostTrace, KernelUse, TraceStep } from './trace.ts';

@@ -70,3 +70,11 @@ export async function prepareCandidate(
     build,
   };
 }
+
+/**
+ * Compiles a candidate's device code alone, whatever its host code says; templates are read, and instantiated by nothing.
+ * @throws CandidateError where the text cannot be divided or nvcc refuses it; BuildError where this machine cannot compile.
+ */
+export function compileKernels(source: string, options: PrepareOptions): Promise<Build> {
+  return compileUnit(parseTranslationUnit(source), [], options);
+}

@@ -24,6 +24,7 @@ import {
   describeValue,
   intValue,
   type PointerValue,
+  type TensorView,
   type Value,
 } from './values.ts';
 
@@ -335,21 +336,27 @@ function assign(m: Machine, e: Extract<Expression, { kind: 'assign' }>, scope: S
     });
     return { value: right };
   }
-  if (!target) throw invalid('this cannot be assigned to', e.line);
-  if (operand.value?.kind === 'tensor' && e.operator !== '=') {
-    // `t += x` writes into the tensor, not into the variable.
-    const made = tensorArithmetic(m, e.operator.slice(0, -1), operand.value, right, e.line);
-    if (made?.kind === 'tensor' && made.tensor && operand.value.tensor) {
-      m.world.copy(made.tensor, operand.value.tensor, e.line);
-      return operand;
-    }
+  if (operand.value?.kind === 'tensor' && operand.value.tensor && (e.operator !== '=' || !target)) {
+    // `t += x` writes into the tensor, not into the variable; `t[i] = x` does too, for want of a variable.
+    const symbol = e.operator.slice(0, -1);
+    const made = symbol === '' ? right : tensorArithmetic(m, symbol, operand.value, right, e.line);
+    if (made && writeInto(m, operand.value.tensor, made, e.line)) return operand;
   }
+  if (!target) throw invalid('this cannot be assigned to', e.line);
   const value =
     e.operator === '=' ? right : binary(e.operator.slice(0, -1), initialised(target, e.line), right, e.line);
   if (e.operator !== '=' && target.type.kind !== 'auto')
     store(target, convert(value, target.type, e.line, true), e.line);
   else store(target, value, e.line);
   return { cell: target, value: target.value };
+}
+
+/** The elements of a tensor, or one number into all; false where it is neither. */
+function writeInto(m: Machine, tensor: TensorView, value: Value, line: number): boolean {
+  if (isNumber(value)) m.world.fill(tensor, Number(value.value), line);
+  else if (value.kind === 'tensor' && value.tensor) m.world.copy(value.tensor, tensor, line);
+  else return false;
+  return true;
 }
 
 function castValue(value: Value, type: CppType, e: Extract<Expression, { kind: 'cast' }>): Value {

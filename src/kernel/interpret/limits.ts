@@ -1,6 +1,6 @@
 /** Bounds on what a host function may do, so that interpreting it always ends soon. */
 export interface HostLimits {
-  /** Expressions and statements evaluated; about a second's worth. */
+  /** Expressions and statements evaluated; a few seconds' worth: recurrent layers launch kernels for every step of a sequence. */
   steps: number;
   launches: number;
   buffers: number;
@@ -11,8 +11,8 @@ export interface HostLimits {
 }
 
 export const DEFAULT_LIMITS: HostLimits = {
-  steps: 500_000,
-  launches: 10_000,
+  steps: 3_000_000,
+  launches: 50_000,
   buffers: 10_000,
   workspaceBytes: 2 ** 30,
   depth: 100,

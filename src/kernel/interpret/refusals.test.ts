@@ -71,7 +71,6 @@ const UNSUPPORTED: readonly (readonly [string, RegExp])[] = [
   ['std::list<int> m;', /std::list/],
   ['CUtensorMap map{};', /carries no tensor maps; copy tiles with cp.async/],
   ['cudaTextureObject_t t = 0;', /no textures or surfaces; read global memory/],
-  ['auto z = torch::tensor({1, 2});', /no host data/],
   ['long a = (long)x.data_ptr<float>(); int n = a / 7;', /address/],
 ];
 
@@ -138,7 +137,7 @@ test('endless and enormous things end soon', () => {
   // Processor time: other work on the machine must not fail this test.
   const started = process.cpuUsage();
   assertRefused(host('while (true) {}'), 'x[4]', 'limit', /infinite loop/);
-  assertRefused(host('for (;;) k<<<1, 1>>>(y.data_ptr<float>());'), 'x[4]', 'limit', /launches more than 10000/, 3);
+  assertRefused(host('for (;;) k<<<1, 1>>>(y.data_ptr<float>());'), 'x[4]', 'limit', /launches more than 50000/, 3);
   assertRefused(
     host('f(1);', 'int f(int n) { return f(n + 1); } __global__ void k(float* p) {}'),
     'x[4]',

@@ -20,6 +20,16 @@ export interface WorldOptions {
   occupancy: OccupancyOracle;
 }
 
+/**
+ * Of a tensor in CPU memory: nothing yet, one value in every element, these bytes from first to last, or something that is not followed. A plan has no
+ * such tensors; what is known goes with them when they are brought to the GPU.
+ */
+type CpuContents =
+  | { kind: 'unwritten' }
+  | { kind: 'each'; value: number }
+  | { kind: 'bytes'; bytes: string }
+  | { kind: 'unknown' };
+
 export class World {
   readonly buffers: PlanBuffer[] = [];
   readonly steps: TraceStep[] = [];
@@ -29,7 +39,8 @@ export class World {
   readonly occupancy: OccupancyOracle;
   private readonly allowedShared = new Map<string, number>();
   private readonly largeClusters = new Set<string>();
-  private readonly cpuBuffers = new Set<number>();
+  /** What is known of each buffer in CPU memory. */
+  private readonly cpuBuffers = new Map<number, CpuContents>();
   private workspaceBytes = 0;
   private launches = 0;
 
@@ -82,7 +93,7 @@ export class World {
     if (shape.some((n) => n < 0))
       throw invalid(`a tensor of shape [${shape.join(', ')}]: sizes cannot be negative`, line);
     const buffer = this.allocate(count(shape) * DTYPE_BYTES[dtype], name, line);
-    if (device === 'cpu') this.cpuBuffers.add(buffer);
+    if (device === 'cpu') this.cpuBuffers.set(buffer, { kind: 'unwritten' });
     return { buffer, dtype, shape, strides, offset: 0, device, name };
   }
 
@@ -103,8 +114,35 @@ export class World {
   }
 
   fill(tensor: TensorView, value: number, line: number): void {
-    if (count(tensor.shape) === 0 || tensor.device === 'cpu') return;
+    if (count(tensor.shape) === 0) return;
+    if (tensor.device === 'cpu') {
+      this.cpuBuffers.set(tensor.buffer, this.isWhole(tensor) ? { kind: 'each', value } : { kind: 'unknown' });
+      return;
+    }
     this.push({ kind: 'fill', tensor: planTensor(tensor), bytes: elementBytes(value, tensor.dtype), line });
+  }
+
+  /** Elements that the host function knows, from first to last; `bytes` is hex. The tensor is new and contiguous. */
+  writeElements(tensor: TensorView, bytes: string, line: number): void {
+    if (tensor.device === 'cpu') this.cpuBuffers.set(tensor.buffer, { kind: 'bytes', bytes });
+    else this.write({ buffer: tensor.buffer, byteOffset: 0, bytes, line });
+  }
+
+  /** A tensor in CPU memory, brought to the GPU with what is known of it. */
+  upload(tensor: TensorView, dtype: DType, line: number, strides: readonly number[]): TensorView {
+    const contents = this.cpuBuffers.get(tensor.buffer) ?? { kind: 'unknown' };
+    const made = this.empty(tensor.shape, dtype, 'cuda', tensor.name, line, strides);
+    if (contents.kind === 'each') this.fill(made, contents.value, line);
+    if (contents.kind === 'bytes' && this.isWhole(tensor) && isContiguous(tensor) && dtype === tensor.dtype)
+      this.writeElements(made, contents.bytes, line);
+    else if (contents.kind === 'bytes' || contents.kind === 'unknown')
+      throw unsupported(`bringing ${tensor.name} from CPU memory to the GPU: make it there`, line);
+    return made;
+  }
+
+  /** Whether a view has every byte of its buffer. */
+  private isWhole(tensor: TensorView): boolean {
+    return count(tensor.shape) * DTYPE_BYTES[tensor.dtype] === this.buffers[tensor.buffer]?.bytes;
   }
 
   /** Copies elementwise; `from` is broadcast to the shape of `to`. */
@@ -127,6 +165,9 @@ export class World {
     outputs: readonly TensorView[],
     line: number,
   ): void {
+    for (const { device, name } of inputs) {
+      if (device === 'cpu') throw invalid(`${name} lies in CPU memory; make it with .device(torch::kCUDA)`, line);
+    }
     this.push({
       kind: 'operator',
       op,

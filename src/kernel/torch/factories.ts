@@ -1,11 +1,14 @@
 /** Functions that make tensors: torch::empty, zeros, full, empty_like and their like. Nothing here computes. */
 import type { DType } from '../../task/index.ts';
 import { invalid, refused, unsupported } from '../error.ts';
-import { isNumber } from '../interpret/convert.ts';
+import { initialised, isNumber } from '../interpret/convert.ts';
 import { ULONG } from '../interpret/types.ts';
 import {
   describeValue,
+  type FloatValue,
+  type IntValue,
   intValue,
+  longValue,
   type TensorOptions,
   type TensorView,
   tensorValue,
@@ -13,7 +16,7 @@ import {
 } from '../interpret/values.ts';
 import { count, isContiguous } from '../interpret/world.ts';
 import type { LibraryCall, LibraryFunction } from '../library/call.ts';
-import { DTYPE_BYTES } from '../number-format.ts';
+import { DTYPE_BYTES, elementBytes, intBytes } from '../number-format.ts';
 import { TENSOR_METHODS } from './methods.ts';
 
 /** Options from the arguments from `from` on: dtype, device, TensorOptions, memory format, in any order. */
@@ -140,6 +143,42 @@ function filledLike(value: (call: LibraryCall) => number, optionsAt: number): Li
   };
 }
 
+/** torch::tensor(values, options): the numbers that stand there, into a new tensor. */
+function fromValues(call: LibraryCall): Value {
+  const given = call.value(0);
+  const numbers = (given.kind === 'list' ? given.cells.map((c) => initialised(c, call.line)) : [given]).map((value) => {
+    if (!isNumber(value)) throw unsupported(`${call.name} of ${describeValue(value)}`, call.line);
+    return value;
+  });
+  const options = optionsFrom(call, 1);
+  const dtype = options.dtype ?? dtypeOfNumbers(numbers);
+  const made = make(call, given.kind === 'list' ? [numbers.length] : [], { ...options, dtype });
+  const whole = (value: IntValue | FloatValue): bigint =>
+    value.kind === 'int' ? value.value : BigInt(Math.trunc(value.value));
+  const bytes = numbers.map((value) =>
+    /^u?int/.test(dtype)
+      ? intBytes(BigInt.asUintN(8 * DTYPE_BYTES[dtype], whole(value)), DTYPE_BYTES[dtype])
+      : elementBytes(Number(value.value), dtype),
+  );
+  call.m.world.writeElements(made, bytes.join(''), call.line);
+  return tensorValue(made);
+}
+
+/** As torch::tensor infers it: bool, int64, or float32 where there is a floating number. */
+function dtypeOfNumbers(numbers: readonly (IntValue | FloatValue)[]): DType {
+  if (numbers.some((n) => n.kind === 'float')) return 'float32';
+  return numbers.every((n) => n.kind === 'int' && n.type.bits === 1) && numbers.length > 0 ? 'bool' : 'int64';
+}
+
+/** at::maybe_wrap_dim(dim, rank): a dimension, negative ones counted from the end; a scalar has one. */
+function wrapDimension(call: LibraryCall): Value {
+  const [d, given] = [call.index(0), call.value(1)];
+  const rank = given.kind === 'tensor' ? (given.tensor?.shape.length ?? 0) : call.index(1);
+  const size = Math.max(rank, 1);
+  if (d < -size || d >= size) throw invalid(`dimension ${d} of a tensor with ${rank} dimensions`, call.line);
+  return longValue(d < 0 ? d + size : d);
+}
+
 /** torch::full infers the dtype from the value: bool, int64 or float32. */
 function inferred(call: LibraryCall): DType | undefined {
   const value = call.value(1);
@@ -208,10 +247,7 @@ export const FACTORIES: Readonly<Record<string, LibraryFunction>> = {
   'torch::from_blob': (call) => {
     throw refused('torch::from_blob wraps memory that PyTorch does not own; make tensors with torch::empty', call.line);
   },
-  'torch::tensor': (call) => {
-    throw unsupported(
-      'torch::tensor from host values (a plan carries no host data; use torch::full, or compute it in a kernel)',
-      call.line,
-    );
-  },
+  'torch::tensor': fromValues,
+  'torch::scalar_tensor': fromValues,
+  'torch::maybe_wrap_dim': wrapDimension,
 };

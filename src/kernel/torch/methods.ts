@@ -182,7 +182,7 @@ const to: Method = (t, call) => {
 function convertTo(t: TensorView, call: LibraryCall, dtype: DType, device: 'cuda' | 'cpu'): Value {
   if (device !== t.device) {
     if (device === 'cpu') throw refused('.to(kCPU) brings a tensor to the host, where a plan has no data', call.line);
-    throw unsupported(`.to(kCUDA) of a tensor in CPU memory (${t.name}): make it on the GPU`, call.line);
+    return tensorValue(call.m.world.upload(t, dtype, call.line, preservedStrides(t)));
   }
   if (dtype === t.dtype) return tensorValue(t);
   return tensorValue(call.m.world.materialise(t, dtype, call.line, preservedStrides(t)));

@@ -37,6 +37,52 @@ test('factories: shape, dtype, device, contents', () => {
   assert.equal(trace.outputs[0]?.dtype, 'float16');
 });
 
+test('torch::tensor: the numbers that stand there, with the dtype that PyTorch infers', () => {
+  const trace = run(
+    `auto a = torch::tensor({1, -2}, x.device()); auto b = torch::tensor({1.5, 2.0}, x.options().dtype(at::kHalf));
+     auto c = torch::tensor(0.25, x.options()); std::vector<int64_t> v = {7, 8}; auto d = torch::tensor(v, torch::dtype(torch::kInt).device(torch::kCUDA));
+     k<<<1, 1>>>(c.data_ptr<float>()); return a;`,
+  );
+  assert.deepEqual(
+    trace.steps.map((s) => (s.kind === 'write' ? s.bytes : s.kind)),
+    ['0100000000000000feffffffffffffff', '003e0040', '0000803e', '0700000008000000', 'launch'],
+  );
+  assert.deepEqual([trace.outputs[0]?.shape, trace.outputs[0]?.dtype], [[2], 'int64']);
+});
+
+test('a tensor made in CPU memory goes to the GPU with what is known of it', () => {
+  const trace = run(
+    `auto a = torch::empty({4}, torch::kLong).to(x.device()); auto b = torch::full({2}, 3.0f).cuda(); auto c = torch::tensor({1.0f, 2.0f}).to(torch::kCUDA);
+     auto d = torch::zeros({2}, torch::kInt).to(torch::kCUDA, torch::kFloat); k<<<1, 1>>>(b.data_ptr<float>()); return d;`,
+  );
+  const gpu = trace.steps.map((s) => (s.kind === 'fill' || s.kind === 'write' ? s.bytes : s.kind));
+  assert.deepEqual(gpu, ['00004040', '0000803f00000040', '00000000', 'launch']);
+  assert.equal(trace.outputs[0]?.dtype, 'float32');
+  const part = 'auto b = torch::zeros({4}); b.slice(0, 0, 2).fill_(1); auto c = b.cuda(); return c;';
+  assert.throws(() => run(part), /bringing torch::zeros at line 2 from CPU memory to the GPU: make it there/);
+  assert.throws(() => run('return x + torch::ones({4, 8});'), /torch::ones at line 2 lies in CPU memory/);
+});
+
+test('an element of a tensor is assigned to in place; a variable is not', () => {
+  const trace = run(
+    'auto y = torch::empty_like(x); y[1] = x[0]; y[2] = 5; y[3] += x[1]; auto row = y[0]; row = x[2]; return y;',
+  );
+  assert.deepEqual(
+    trace.steps.map((s) => [s.kind, s.kind === 'copy' ? [s.from.offset, s.to.offset] : 0]),
+    [
+      ['copy', [0, 8]],
+      ['fill', 0],
+      ['operator', 0],
+      ['copy', [0, 24]],
+    ],
+  );
+  assert.deepEqual(
+    valuesOf('out<<<1,1>>>(at::maybe_wrap_dim(-1, x.dim()), at::maybe_wrap_dim(1, 2))', 'int,int'),
+    [1, 1],
+  );
+  assert.throws(() => run('at::maybe_wrap_dim(2, x.dim()); return x;'), /dimension 2 of a tensor with 2 dimensions/);
+});
+
 test('views share a buffer; copies are steps', () => {
   const trace = run(
     'auto t = x.t(); auto c = t.contiguous(); auto same = c.contiguous(); k<<<1, 1>>>(same.data_ptr<float>()); return c.view({-1});',
