@@ -1,6 +1,6 @@
 /** Compiling the kernels that a host function uses, and what preparing any candidate is told. */
 import type { Task } from '../task/index.ts';
-import { BuildError, buildDeviceCode } from './build/index.ts';
+import { BuildError, buildDeviceCode, summarise } from './build/index.ts';
 import type { TranslationUnit } from './cpp/translation-unit.ts';
 import type { DeviceFacts } from './device-facts.ts';
 import { CandidateError } from './error.ts';
@@ -62,12 +62,25 @@ export async function compileUnit(
     if (!(error instanceof BuildError)) throw error;
     const kinds = { compile: 'compile', flag: 'refused', include: 'refused', limit: 'limit' } as const;
     if (error.kind === 'no-compiler' || error.kind === 'aborted') throw error;
-    const line = error.diagnostics.find((d) => d.severity === 'error')?.line ?? 0;
+    if (error.diagnostics.length === 0) throw new CandidateError(kinds[error.kind], error.message, 0);
     // Lines after the candidate's last are the instantiations, one for each use.
     const last = unit.source.split('\n').length;
-    const own = line > last ? (uses[line - last - 1]?.line ?? 0) : line;
-    throw new CandidateError(kinds[error.kind], error.message, own);
+    const own = error.diagnostics.map((one) => {
+      const line = one.line > last ? (uses[one.line - last - 1]?.line ?? 0) : one.line;
+      return { ...one, line, message: explained(one.message, unit) };
+    });
+    const line = own.find((d) => d.severity === 'error')?.line ?? 0;
+    throw new CandidateError('compile', `The CUDA code does not compile: ${summarise(own, false)}.`, line);
   }
+}
+
+/** Host functions are not in the device code: nvcc does not know a name that stands in the candidate for all to see. */
+function explained(message: string, unit: TranslationUnit): string {
+  const name = /identifier "(\w+)" is undefined|undeclared identifier '(\w+)'/.exec(message);
+  const unknown = name?.[1] ?? name?.[2];
+  const item = unit.items.find((one) => one.kind === 'function' && one.name === unknown && one.space === 'host');
+  if (unknown === undefined || item === undefined) return message;
+  return `${message}: ${unknown} of line ${item.line} is a host function; declare it __device__ (or __host__ __device__) to call it in a kernel`;
 }
 
 /** Overloads have one spelling and several lines. */

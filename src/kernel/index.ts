@@ -3,8 +3,11 @@ export {
   BuildError,
   type BuildRequest,
   buildDeviceCode,
+  type Compilers,
   type Diagnostic,
+  findCompilers,
   findToolchain,
+  missing as missingCompiler,
   type Toolchain,
 } from './build/index.ts';
 export type { PrepareOptions } from './compile-unit.ts';

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { wallWorks } from '../../isolation/index.ts';
-import { findToolchain } from '../../kernel/index.ts';
+import { findCompilers, findToolchain, missingCompiler } from '../../kernel/index.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, wrap } from '../terminal/format.ts';
 
@@ -38,15 +38,17 @@ async function firstLine(
 /** Asks this machine for everything Assay can use. */
 export async function examine(): Promise<Finding[]> {
   const python = process.env.ASSAY_PYTHON ?? 'python3';
-  const [toolchain, gpu, torch, bubblewrap, clang] = await Promise.all([
-    findToolchain(),
+  const [compilers, toolchain, gpu, torch, bubblewrap] = await Promise.all([
+    findCompilers(),
+    findToolchain().catch(() => undefined),
     firstLine('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
     firstLine(python, ['-c', 'import torch; print("PyTorch", torch.__version__)'], 60_000),
     wallWorks().then((works) => (works ? firstLine('bwrap', ['--version']) : undefined)),
-    firstLine('clang-19', ['--version']),
   ]);
   const node = process.versions.node;
+  const { nvcc, ptxas, clang, headers } = compilers;
   const cuda = 'Install the CUDA toolkit 12 or later (no GPU and no driver are needed) and put its bin folder on PATH.';
+  const standsIn = toolchain?.kind === 'clang';
   const finding = (
     name: string,
     detail: string | undefined,
@@ -63,15 +65,29 @@ export async function examine(): Promise<Finding[]> {
       purpose: 'runs Assay, and the virtual GPU in WebAssembly',
       remedy: 'Install Node.js 20 or later.',
     }),
-    finding('nvcc', toolchain && `${toolchain.version} (${toolchain.nvcc})`, {
-      required: true,
-      purpose: 'compiles kernels to PTX, which the virtual GPU runs',
+    finding('nvcc', nvcc && `${nvcc.version} (${nvcc.path})`, {
+      required: !standsIn,
+      purpose: standsIn
+        ? `compiles kernels to PTX, which the virtual GPU runs; here ${toolchain.version} does that in its place`
+        : 'compiles kernels to PTX, which the virtual GPU runs',
+      remedy: toolchain ? cuda : missingCompiler(compilers),
+    }),
+    finding('ptxas', ptxas && `${ptxas.version} (${ptxas.path})`, {
+      required: false,
+      purpose:
+        "tells each kernel's registers and spills, and makes its machine code; without it they and the occupancy are unknown, and the modelled time's interval is wider",
       remedy: cuda,
     }),
-    finding('ptxas', toolchain?.ptxas, {
-      required: true,
-      purpose: "tells each kernel's registers and shared memory, and makes its machine code",
-      remedy: cuda,
+    finding("CUDA's headers", headers && `CUDA ${headers.version} (${headers.root})`, {
+      required: false,
+      purpose: 'clang needs them, and libdevice beside them, to stand in for nvcc; they come with the CUDA toolkit',
+      remedy: 'Install the CUDA toolkit, or point CUDA_HOME at one (include/ and nvvm/libdevice/ are enough).',
+    }),
+    finding('clang', clang && `${clang.version} (${clang.path})`, {
+      required: false,
+      purpose:
+        'makes PTX where nvcc is missing, with the headers of the CUDA toolkit (ASSAY_COMPILER=clang asks for it where both are), and for the PTX door (src/kernel/ptx-door/README.md)',
+      remedy: 'apt-get install clang-19',
     }),
     finding('NVIDIA GPU', gpu?.split(',')[0]?.trim(), {
       required: false,
@@ -87,12 +103,6 @@ export async function examine(): Promise<Finding[]> {
       required: false,
       purpose: 'baselines to be faster than, and a second opinion on the reference (task files do not need it)',
       remedy: 'pip install torch, and point ASSAY_PYTHON at that Python if it is not python3.',
-    }),
-    finding('clang-19', clang, {
-      required: false,
-      purpose:
-        "makes PTX for the PTX door (src/kernel/ptx-door/README.md), with or without the CUDA toolkit's headers; it does not stand in for nvcc: CUDA C++ needs those headers, and clang 19 does not read those of CUDA 13",
-      remedy: 'apt-get install clang-19',
     }),
     finding('bubblewrap', bubblewrap, {
       required: false,

@@ -1,6 +1,9 @@
 /** A message of the compiler, with the candidate's own line. */
 export interface Diagnostic {
+  /** 0 where no line of the candidate is known. */
   line: number;
+  /** Where in that line, from 1, where the compiler says. */
+  column?: number;
   severity: 'error' | 'warning';
   message: string;
 }

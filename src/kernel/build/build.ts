@@ -1,7 +1,7 @@
 /**
- * Device code to PTX (nvcc) and machine code (ptxas): under limits, cached by content.
+ * Device code to PTX (nvcc, or clang where it is missing) and machine code (ptxas, where it is there): under limits, cached by content.
  *
- * Only the device pass of the compiler runs (`-ptx`): no host code is compiled, nothing that is built is ever executed
+ * Only the device pass of the compiler runs: no host code is compiled, nothing that is built is ever executed
  * on the host. What the compiler opened is checked against an allow-list: the CUDA toolkit's and the C++ system headers.
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -11,9 +11,11 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { behindWall, type ProcessLimits, type ProcessResult, runLimited } from '../../isolation/index.ts';
 import type { Build } from '../types.ts';
 import { BuildError } from './build-error.ts';
-import { readDiagnostics, readResources, summarise } from './diagnostics.ts';
+import { CLANG_HEADERS, type CompilerRequest, clangCommand, writeClangHeaders } from './clang.ts';
+import { filesNamed, readDiagnostics, summarise } from './diagnostics.ts';
 import { checkFlags } from './flags.ts';
-import { findToolchain, type Toolchain } from './toolchain.ts';
+import { readResources } from './resources.ts';
+import { findCompilers, findToolchain, missing, type Toolchain } from './toolchain.ts';
 
 export interface BuildRequest {
   /** Device-only CUDA C++ whose line numbers are the candidate's. */
@@ -26,11 +28,14 @@ export interface BuildRequest {
   flags?: readonly string[];
   /** Folders of headers that whoever asks for the build trusts. With them nothing is cached: their content may change. */
   includeFolders?: readonly string[];
+  /** The compiler; the machine's own choice when absent. */
+  toolchain?: Toolchain;
   signal?: AbortSignal;
 }
 
 const sourceFile = 'candidate.cu';
-export const limits: ProcessLimits = {
+export const ptxFile = 'candidate.ptx';
+const limits: ProcessLimits = {
   milliseconds: 60_000,
   cpuSeconds: 60,
   addressSpaceKiB: 8 * 1024 * 1024,
@@ -39,16 +44,16 @@ export const limits: ProcessLimits = {
 };
 
 /** Bump when what is stored or how it is built changes. */
-const cacheVersion = 1;
+const cacheVersion = 2;
 
 /** Compiles, or takes from the cache. Throws {@link BuildError}. */
 export async function buildDeviceCode(request: BuildRequest): Promise<Build> {
   const flags = checkFlags(request.flags ?? []);
-  const toolchain = await findToolchain();
+  const toolchain = request.toolchain ?? (await findToolchain());
   if (!toolchain) {
     throw new BuildError(
       'no-compiler',
-      'nvcc and ptxas were not found. Install the CUDA toolkit (no GPU is needed) and put nvcc on PATH; `assay doctor` checks it. PTX with a launch description can be judged without it (src/kernel/ptx-door/README.md).',
+      `${missing(await findCompilers())} PTX with a launch description can be judged without a compiler (src/kernel/ptx-door/README.md).`,
     );
   }
   const hash = createHash('sha256')
@@ -87,54 +92,89 @@ async function compile(
   const started = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'assay-build-'));
   const headers = (request.includeFolders ?? []).map((folder) => resolve(folder));
-  const path = [dirname(toolchain.nvcc), dirname(toolchain.ptxas), '/usr/local/bin', '/usr/bin', '/bin'].join(':');
-  const run = async (tool: string, command: readonly string[]): Promise<string> => {
-    const walled = await behindWall([tool, ...command], directory, [
-      ...[toolchain.root, dirname(toolchain.nvcc)],
-      ...headers,
-    ]);
-    const result = await runLimited(walled, directory, path, limits, request.signal);
-    return expectSuccess(result);
-  };
+  const trusted = [toolchain.root, join(toolchain.root, 'include'), ...headers];
+  const { source, arch, signal } = request;
   try {
-    await writeFile(join(directory, sourceFile), request.source);
-    const language = flags.some((flag) => flag.startsWith('-std=')) ? [] : ['-std=c++17'];
-    const optimise = flags.some((flag) => /^-O\d/.test(flag)) ? [] : ['-O3'];
-    await run(toolchain.nvcc, [
-      ...['-ptx', `-arch=${request.arch}`, '-lineinfo', ...language, ...optimise, ...flags],
-      ...headers.map((folder) => `-I${folder}`),
-      ...['-MD', '-MF', 'candidate.d', '-o', 'candidate.ptx', sourceFile],
-    ]);
-    const included = await readFile(join(directory, 'candidate.d'), 'utf8');
-    await checkIncludes(included, directory, [toolchain.root, ...headers]);
-    const report = await run(toolchain.ptxas, [
-      '-v',
-      `-arch=${request.arch}`,
-      '-o',
-      'candidate.cubin',
-      'candidate.ptx',
-    ]);
-    const ptx = (await readFile(join(directory, 'candidate.ptx'), 'utf8')).replaceAll(`${directory}${sep}`, '');
-    const cubin = (await readFile(join(directory, 'candidate.cubin'))).toString('base64');
-    const milliseconds = performance.now() - started;
-    const resources = readResources(report);
-    return {
+    await writeFile(join(directory, sourceFile), source);
+    if (toolchain.kind === 'clang') await writeClangHeaders(directory);
+    const chosen = [
+      ...(flags.some((flag) => flag.startsWith('-std=')) ? [] : ['-std=c++17']),
+      ...(flags.some((flag) => /^-O\d/.test(flag)) ? [] : ['-O3']),
+      ...flags,
+    ];
+    const command = { toolchain, arch, flags: chosen, includeFolders: headers, source: sourceFile, output: ptxFile };
+    const compiler = await runTool(
+      toolchain.kind === 'clang' ? clangCommand(command) : nvccCommand(command),
+      directory,
+      [...trusted, ...(await Promise.all(trusted.map(real))), dirname(toolchain.compiler)],
+      signal,
+    );
+    const ptx = await readFile(join(directory, ptxFile), 'utf8').catch(() => '');
+    const included = await readFile(join(directory, 'candidate.d'), 'utf8').catch(() => '');
+    // Before anything that was read is told: a message about a file could hold its first words.
+    await checkIncludes([...madeOf(included), ...filesNamed(compiler.output, sourceFile)], directory, trusted);
+    expectSuccess(compiler, { source, ptx });
+    const built = {
       hash,
-      ptx,
-      cubin,
-      arch: request.arch,
-      resources,
+      ptx: ptx.replaceAll(`${directory}${sep}`, ''),
+      arch,
       compiler: toolchain.version,
-      milliseconds,
       cached: false,
     };
+    const assembled = toolchain.ptxas
+      ? await assemble({ ptxas: toolchain.ptxas, root: toolchain.root, directory, arch, flags, signal })
+      : { cubin: '', resources: [] };
+    return { ...built, ...assembled, milliseconds: performance.now() - started };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
+function nvccCommand({ toolchain, arch, flags, includeFolders, source, output }: CompilerRequest): string[] {
+  return [
+    ...[toolchain.compiler, '-ptx', `-arch=${arch}`, '-lineinfo', ...flags],
+    ...includeFolders.map((folder) => `-I${folder}`),
+    ...['-MD', '-MF', 'candidate.d', '-o', output, source],
+  ];
+}
+
+export interface AssemblerRequest {
+  ptxas: string;
+  root: string;
+  /** Where the PTX lies, as {@link ptxFile}. */
+  directory: string;
+  arch: string;
+  flags?: readonly string[];
+  signal?: AbortSignal;
+}
+
+/** Machine code and resources of the PTX in a directory. @throws BuildError with what ptxas says of it. */
+export async function assemble(request: AssemblerRequest): Promise<Pick<Build, 'cubin' | 'resources'>> {
+  const { ptxas, root, directory, arch, flags = [], signal } = request;
+  const own = flags.filter((flag) => /maxrregcount/.test(flag));
+  const command = [ptxas, '-v', `-arch=${arch}`, ...own, '-o', 'candidate.cubin', ptxFile];
+  const result = await runTool(command, directory, [root, dirname(ptxas)], signal);
+  const ptx = await readFile(join(directory, ptxFile), 'utf8');
+  const report = expectSuccess(result, { source: '', ptx });
+  const cubin = (await readFile(join(directory, 'candidate.cubin'))).toString('base64');
+  return { cubin, resources: readResources(report) };
+}
+
+async function runTool(
+  command: readonly string[],
+  directory: string,
+  folders: readonly string[],
+  signal?: AbortSignal,
+): Promise<ProcessResult> {
+  const path = [dirname(command[0] ?? ''), '/usr/local/bin', '/usr/bin', '/bin'].join(':');
+  const walled = await behindWall(command, directory, folders);
+  return runLimited(walled, directory, path, limits, signal);
+}
+
+const real = (path: string): Promise<string> => realpath(path).catch(() => path);
+
 /** The output of a compiler that ended well. @throws BuildError */
-export function expectSuccess(result: ProcessResult): string {
+function expectSuccess(result: ProcessResult, { source, ptx }: { source: string; ptx: string }): string {
   if (result.ended === 'aborted') throw new BuildError('aborted', 'The build was stopped.');
   if (result.ended === 'timeout') {
     throw new BuildError(
@@ -142,38 +182,46 @@ export function expectSuccess(result: ProcessResult): string {
       `The compiler was stopped after ${limits.milliseconds / 1000} s: the source takes too long to compile.`,
     );
   }
+  if (result.ended === 'ok' && result.status === 0) return result.output;
+  const diagnostics = readDiagnostics(result.output, sourceFile, source, ptx);
+  const summary = summarise(diagnostics);
+  if (summary !== '') throw new BuildError('compile', `The CUDA code does not compile: ${summary}.`, diagnostics);
   if (result.ended === 'output') {
     throw new BuildError('limit', `The compiler was stopped: it printed more than ${limits.outputBytes / 1024} KiB.`);
   }
-  if (result.status === 0) return result.output;
-  const diagnostics = readDiagnostics(result.output, sourceFile);
-  const summary = summarise(diagnostics);
-  if (summary !== '') throw new BuildError('compile', `The CUDA code does not compile: ${summary}.`, diagnostics);
-  const how = result.signal
-    ? `was killed (${result.signal}: a limit on time, memory or file size)`
-    : `failed (${result.status})`;
-  const last = result.output.trim().split('\n').slice(-3).join(' ');
-  throw new BuildError(result.signal ? 'limit' : 'compile', `The compiler ${how}${last ? `: ${last}` : '.'}`);
+  if (result.signal || KILLED.test(result.output) || (result.status ?? 0) > 128) {
+    throw new BuildError(
+      'limit',
+      `The compiler ended without a message of its own (${result.signal ?? `status ${result.status}`}): the source runs it into a limit on time (${limits.cpuSeconds} s), memory (${limits.addressSpaceKiB / 2 ** 20} GiB) or file size (${limits.fileKiB / 1024} MiB), or crashes it.`,
+    );
+  }
+  throw new BuildError('compile', `The compiler failed (status ${result.status}) without an error that could be read.`);
 }
 
-/** Refuses code that made the compiler open a file outside the toolkit's and the system's header folders. */
-async function checkIncludes(makeRule: string, directory: string, folders: readonly string[]): Promise<void> {
-  const files = makeRule
+/** How a compiler's driver tells that a part of it was killed or found no memory. */
+const KILLED =
+  /\b(Killed|Segmentation fault|CPU time limit exceeded|File size limit exceeded|Aborted|signal \d+|bad_alloc|out of memory|cannot allocate memory|No space left)\b/i;
+
+/** The files of a make rule. */
+function madeOf(makeRule: string): string[] {
+  return makeRule
     .slice(makeRule.indexOf(':') + 1)
     .split(/\s*\\?\n\s*|\s+/)
     .filter((file) => file !== '');
-  const trusted = folders.map((folder) => realpath(folder).catch(() => folder));
+}
+
+/** Refuses code that made the compiler open a file outside the toolkit's and the system's header folders. */
+async function checkIncludes(files: readonly string[], directory: string, folders: readonly string[]): Promise<void> {
   const roots = [
-    ...(await Promise.all(trusted)),
-    '/usr/include',
-    '/usr/lib/gcc',
-    '/usr/lib/x86_64-linux-gnu',
-    '/usr/lib/aarch64-linux-gnu',
+    ...(await Promise.all(folders.map(real))),
+    ...['/usr/include', '/usr/lib/gcc', '/usr/lib/llvm', '/usr/lib/clang'],
+    ...['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'],
+    await real(join(directory, CLANG_HEADERS)),
   ];
   for (const file of files) {
-    const real = await realpath(resolve(directory, file)).catch(() => resolve(directory, file));
-    if (real === join(await realpath(directory), sourceFile)) continue;
-    if (!roots.some((root) => real.startsWith(root + sep))) {
+    const found = await real(resolve(directory, file));
+    if (found === (await real(join(directory, sourceFile))) || file.startsWith('<')) continue;
+    if (!roots.some((root) => found.startsWith(root + sep) || (/llvm$/.test(root) && found.startsWith(`${root}-`)))) {
       throw new BuildError(
         'include',
         `The CUDA code includes ${JSON.stringify(file)}, which is not a CUDA or C++ system header.`,

@@ -39,6 +39,7 @@ export class Extension {
   readonly placed: boolean;
   readonly names: readonly string[];
   readonly #functions: readonly string[];
+  readonly #submissionLines: number;
   readonly #items: ReadonlySet<Item>;
 
   /** @throws CandidateError */
@@ -46,6 +47,7 @@ export class Extension {
     this.name = sources.name;
     this.line = sources.line;
     this.flags = flagsThatMatter(sources.flags);
+    this.#submissionLines = submission.split('\n').length;
     const cuda = paddedSource(sources.cuda, submission);
     const cpp = paddedSource(sources.cpp, submission);
     this.placed = cuda.placed;
@@ -92,7 +94,13 @@ export class Extension {
     if (error.line === 0)
       return new CandidateError(error.kind, `${error.message} (in the extension ${this.name})`, this.line);
     if (this.placed) return error;
-    const message = error.message.replace(/^line \d+: /, '');
+    // Such a source stands behind as many empty lines as the submission has: its own numbers are told.
+    const own = (line: string): number => Number(line) - this.#submissionLines;
+    const message = error.message.replace(/\b(lines?) (\d+)(?=:)|(?<=of line )(\d+)/g, (whole, word, first, other) => {
+      const line = own(first ?? other);
+      if (line < 1) return whole;
+      return word ? `${word} ${line} of its text` : `${line}`;
+    });
     return new CandidateError(error.kind, `in the sources of the extension ${this.name}: ${message}`, this.line);
   }
 }
