@@ -30,12 +30,14 @@ export interface BuildRequest {
   includeFolders?: readonly string[];
   /** The compiler; the machine's own choice when absent. */
   toolchain?: Toolchain;
+  /** Tighter limits than {@link LIMITS}. */
+  limits?: Partial<ProcessLimits>;
   signal?: AbortSignal;
 }
 
 const sourceFile = 'candidate.cu';
 export const ptxFile = 'candidate.ptx';
-const limits: ProcessLimits = {
+const LIMITS: ProcessLimits = {
   milliseconds: 60_000,
   cpuSeconds: 60,
   addressSpaceKiB: 8 * 1024 * 1024,
@@ -94,6 +96,7 @@ async function compile(
   const headers = (request.includeFolders ?? []).map((folder) => resolve(folder));
   const trusted = [toolchain.root, join(toolchain.root, 'include'), ...headers];
   const { source, arch, signal } = request;
+  const limits = { ...LIMITS, ...request.limits };
   try {
     await writeFile(join(directory, sourceFile), source);
     if (toolchain.kind === 'clang') await writeClangHeaders(directory);
@@ -107,13 +110,14 @@ async function compile(
       toolchain.kind === 'clang' ? clangCommand(command) : nvccCommand(command),
       directory,
       [...trusted, ...(await Promise.all(trusted.map(real))), dirname(toolchain.compiler)],
+      limits,
       signal,
     );
     const ptx = await readFile(join(directory, ptxFile), 'utf8').catch(() => '');
     const included = await readFile(join(directory, 'candidate.d'), 'utf8').catch(() => '');
     // Before anything that was read is told: a message about a file could hold its first words.
     await checkIncludes([...madeOf(included), ...filesNamed(compiler.output, sourceFile)], directory, trusted);
-    expectSuccess(compiler, { source, ptx });
+    expectSuccess(compiler, limits, { source, ptx });
     const built = {
       hash,
       ptx: ptx.replaceAll(`${directory}${sep}`, ''),
@@ -122,7 +126,7 @@ async function compile(
       cached: false,
     };
     const assembled = toolchain.ptxas
-      ? await assemble({ ptxas: toolchain.ptxas, root: toolchain.root, directory, arch, flags, signal })
+      ? await assemble({ ptxas: toolchain.ptxas, root: toolchain.root, directory, arch, flags, limits, signal })
       : { cubin: '', resources: [] };
     return { ...built, ...assembled, milliseconds: performance.now() - started };
   } finally {
@@ -145,17 +149,18 @@ export interface AssemblerRequest {
   directory: string;
   arch: string;
   flags?: readonly string[];
+  limits?: ProcessLimits;
   signal?: AbortSignal;
 }
 
 /** Machine code and resources of the PTX in a directory. @throws BuildError with what ptxas says of it. */
 export async function assemble(request: AssemblerRequest): Promise<Pick<Build, 'cubin' | 'resources'>> {
-  const { ptxas, root, directory, arch, flags = [], signal } = request;
+  const { ptxas, root, directory, arch, flags = [], limits = LIMITS, signal } = request;
   const own = flags.filter((flag) => /maxrregcount/.test(flag));
   const command = [ptxas, '-v', `-arch=${arch}`, ...own, '-o', 'candidate.cubin', ptxFile];
-  const result = await runTool(command, directory, [root, dirname(ptxas)], signal);
+  const result = await runTool(command, directory, [root, dirname(ptxas)], limits, signal);
   const ptx = await readFile(join(directory, ptxFile), 'utf8');
-  const report = expectSuccess(result, { source: '', ptx });
+  const report = expectSuccess(result, limits, { source: '', ptx });
   const cubin = (await readFile(join(directory, 'candidate.cubin'))).toString('base64');
   return { cubin, resources: readResources(report) };
 }
@@ -164,6 +169,7 @@ async function runTool(
   command: readonly string[],
   directory: string,
   folders: readonly string[],
+  limits: ProcessLimits,
   signal?: AbortSignal,
 ): Promise<ProcessResult> {
   const path = [dirname(command[0] ?? ''), '/usr/local/bin', '/usr/bin', '/bin'].join(':');
@@ -174,7 +180,11 @@ async function runTool(
 const real = (path: string): Promise<string> => realpath(path).catch(() => path);
 
 /** The output of a compiler that ended well. @throws BuildError */
-function expectSuccess(result: ProcessResult, { source, ptx }: { source: string; ptx: string }): string {
+function expectSuccess(
+  result: ProcessResult,
+  limits: ProcessLimits,
+  { source, ptx }: { source: string; ptx: string },
+): string {
   if (result.ended === 'aborted') throw new BuildError('aborted', 'The build was stopped.');
   if (result.ended === 'timeout') {
     throw new BuildError(
@@ -189,10 +199,10 @@ function expectSuccess(result: ProcessResult, { source, ptx }: { source: string;
   if (result.ended === 'output') {
     throw new BuildError('limit', `The compiler was stopped: it printed more than ${limits.outputBytes / 1024} KiB.`);
   }
-  if (result.signal || KILLED.test(result.output) || (result.status ?? 0) > 128) {
+  if (result.signal || KILLED.test(result.output) || ((result.status ?? 0) >= 129 && (result.status ?? 0) < 160)) {
     throw new BuildError(
       'limit',
-      `The compiler ended without a message of its own (${result.signal ?? `status ${result.status}`}): the source runs it into a limit on time (${limits.cpuSeconds} s), memory (${limits.addressSpaceKiB / 2 ** 20} GiB) or file size (${limits.fileKiB / 1024} MiB), or crashes it.`,
+      `The compiler was killed (${result.signal ?? `status ${result.status}`}): the source takes more than ${limits.cpuSeconds} s of processor time, ${limits.addressSpaceKiB / 2 ** 20} GiB of memory or a file of ${limits.fileKiB / 1024} MiB, or crashes it.`,
     );
   }
   throw new BuildError('compile', `The compiler failed (status ${result.status}) without an error that could be read.`);

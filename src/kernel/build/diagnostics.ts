@@ -32,7 +32,9 @@ const EDG = /^([^\s(][^(]*)\((\d+)\): (?:catastrophic |internal )?(error|warning
 const GNU = /^([^\s:][^:]*):(\d+):(?:(\d+):)? (?:fatal )?(error|warning|note): (.*)$/;
 const AT_END = /^At end of source: (error|warning)(?: #[\w-]+)?: (.*)$/;
 /** `ptxas candidate.ptx, line 26; error   : Illegal modifier '.cc' for instruction 'cp.async'`. */
-const PTX_LINE = /^ptxas \S+, line (\d+); (error|warning)\s*: (.*)$/;
+const PTX_LINE = /^ptxas \S+, line (\d+); (error|fatal|warning)\s*: (.*)$/;
+/** A compiler's own word about itself or a file: `cc1plus: fatal error: ...`, `nvcc fatal   : ...`, `fatal error: error in backend: ...`. */
+const TOOL = /^(?:(?:cc1plus|cicc|nvcc)\s*:? (?:fatal )?(?:error|fatal)\s*|fatal error): (.*)$/;
 const PTX_WHOLE = /^ptxas (error|fatal|warning)\s*: (.*)$/;
 /** Lines below an error that say what its operands are. */
 const DETAIL = /^ {8,}((?:operand|argument|object) types? (?:are|is): .*)$/;
@@ -151,6 +153,8 @@ function header(line: string, ptx: string, file: string): Header | undefined {
   }
   const end = AT_END.exec(line);
   if (end) return { file, line: 0, severity: severityOf(end[1]!), text: `${end[2]!.trim()} at the end of the source` };
+  const tool = TOOL.exec(line);
+  if (tool) return { file, line: 0, severity: 'error', text: tool[1]!.trim() };
   const inPtx = PTX_LINE.exec(line);
   if (inPtx) {
     const text = `${inPtx[3]!.trim()} (said of the PTX by ptxas)`;

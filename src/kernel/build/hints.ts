@@ -42,6 +42,8 @@ export function hintFor(message: string): string | undefined {
   }
   if (/more than one operator|is ambiguous|ambiguous "\?"/.test(message) && /__half|__nv_bfloat16/.test(message))
     return 'convert to float first (__half2float, __bfloat162float) and back at the end, or give both sides the same type';
+  if (/Cannot select: intrinsic %llvm\.nvvm\.(shfl|vote)/.test(message))
+    return 'CUDA 9 and later have __shfl_down_sync and its like, with the mask of the lanes first';
   if (/^calling a __host__ function/.test(message))
     return 'declare it __device__, or use what device code has in its place';
   if (/Formal parameter space overflowed/.test(message)) return 'pass large structs by a pointer to device memory';

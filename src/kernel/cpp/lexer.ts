@@ -37,9 +37,25 @@ const IDENTIFIER_START = /[A-Za-z_]/;
 const IDENTIFIER = /[A-Za-z0-9_]/;
 const STRING_PREFIX = new Set(['L', 'u8', 'u', 'U', 'R', 'LR', 'u8R', 'uR', 'UR']);
 
+/**
+ * Compilers do not agree where such a line or comment ends: one would read as code, or as a directive, what another passes over.
+ */
+function refuseAmbiguousEnds(source: string): void {
+  const found = /\r(?!\n)|\*(?:(?:\\|\?\?\/)[ \t\r]*\n)+\//.exec(source);
+  if (!found) return;
+  const line = source.slice(0, found.index).split('\n').length;
+  throw refused(
+    found[0].startsWith('*')
+      ? 'a */ that is split over two lines is not read'
+      : 'a carriage return without a line feed is not read; end lines with a line feed',
+    line,
+  );
+}
+
 /** Splits `source` into tokens; the last one is of kind `end`. */
 export function lex(source: string): Token[] {
   const tokens: Token[] = [];
+  refuseAmbiguousEnds(source);
   let at = 0;
   let line = 1;
   let atLineStart = true;
@@ -63,6 +79,9 @@ export function lex(source: string): Token[] {
     const c = source[at] as string;
     const splice = spliceAt(at);
     if (splice) {
+      // A comment or a raw string that opens across the lines would open for the compiler alone.
+      if (/\S/.test(source[at - 1] ?? ' ') && /[^\s\\]/.test(source[at + splice] ?? ' '))
+        throw refused('a token that a backslash splits over two lines is not read', line);
       at += splice;
       line++;
       spaced = true;

@@ -74,6 +74,7 @@ class Preprocessor {
       const name = match?.[1] ?? '';
       const rest = (match?.[2] ?? '').trim();
       const top = conditions[conditions.length - 1];
+      checkQuestions(name, rest, token.line);
       switch (name) {
         case 'if':
         case 'ifdef':
@@ -93,9 +94,8 @@ class Preprocessor {
           if (!conditions.pop()) throw new CandidateError('invalid', '#endif without #if', token.line);
           break;
         case 'include': {
-          // Checked in branches not taken, too: nvcc's own conditions can differ from the host's.
-          const operand = active() ? this.expandedInclude(rest) : rest;
-          if (includeAction(operand, token.line) === 'drop') {
+          // Checked in branches not taken, too, and no macros: nvcc's own conditions can differ from the host's.
+          if (includeAction(rest, token.line) === 'drop') {
             this.droppedIncludes.push({ start: token.start, end: token.end });
           }
           break;
@@ -110,9 +110,13 @@ class Preprocessor {
           if (active()) throw new CandidateError('invalid', `#error ${rest}`, token.line);
           break;
         case 'pragma':
-        case 'warning':
-        case 'line':
+          checkPragma(rest, token.line);
+          break;
         case '':
+        case 'line':
+          if (name === '' && rest === '') break;
+          throw refused('#line would make messages and checks name other lines than the candidate has', token.line);
+        case 'warning':
           break;
         default:
           throw refused(`the directive #${name} is not read`, token.line);
@@ -126,13 +130,11 @@ class Preprocessor {
   }
 
   private emit(tokens: Token[]): void {
-    for (const token of tokens) this.out.push(token);
-  }
-
-  private expandedInclude(rest: string): string {
-    if (rest.startsWith('<') || rest.startsWith('"')) return rest;
-    const macro = this.macros.get(rest);
-    return macro ? macro.body.map((t) => (t.kind === 'string' ? `"${t.text}"` : t.text)).join('') : rest;
+    tokens.forEach((token, i) => {
+      const text = token.kind === 'identifier' && token.text === '_Pragma' ? tokens[i + 2] : undefined;
+      if (text?.kind === 'string') checkPragma(text.text, token.line);
+      this.out.push(token);
+    });
   }
 
   private define(rest: string, line: number): void {
@@ -284,6 +286,24 @@ class Preprocessor {
     if (/__has_include/.test(replaced)) throw unsupported('__has_include', line);
     const tokens = this.expand(bodyTokens(replaced, line));
     return new ConditionParser(tokens, line).parse() !== 0n;
+  }
+}
+
+/** Pragmas that name files, or that change which rules a text is read by. All others are nvcc's to know. */
+const FILE_PRAGMA =
+  /^(?:(?:GCC|clang)\s+(?:dependency|pch_preprocess|system_header|module|include\w*)|include_alias|comment|import)\b/;
+
+function checkPragma(text: string, line: number): void {
+  if (FILE_PRAGMA.test(text.trim()))
+    throw refused(`#pragma ${text.trim().split(/\s+/).slice(0, 2).join(' ')} is not read`, line);
+}
+
+/** `__has_include` and its like ask about files: only those that could be included may be asked for, in any branch. */
+function checkQuestions(directive: string, rest: string, line: number): void {
+  if (!/^(if|elif|define)$/.test(directive)) return;
+  for (const [, what, operand] of rest.matchAll(/\b(__has_(?:include|include_next|embed))\b\s*(\([^)]*\))?/g)) {
+    if (what !== '__has_include' || operand === undefined) throw refused(`${what} asks about files`, line);
+    includeAction(operand.slice(1, -1), line);
   }
 }
 
