@@ -1,11 +1,13 @@
 /** The command line: what was asked for, handed to a command; errors as sentences; exit codes. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { gpuTargets } from '../vgpu/index.ts';
+import { checks } from './commands/checks.ts';
 import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
 import { judge } from './commands/judge.ts';
 import { optimize } from './commands/optimize.ts';
 import { plan } from './commands/plan.ts';
+import { reproduce } from './commands/reproduce.ts';
 import { sanitize } from './commands/sanitize.ts';
 import { sentenceOf } from './failure.ts';
 import { placesIn } from './places.ts';
@@ -72,6 +74,21 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--timing', 'say where the time went', false)
     .addOption(json())
     .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
+  program
+    .command('reproduce')
+    .description(
+      'judge again what an evidence.json says was judged, and say what agrees (exit code 0 the same verdict, 1 another)',
+    )
+    .argument('<evidence.json>', 'evidence that a judgement wrote')
+    .addOption(json())
+    .action((file, options) => run(reproduce(file, options, places(), interruption.signal)));
+  program
+    .command('checks')
+    .description('what the judge asks of a candidate, and which cheats and faults each question exists for')
+    .addOption(json())
+    .action((options) => {
+      exitCode = checks(options);
+    });
   takingOption(program.command('plan'))
     .description(
       "what a kernel's host function does for a task's shapes: launches, buffers, fills, copies; nothing is run",
@@ -129,6 +146,12 @@ async function main(argv: readonly string[]): Promise<number> {
     return interruption.signal.aborted ? 130 : 2;
   }
 }
+
+// Whoever reads our output may stop early, as `head` does: that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(process.exitCode ?? 0);
+});
 
 // No `await` here: the program is built as one CommonJS file (scripts/programs.mjs), which cannot wait at its top.
 void main(process.argv).then((code) => {

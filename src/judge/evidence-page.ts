@@ -4,15 +4,17 @@
  */
 import { gpuTargets } from '../vgpu/index.ts';
 import { escapeHtml as e, errorHistogram, regionPicture, roofline, timeBar } from './evidence-plots.ts';
+import type { Audit } from './audit.ts';
 import type { Evidence } from './evidence-schema.ts';
 import { PAGE_STYLE } from './evidence-style.ts';
 
 const TITLES = { rejected: 'Rejected', correct: 'Correct', unjudgeable: 'Could not be judged' } as const;
 
-/** The page of one judgement. */
-export function evidencePage(evidence: Evidence): string {
+/** The page of one judgement; where it was made to audit a claim, what is left of that comes first. */
+export function evidencePage(evidence: Evidence, audited?: Audit): string {
   const { verdict, task } = evidence;
   const sections = [
+    audited ? auditHead(audited) : '',
     head(evidence),
     why(evidence),
     findings(evidence),
@@ -41,6 +43,20 @@ ${sections.filter(Boolean).join('\n')}
 </body>
 </html>
 `;
+}
+
+const AUDIT_TITLES = { false: 'The claim is false', open: 'The claim is open', 'not judged': 'The claim is not confirmed' };
+
+/** What was claimed, what is left of it, and why. */
+function auditHead({ claim, conclusion, headline, because }: Audit): string {
+  const against =
+    claim.baselineMicroseconds === undefined ? '' : ` against ${rough(claim.baselineMicroseconds)} µs for PyTorch`;
+  return `<header class="${conclusion === 'false' ? 'rejected' : 'unjudgeable'} audit">
+<p class="brand">Assay: audit of a claim of ${rough(claim.ratio)}x${against}</p>
+<h1>${AUDIT_TITLES[conclusion]}</h1>
+<p class="reason">${prose(headline)}</p>
+<ul>${because.map((one) => `<li>${prose(one)}</li>`).join('')}</ul>
+</header>`;
 }
 
 const section = (title: string, body: string) => (body ? `<section><h2>${e(title)}</h2>\n${body}\n</section>` : '');

@@ -13,6 +13,9 @@ const number = z.union([z.number(), z.enum(['nan', 'inf', '-inf'])]);
 const dim3 = z.tuple([z.number(), z.number(), z.number()]);
 const spec = z.object({ shape: z.array(z.number().int()), dtype: z.string() });
 
+/** Keyword arguments of a task that has several configurations. */
+const settings = z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null(), z.array(z.number())]));
+
 const worst = z.object({
   index: z.number().int(),
   coordinates: z.array(z.number().int()),
@@ -99,6 +102,10 @@ export const evidenceSchema = z.object({
     outputs: z.array(spec),
     operators: z.array(z.string()),
     scaled: z.array(z.object({ name: z.string(), from: z.number(), to: z.number() })),
+    /** What `scaled` was the answer to: elements and operations. */
+    scale: z.number().optional(),
+    entry: z.enum(['forward', 'backward']).optional(),
+    configuration: z.object({ init: settings, input: settings }).optional(),
   }),
   candidate: z.object({
     source: z.string(),
@@ -198,7 +205,12 @@ export const evidenceSchema = z.object({
       ),
     })
     .optional(),
-  device: z.object({ kind: z.enum(['virtual', 'cuda']), name: z.string() }),
+  device: z.object({
+    kind: z.enum(['virtual', 'cuda']),
+    name: z.string(),
+    /** Id of the target GPU that times and resources are for. */
+    gpu: z.string().optional(),
+  }),
   limits: z.object({
     milliseconds: z.number(),
     instructions: z.number(),

@@ -8,7 +8,7 @@ export const PAGE_STYLE = `
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 header{background:var(--panel);border:1px solid var(--rule);border-top:6px solid var(--warn);border-radius:8px;padding:1.2rem 1.5rem}
-header.rejected{border-top-color:var(--bad)}header.correct{border-top-color:var(--good)}
+header.audit{margin-bottom:1.2rem}header.rejected{border-top-color:var(--bad)}header.correct{border-top-color:var(--good)}
 .brand{margin:0;color:var(--dim);font-size:.85rem}
 h1{margin:.1rem 0 .5rem;font-size:2rem;line-height:1.2}
 header.rejected h1{color:var(--bad)}header.correct h1{color:var(--good)}header.unjudgeable h1{color:var(--warn)}

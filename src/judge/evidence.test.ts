@@ -35,6 +35,7 @@ async function evidenceFor(kernel: FakeKernel, prepared: PreparedCandidate = can
     task,
     candidateSource: prepared.source,
     device,
+    gpu: 'h100',
     limits,
     floor,
     arithmetics: oracle.arithmetics,

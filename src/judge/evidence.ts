@@ -19,6 +19,8 @@ export interface EvidenceSource {
   task: Task;
   candidateSource: string;
   device: Pick<Device, 'kind' | 'name'>;
+  /** Id of the target GPU. */
+  gpu: string;
   limits: RunLimits;
   floor?: EvidenceFloor;
   /** Names of the arithmetics the tolerance rests on: `oracle.arithmetics`. */
@@ -27,7 +29,7 @@ export interface EvidenceSource {
 
 /** The evidence of a verdict. */
 export function evidenceOf(source: EvidenceSource): Evidence {
-  const { verdict, task, candidateSource, device, limits, floor, arithmetics } = source;
+  const { verdict, task, candidateSource, device, gpu, limits, floor, arithmetics } = source;
   const { plan, build } = verdict.candidate ?? {};
   const evidence = {
     schema: EVIDENCE_SCHEMA,
@@ -48,6 +50,9 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       outputs: task.signature.outputs,
       operators: task.graph.nodes.map(({ op, line }) => `${op} (line ${line})`),
       scaled: task.scaled,
+      scale: task.scale,
+      entry: task.signature.entry,
+      configuration: task.configuration,
     },
     candidate: { source: candidateSource, hash: verdict.sourceHash, remarks: verdict.candidate?.remarks },
     seeds: verdict.commitment && {
@@ -83,7 +88,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       arch: build.arch,
       resources: [build, ...(build.others ?? [])].flatMap(({ resources }) => resources),
     },
-    device: { kind: device.kind, name: device.name },
+    device: { kind: device.kind, name: device.name, gpu },
     limits,
     environment: {
       assay: assayVersion(),

@@ -1,5 +1,6 @@
 /** The judge: checks, tolerance, seeds, verdicts, evidence, task admission. */
 export { type Admission, admit, type EquivalentMutant, type MutantResult } from './admission.ts';
+export { type Audit, audit, type Conclusion, type PublishedClaim } from './audit.ts';
 export { checks } from './check.ts';
 export { type Claim, claim } from './claim.ts';
 export { type Discrimination, discriminate, type Fitness, type Flaw } from './discrimination.ts';
@@ -11,6 +12,7 @@ export { judge, judgePrepared } from './judge.ts';
 export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';
 export type { Check, CheckContext } from './question.ts';
+export { type Agreement, type Reproduction, reproduce } from './reproduce.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
 export { createOracle } from './task-oracle.ts';
 export { type Comparison, compareOutput, deriveTolerance, type HonestRun, type OutputTolerance } from './tolerance.ts';

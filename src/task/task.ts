@@ -226,6 +226,7 @@ function taskAt({ name, source, settings }: TaskText, options: LoadOptions, { tr
     signature: gradients ? backwardSignature(gradients.graph, gradients.of, signature) : signature,
     precision,
     scaled,
+    ...(scaled.length > 0 && { scale: options.scale }),
     ...(settings && { configuration: settings }),
   };
 }

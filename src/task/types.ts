@@ -147,6 +147,8 @@ export interface Task {
   precision: PrecisionPolicy;
   /** Constants of the file that `--scale` changed: name, from, to. Empty at the file's own shapes. */
   scaled: readonly { name: string; from: number; to: number }[];
+  /** The elements and operations that `--scale` allowed, where it was given. */
+  scale?: number;
   /** The configuration of a task that has several. */
   configuration?: Settings;
 }

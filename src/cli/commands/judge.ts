@@ -54,7 +54,7 @@ export async function judge(
     });
     const judged = performance.now();
     const evidence = evidenceOf({
-      ...{ verdict, task, candidateSource, device, limits },
+      ...{ verdict, task, candidateSource, device, gpu: options.gpu, limits },
       ...{ floor: floor(task, target), arithmetics: oracle.arithmetics },
     });
     const folder = join(places.judgements, `${task.name}-${verdict.sourceHash.slice(0, 12)}`);

@@ -108,7 +108,7 @@ export class JudgementBench {
       const verdict = await judgePrepared(fresh ? { ...request, full, cacheDir } : request, prepared);
       this.#frozen.delete(hash);
       const evidence = evidenceOf({
-        ...{ verdict, task, candidateSource: source, device, limits },
+        ...{ verdict, task, candidateSource: source, device, gpu, limits },
         ...{ floor: this.floor, arithmetics: oracle.arithmetics },
       });
       return { verdict, evidence, codeHash: codeHash(prepared), milliseconds: milliseconds() };

@@ -1,0 +1,156 @@
+/**
+ * Redoing a verdict from its evidence: the same source, task and seeds must lead to the same verdict; then seeds that nobody knew must
+ * lead to it again. The evidence is a stranger's text: its sources go through the same sandbox and interpreter as any other.
+ */
+import { createVirtualDevice, type Device } from '../device/index.ts';
+import { floor, type LoadOptions, loadWithFull, type PrecisionPolicy } from '../task/index.ts';
+import { gpuTarget, gpuTargets } from '../vgpu/index.ts';
+import { evidenceOf } from './evidence.ts';
+import type { Evidence } from './evidence-schema.ts';
+import { judge } from './judge.ts';
+import { limitsFor } from './limits.ts';
+import { commit, sourceHash } from './seeds.ts';
+import { createOracle } from './task-oracle.ts';
+
+/** One thing that was in the evidence, beside the same made now. */
+export interface Agreement {
+  /** What was compared, in a few words. */
+  what: string;
+  agrees: boolean;
+  /** What the evidence says. */
+  before: string;
+  /** What was found now. */
+  now: string;
+}
+
+export interface Reproduction {
+  /** Outcome and check are those of the evidence: with its seeds, and with new ones. */
+  reproduced: boolean;
+  /** The judgement with the evidence's seeds; where it has none (nothing was run), with new ones. */
+  again: Evidence;
+  /** The same judgement with seeds drawn now. Absent where the evidence has none. */
+  fresh?: Evidence;
+  agreements: readonly Agreement[];
+}
+
+export interface ReproductionPlaces {
+  traces: string;
+  builds: string;
+  signal?: AbortSignal;
+}
+
+/**
+ * Judges again what the evidence says was judged.
+ * @throws a sentence where the evidence contradicts itself, or was made on a device that is not here.
+ */
+export async function reproduce(evidence: Evidence, places: ReproductionPlaces): Promise<Reproduction> {
+  const { candidate, device, task: asked, seeds } = evidence;
+  if (sourceHash(candidate.source) !== candidate.hash)
+    throw new Error(
+      'The candidate in this evidence is not the one that was judged: its hash differs. Ask for the file as it was written.',
+    );
+  if (device.kind !== 'virtual')
+    throw new Error(
+      `This evidence was made on ${device.name}; a verdict of a real GPU is reproduced on one, and none is used here.`,
+    );
+  const gpu = gpuOf(evidence);
+  const backward = asked.entry === 'backward';
+  const options: LoadOptions = {
+    cacheDir: places.traces,
+    scale: asked.scale,
+    precision: asked.precision as PrecisionPolicy,
+    backward,
+  };
+  const name = backward ? asked.name.replace(/-backward$/, '') : asked.name;
+  const { task, full } = await loadWithFull({ name, source: asked.source, settings: asked.configuration }, options);
+  if (task.hash !== asked.hash)
+    throw new Error(
+      'The task in this evidence is not the one that was judged: its hash differs. Ask for the file as it was written.',
+    );
+  const limits = limitsFor(task);
+  const target = gpuTarget(gpu);
+  const own = createVirtualDevice({ gpu });
+  // A search judges at the shapes it was given alone; only its winner is looked at in full size.
+  const looksAtFull =
+    evidence.verdict.outcome !== 'correct' || evidence.checks.some(({ check }) => check === 'full-size');
+  const judged = async (secret: string | undefined, on: Device): Promise<Evidence> => {
+    const oracle = createOracle(task);
+    const verdict = await judge({
+      ...{
+        task,
+        full: looksAtFull ? full : undefined,
+        candidateSource: candidate.source,
+        device: on,
+        oracle,
+        gpu,
+        limits,
+      },
+      ...{ cacheDir: places.builds, tracesDir: places.traces, signal: places.signal },
+      commitment: secret === undefined ? undefined : commit(seeds?.frozen ?? [candidate.hash], secret),
+    });
+    return evidenceOf({
+      ...{ verdict, task, candidateSource: candidate.source, device: on, gpu, limits },
+      ...{ floor: floor(task, target), arithmetics: oracle.arithmetics },
+    });
+  };
+  try {
+    const again = await judged(seeds?.secret, own);
+    const fresh = seeds && (await judged(undefined, own));
+    const agreements = compare(evidence, again);
+    if (fresh) agreements.push(verdictAgreement('verdict, on inputs drawn now', evidence, fresh));
+    const reproduced = [again, ...(fresh ? [fresh] : [])].every((one) => sameVerdict(evidence, one));
+    return { reproduced, again, fresh, agreements };
+  } finally {
+    await own.close();
+  }
+}
+
+/** The target GPU: what the evidence says, for older evidence what its modelled time or floor was for. */
+function gpuOf({ device, modelled, floor: least }: Evidence): string {
+  const gpu = device.gpu ?? modelled?.gpu ?? least?.gpu;
+  if (gpu === undefined || !gpuTargets.some(({ id }) => id === gpu))
+    throw new Error(
+      `This evidence does not say for which GPU it was made, or names one that this version does not know (${gpu ?? 'none'}).`,
+    );
+  return gpu;
+}
+
+function sameVerdict(then: Evidence, now: Evidence): boolean {
+  return then.verdict.outcome === now.verdict.outcome && then.verdict.check === now.verdict.check;
+}
+
+function verdictAgreement(what: string, then: Evidence, now: Evidence): Agreement {
+  const words = ({ verdict }: Evidence) => (verdict.check ? `${verdict.outcome} by ${verdict.check}` : verdict.outcome);
+  return { what, agrees: sameVerdict(then, now), before: words(then), now: words(now) };
+}
+
+/** How each part of the evidence is said in a few words; parts that the evidence lacks are not compared. */
+const PARTS: readonly (readonly [what: string, words: (evidence: Evidence) => string | undefined])[] = [
+  ['reason', ({ verdict }) => verdict.reason],
+  ['compiler', ({ build }) => build?.compiler],
+  ['machine code', ({ build }) => build?.hash.slice(0, 16)],
+  [
+    'launches',
+    ({ plan }) =>
+      plan && JSON.stringify(plan.launches.map((one) => [one.kernel, one.grid, one.block, one.dynamicSharedBytes])),
+  ],
+  ['calls', ({ calls }) => calls.map(({ family, inputSeed }) => `${family} ${inputSeed.slice(0, 8)}`).join(', ')],
+  ['checks', ({ checks }) => checks.map(({ check, status }) => `${check} ${status}`).join(', ')],
+  ['errors, element by element', ({ tolerance }) => JSON.stringify(tolerance.outputs)],
+  [
+    'findings',
+    ({ findings }) => findings.map(({ kind, count, ptxLine }) => `${count} ${kind} at ${ptxLine}`).join(', '),
+  ],
+  ['modelled time', ({ modelled }) => modelled && `${modelled.microseconds} us`],
+  ['dead operators', ({ admission }) => admission?.dead.map(({ operator }) => operator).join(', ')],
+  ['version of Assay', ({ environment }) => environment.assay],
+];
+
+function compare(then: Evidence, now: Evidence): Agreement[] {
+  const parts = PARTS.flatMap(([what, words]): Agreement[] => {
+    const [before, after] = [words(then), words(now)];
+    if (before === undefined && after === undefined) return [];
+    return [{ what, agrees: before === after, before: before ?? 'none', now: after ?? 'none' }];
+  });
+  return [verdictAgreement(then.seeds ? 'verdict, on the same inputs' : 'verdict', then, now), ...parts];
+}
