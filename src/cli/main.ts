@@ -1,6 +1,7 @@
 /** The command line: what was asked for, handed to a command; errors as sentences; exit codes. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { gpuTargets } from '../vgpu/index.ts';
+import { audit } from './commands/audit.ts';
 import { checks } from './commands/checks.ts';
 import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
@@ -20,6 +21,22 @@ const count = whole(1);
 function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('It must be a number of seconds greater than 0.');
+  return value;
+}
+
+/** `150x` or `150`. */
+function ratio(text: string): number {
+  const value = Number(text.replace(/x$/i, ''));
+  if (!(value > 0 && Number.isFinite(value)))
+    throw new InvalidArgumentError('It must be a ratio greater than 0, such as 150x.');
+  return value;
+}
+
+/** `1.2ms`, `40us`, `3s`, in microseconds. */
+function duration(text: string): number {
+  const [, number, unit] = /^([0-9.]+)\s*(us|\u00b5s|ms|s)$/.exec(text) ?? [];
+  const value = Number(number) * (unit === 's' ? 1e6 : unit === 'ms' ? 1e3 : 1);
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a time with its unit, such as 1.2ms or 40us.');
   return value;
 }
 
@@ -74,6 +91,16 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--timing', 'say where the time went', false)
     .addOption(json())
     .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
+  taking(program.command('audit'))
+    .description(
+      'was that published speedup true? (exit code 0 it stands, 1 it is false, 2 it is open or cannot be judged)',
+    )
+    .argument('<kernel>', 'a candidate, as for judge')
+    .requiredOption('--claim <ratio>', 'the speedup that was published, e.g. 150x', ratio)
+    .option('--baseline <time>', "PyTorch's time that was published with it, e.g. 1.2ms", duration)
+    .addOption(gpu())
+    .addOption(json())
+    .action((task, kernel, options) => run(audit(task, kernel, options, places(), interruption.signal)));
   program
     .command('reproduce')
     .description(

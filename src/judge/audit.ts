@@ -94,7 +94,9 @@ function auditOfRight(
       `This kernel is modelled to take ${time(modelled.microseconds)} (${time(modelled.low)} to ${time(modelled.high)}) at the shapes that were judged; a modelled time is the ground of no claim.`,
     );
   if (baseline === undefined)
-    because.push('Give the time that was published for PyTorch (`--baseline 1.2ms`) to have it held against the speed of light.');
+    because.push(
+      'Give the time that was published for PyTorch (`--baseline 1.2ms`) to have it held against the speed of light.',
+    );
   because.push('To settle it, measure both on a GPU, interleaved, cold, against eager and torch.compile.');
   return {
     claim,

@@ -3,8 +3,8 @@
  * came from outside (sources, messages, names) is escaped.
  */
 import { gpuTargets } from '../vgpu/index.ts';
-import { escapeHtml as e, errorHistogram, regionPicture, roofline, timeBar } from './evidence-plots.ts';
 import type { Audit } from './audit.ts';
+import { escapeHtml as e, errorHistogram, regionPicture, roofline, timeBar } from './evidence-plots.ts';
 import type { Evidence } from './evidence-schema.ts';
 import { PAGE_STYLE } from './evidence-style.ts';
 
@@ -45,7 +45,11 @@ ${sections.filter(Boolean).join('\n')}
 `;
 }
 
-const AUDIT_TITLES = { false: 'The claim is false', open: 'The claim is open', 'not judged': 'The claim is not confirmed' };
+const AUDIT_TITLES = {
+  false: 'The claim is false',
+  open: 'The claim is open',
+  'not judged': 'The claim is not confirmed',
+};
 
 /** What was claimed, what is left of it, and why. */
 function auditHead({ claim, conclusion, headline, because }: Audit): string {

@@ -72,7 +72,8 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
   const own = createVirtualDevice({ gpu });
   // A search judges at the shapes it was given alone; only its winner is looked at in full size.
   const looksAtFull =
-    evidence.verdict.outcome !== 'correct' || evidence.checks.some(({ check }) => check === 'full-size');
+    evidence.verdict.outcome !== 'correct' ||
+    evidence.checks.some(({ check, status }) => check === 'full-size' && status !== 'not-asked');
   const judged = async (secret: string | undefined, on: Device): Promise<Evidence> => {
     const oracle = createOracle(task);
     const verdict = await judge({

@@ -1,20 +1,9 @@
 /** `assay judge task.py kernel.cu`: is this kernel right? A verdict with reasons, and the evidence on disk. */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createVirtualDevice } from '../../device/index.ts';
-import {
-  createOracle,
-  type Evidence,
-  evidenceOf,
-  evidencePage,
-  judge as judgeCandidate,
-  limitsFor,
-} from '../../judge/index.ts';
-import { floor } from '../../task/index.ts';
-import { gpuTarget } from '../../vgpu/index.ts';
-import { readCandidate } from '../candidate-file.ts';
+import { type Evidence, evidencePage } from '../../judge/index.ts';
+import { judgement, keep } from '../judgement.ts';
 import type { Places } from '../places.ts';
-import { type TaskOptions, taskFrom } from '../task-options.ts';
+import type { TaskOptions } from '../task-options.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, significant, time, wrap } from '../terminal/format.ts';
 
@@ -35,45 +24,12 @@ export async function judge(
   places: Places,
   signal: AbortSignal,
 ): Promise<number> {
-  // Since the process began.
-  const loaded = performance.now();
-  const target = gpuTarget(options.gpu);
-  const candidateSource = readCandidate(kernelFile);
-  const device = createVirtualDevice({ gpu: options.gpu });
-  device.start?.();
-  try {
-    const before = performance.now();
-    const { task, full } = await taskFrom(taskFile, options, places);
-    const traced = performance.now();
-    const oracle = createOracle(task);
-    const ready = performance.now();
-    const limits = limitsFor(task);
-    const verdict = await judgeCandidate({
-      ...{ task, full, candidateSource, device, oracle, signal },
-      ...{ gpu: options.gpu, limits, cacheDir: places.builds, tracesDir: places.traces },
-    });
-    const judged = performance.now();
-    const evidence = evidenceOf({
-      ...{ verdict, task, candidateSource, device, gpu: options.gpu, limits },
-      ...{ floor: floor(task, target), arithmetics: oracle.arithmetics },
-    });
-    const folder = join(places.judgements, `${task.name}-${verdict.sourceHash.slice(0, 12)}`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'evidence.json'), `${JSON.stringify(evidence, null, 2)}\n`);
-    writeFileSync(join(folder, 'evidence.html'), evidencePage(evidence));
-    const timings = [
-      { stage: 'load', milliseconds: loaded },
-      { stage: 'trace', milliseconds: traced - before },
-      { stage: 'ways to draw inputs', milliseconds: ready - traced },
-      ...verdict.timings,
-      { stage: 'evidence', milliseconds: performance.now() - judged },
-    ];
-    if (options.json) process.stdout.write(`${JSON.stringify({ ...summary(evidence), folder, timings }, null, 2)}\n`);
-    else print(evidence, folder, options.timing ? timings : []);
-    return exitCodes[verdict.outcome];
-  } finally {
-    await device.close();
-  }
+  const made = await judgement(taskFile, kernelFile, options, places, signal);
+  const { evidence, timings, verdict } = made;
+  const folder = keep(made, evidencePage(evidence), places);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...summary(evidence), folder, timings }, null, 2)}\n`);
+  else print(evidence, folder, options.timing ? timings : []);
+  return exitCodes[verdict.outcome];
 }
 
 /** The part of the evidence that `--json` prints; the rest is in the file. */

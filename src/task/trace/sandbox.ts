@@ -50,7 +50,7 @@ export const DEFAULT_LIMITS: SandboxLimits = {
 };
 
 /** CPython must start within this time, whatever the file. */
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 300_000;
 /** Processor time of one child over all its traces, in seconds. */
 const CPU_SECONDS = 300;
 /** Snapshots (30 MB each) of other versions are deleted when they are older than this and a new one is made. */

@@ -1,0 +1,80 @@
+/** `assay audit task.py kernel.cu --claim 150x`: was that published speedup true? The answer in words, with the evidence for it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Audit, audit as auditClaim, evidencePage } from '../../judge/index.ts';
+import { floor } from '../../task/index.ts';
+import { gpuTarget } from '../../vgpu/index.ts';
+import { judgement, keep } from '../judgement.ts';
+import type { Places } from '../places.ts';
+import type { TaskOptions } from '../task-options.ts';
+import { coloursFor } from '../terminal/colour.ts';
+import { printable, wrap } from '../terminal/format.ts';
+
+export interface AuditOptions extends TaskOptions {
+  gpu: string;
+  /** The speedup that was published. */
+  claim: number;
+  /** PyTorch's time that was published with it, microseconds. */
+  baseline?: number;
+  json: boolean;
+}
+
+const WIDTH = 79;
+
+/** Elements and operations at which a claim's task is judged unless told otherwise: seconds. The file's own shapes are looked at besides. */
+const AUDIT_SCALE = 5e7;
+
+/** Exit code for each conclusion; a claim that stands would be 0, and needs measured time. */
+const exitCodes = { false: 1, open: 2, 'not judged': 2 } as const;
+
+/** Judges the kernel, holds the claim against what was found, prints; the exit code says it too. */
+export async function audit(
+  taskFile: string,
+  kernelFile: string,
+  options: AuditOptions,
+  places: Places,
+  signal: AbortSignal,
+): Promise<number> {
+  const target = gpuTarget(options.gpu);
+  const scale = options.scale ?? AUDIT_SCALE;
+  const made = await judgement(taskFile, kernelFile, { ...options, scale }, places, signal);
+  const { evidence, verdict } = made;
+  const published = made.full?.task ?? made.task;
+  const audited = auditClaim(
+    { ratio: options.claim, baselineMicroseconds: options.baseline },
+    {
+      verdict,
+      floors: { cold: floor(published, target), warm: floor(published, target, 'warm') },
+      gpuName: target.name,
+    },
+  );
+  const folder = keep(made, evidencePage(evidence, audited), places);
+  writeFileSync(join(folder, 'audit.json'), `${JSON.stringify(audited, null, 2)}\n`);
+  if (options.json) {
+    const { task, candidate } = evidence;
+    const json = {
+      ...audited,
+      verdict: evidence.verdict,
+      task: { name: task.name, hash: task.hash, scaled: task.scaled },
+      candidate: candidate.hash,
+      folder,
+    };
+    process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
+  } else {
+    print(audited, folder);
+  }
+  return exitCodes[audited.conclusion];
+}
+
+function print({ conclusion, headline, because }: Audit, folder: string): void {
+  const out = (line = '') => process.stdout.write(`${line}\n`);
+  const colours = coloursFor(process.stdout);
+  const colour = conclusion === 'false' ? colours.bad : colours.warning;
+  out(colours.strong(colour(wrap(headline, WIDTH))));
+  for (const sentence of because) {
+    out();
+    out(wrap(printable(sentence), WIDTH));
+  }
+  out();
+  out(`evidence       ${join(folder, 'evidence.html')}`);
+}
