@@ -1,14 +1,24 @@
 /**
  * `npm run corpus`: cheats that must be rejected (or cannot be expressed), honest kernels that must pass.
  * Cases are CUDA C++ (.cu) or submissions in Python (.py). Each file of corpus/cheats says in its header which task it is for and what the judge must say of it.
- * Prints caught, missed, accepted and falsely accused; the exit code is 1 unless all are as they must be.
+ * Cases are judged in as many processes as there are cores, by task. Prints caught, missed, accepted and falsely accused; the exit code is 1 unless all are as they must be.
  */
+import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createVirtualDevice } from '../src/device/index.ts';
-import { createOracle, judge, limitsFor, type Oracle, type Verdict } from '../src/judge/index.ts';
+import {
+  type Commitment,
+  commit,
+  createOracle,
+  judge,
+  limitsFor,
+  type Oracle,
+  sourceHash,
+  type Verdict,
+} from '../src/judge/index.ts';
 import { loadTask, type Task } from '../src/task/index.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -52,62 +62,149 @@ export function disagreement({ expect }: CorpusCase, verdict: Verdict): string |
   return place?.includes(expect.word) ? undefined : said;
 }
 
-/** Judges cases one after the other, with one device and one oracle a task. */
+/** What a worker says of one case. */
+interface CaseReport {
+  name: string;
+  fault?: string;
+  said: string;
+  milliseconds: number;
+}
+
+/**
+ * Judges cases, one task after the other, with one device and one oracle a task. All cases are frozen before any seed is drawn, and share
+ * it: inputs are drawn and references computed once for all cases of a task.
+ */
 export class CorpusBench {
-  readonly #cacheDir = mkdtempSync(join(tmpdir(), 'assay-corpus-'));
+  readonly #cacheDir: string;
   readonly #device = createVirtualDevice({ gpu: 'h100' });
-  readonly #tasks = new Map<string, { task: Task; oracle: Oracle }>();
+  readonly #commitment: Commitment;
+  #known: { name: string; task: Task; oracle: Oracle } | undefined;
+
+  /** `cacheDir` keeps traces and compiled code. */
+  constructor(cases: readonly CorpusCase[], cacheDir: string) {
+    this.#cacheDir = cacheDir;
+    this.#commitment = commit(cases.map(({ source }) => sourceHash(source)));
+    this.#device.start?.();
+  }
 
   async judge({ task: name, source }: CorpusCase): Promise<Verdict> {
-    let known = this.#tasks.get(name);
-    if (!known) {
-      const task = await loadTask(join(root, 'examples', `${name}.py`), { cacheDir: join(this.#cacheDir, 'traces') });
-      known = { task, oracle: createOracle(task) };
-      this.#tasks.set(name, known);
+    const tracesDir = join(this.#cacheDir, 'traces');
+    if (this.#known?.name !== name) {
+      const task = await loadTask(join(root, 'examples', `${name}.py`), { cacheDir: tracesDir });
+      this.#known = { name, task, oracle: createOracle(task) };
     }
-    const cacheDir = join(this.#cacheDir, 'builds');
+    const { task, oracle } = this.#known;
     return judge({
-      ...known,
-      candidateSource: source,
-      device: this.#device,
-      gpu: 'h100',
-      limits: limitsFor(known.task),
-      cacheDir,
-      tracesDir: join(this.#cacheDir, 'traces'),
+      ...{ task, oracle, tracesDir, candidateSource: source },
+      ...{ device: this.#device, gpu: 'h100', limits: limitsFor(task) },
+      cacheDir: join(this.#cacheDir, 'builds'),
+      commitment: this.#commitment,
     });
   }
 
-  async close(): Promise<void> {
-    await this.#device.close();
-    rmSync(this.#cacheDir, { recursive: true, force: true });
+  close(): Promise<void> {
+    return this.#device.close();
   }
 }
 
-async function main(filter: string | undefined): Promise<number> {
-  const bench = new CorpusBench();
-  const counts = { caught: 0, missed: 0, accepted: 0, accused: 0 };
-  const started = performance.now();
-  try {
-    for (const each of corpusCases(filter)) {
+/** Most cases that a worker is given at once: a task with many is shared out, one with few stays whole. */
+const MOST_AT_ONCE = 16;
+
+/** The cases in portions of one task each, the largest first, so that no worker is left with a large one at the end. */
+function portions(cases: readonly CorpusCase[]): CorpusCase[][] {
+  return [...new Set(cases.map(({ task }) => task))]
+    .flatMap((name) => {
+      const all = cases.filter(({ task }) => task === name);
+      const size = Math.ceil(all.length / Math.ceil(all.length / MOST_AT_ONCE));
+      return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
+    })
+    .sort((a, b) => b.length - a.length);
+}
+
+/** A process of its own: judges the portions that it is sent, and reports case by case. An empty report asks for the next portion. */
+async function work(filter: string, cacheDir: string): Promise<void> {
+  const cases = corpusCases(filter);
+  const bench = new CorpusBench(cases, cacheDir);
+  process.on('message', async (names: readonly string[]) => {
+    for (const name of names) {
+      const each = cases.find((one) => caseName(one) === name)!;
       const before = performance.now();
       const verdict = await bench.judge(each);
-      const fault = disagreement(each, verdict);
-      if (each.kind === 'cheats') counts[fault ? 'missed' : 'caught']++;
-      else counts[fault ? 'accused' : 'accepted']++;
-      const milliseconds = (performance.now() - before).toFixed(0).padStart(6);
-      const how = verdict.outcome === 'correct' ? 'correct' : `${verdict.outcome} by ${verdict.check}`;
-      process.stdout.write(
-        `${fault ? 'WRONG' : 'ok   '} ${milliseconds} ms  ${each.kind}/${each.name}: ${fault ?? how}\n`,
-      );
+      const said = verdict.outcome === 'correct' ? 'correct' : `${verdict.outcome} by ${verdict.check}`;
+      const report: CaseReport = {
+        ...{ name, said, fault: disagreement(each, verdict) },
+        milliseconds: performance.now() - before,
+      };
+      process.send!(report);
     }
-  } finally {
-    await bench.close();
-  }
-  const seconds = ((performance.now() - started) / 1000).toFixed(0);
-  process.stdout.write(
-    `\ncheats: ${counts.caught} caught, ${counts.missed} missed; honest: ${counts.accepted} accepted, ${counts.accused} falsely accused; ${seconds} s\n`,
-  );
-  return counts.missed + counts.accused === 0 ? 0 : 1;
+    process.send!({});
+  });
+  process.on('disconnect', () => bench.close());
+  process.send!({});
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv[2]);
+const caseName = ({ kind, name }: CorpusCase) => `${kind}/${name}`;
+
+/** Judges all cases in some processes and prints each verdict as it comes. Rejects where a process ends early. */
+async function judgeAll(cases: readonly CorpusCase[], filter: string, jobs: number): Promise<CaseReport[]> {
+  const cacheDir = mkdtempSync(join(tmpdir(), 'assay-corpus-'));
+  const waiting = portions(cases);
+  const reports: CaseReport[] = [];
+  const workers = Array.from({ length: Math.min(jobs, waiting.length) }, () => {
+    const child = fork(fileURLToPath(import.meta.url), ['--worker', filter, cacheDir]);
+    return { child, done: followWorker(child, waiting, (report) => void reports.push(printed(report))) };
+  });
+  try {
+    await Promise.all(workers.map(({ done }) => done));
+    return reports;
+  } finally {
+    for (const { child } of workers) child.kill();
+    rmSync(cacheDir, { recursive: true, force: true });
+  }
+}
+
+/** Gives a worker one portion after the other until none is left. */
+function followWorker(
+  child: ChildProcess,
+  waiting: CorpusCase[][],
+  onReport: (report: CaseReport) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.on('message', (message: CaseReport | Record<string, never>) => {
+      if ('name' in message) return onReport(message as CaseReport);
+      const next = waiting.shift();
+      if (next) child.send(next.map(caseName));
+      else child.disconnect();
+    });
+    child.on('error', reject);
+    child.on('exit', (code, by) => (code === 0 ? resolve() : reject(new Error(`A worker ended (${by ?? code}).`))));
+  });
+}
+
+function printed(report: CaseReport): CaseReport {
+  const { name, fault, said, milliseconds } = report;
+  process.stdout.write(
+    `${fault ? 'WRONG' : 'ok   '} ${milliseconds.toFixed(0).padStart(6)} ms  ${name}: ${fault ?? said}\n`,
+  );
+  return report;
+}
+
+async function main(filter: string, jobs: number): Promise<number> {
+  const started = performance.now();
+  const cases = corpusCases(filter);
+  const reports = await judgeAll(cases, filter, jobs);
+  const count = (kind: CorpusCase['kind'], wrong: boolean) =>
+    reports.filter(({ name, fault }) => name.startsWith(`${kind}/`) && (fault !== undefined) === wrong).length;
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  const [missed, accused] = [count('cheats', true), count('honest', true)];
+  process.stdout.write(
+    `\ncheats: ${count('cheats', false)} caught, ${missed} missed; honest: ${count('honest', false)} accepted, ${accused} falsely accused; ${seconds} s\n`,
+  );
+  return missed + accused === 0 && reports.length === cases.length ? 0 : 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [first, filter = '', cacheDir] = process.argv.slice(2);
+  if (first === '--worker') await work(filter, cacheDir!);
+  else process.exitCode = await main(first ?? '', availableParallelism());
+}

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import type { RunResult } from '../device/index.ts';
 import { type AssayEvent, EventStream } from '../events/index.ts';
 import type { PreparedCandidate } from '../kernel/index.ts';
+import type { Graph, HostTensor } from '../task/index.ts';
 import { byRow, f, fastExp, onlineSoftmaxRow, pairwise, sequential, softmaxRow } from './honest-kernels.fixture.ts';
 import { judgePrepared } from './judge.ts';
 import {
@@ -18,6 +19,8 @@ import {
   write,
 } from './row-task.fixture.ts';
 import { commit, sourceHash } from './seeds.ts';
+import { createOracle } from './task-oracle.ts';
+import { planCalls } from './trial.ts';
 import type { Verdict } from './types.ts';
 
 const limits = { milliseconds: 1000, instructions: 1e9, memoryBytes: 1e9, printBytes: 1e6 };
@@ -32,6 +35,44 @@ function verdictOn(
 }
 
 const on = (kernel: FakeKernel) => verdictOn(new FakeDevice(kernel));
+
+test('the call whose inputs are partly new follows one on inputs that show it, whatever the secret chooses', () => {
+  const families = ['as-written', 'normal', 'denormal', 'constant-lines', 'small-integers', 'mixture'];
+  for (const effort of ['light', 'full'] as const) {
+    const last = Array.from({ length: 40 }, () => {
+      const plans = planCalls({ families, effort, revealing: [] }, commit(['0'.repeat(64)]));
+      return plans.at(-1)!.family;
+    });
+    assert.deepEqual(new Set(last), new Set([effort === 'light' ? 'mixture' : 'as-written']));
+  }
+});
+
+test('candidates frozen together: inputs are drawn and references computed for the first alone', async () => {
+  const oracle = createOracle(task);
+  const evaluated: Graph[] = [];
+  const { evaluate, draw } = oracle;
+  oracle.evaluate = (graph, inputs) => {
+    evaluated.push(graph);
+    return evaluate.call(oracle, graph, inputs);
+  };
+  const drawn = new Set<readonly HostTensor[]>();
+  oracle.draw = (family, seed) => {
+    const inputs = draw.call(oracle, family, seed);
+    drawn.add(inputs);
+    return inputs;
+  };
+  const commitment = commit([candidate.sourceHash]);
+  const judgeOnce = () =>
+    judgePrepared({ task, device: new FakeDevice(honest), gpu: 'h100', limits, oracle, commitment }, candidate);
+  assert.equal((await judgeOnce()).outcome, 'correct');
+  const references = () => evaluated.filter((graph) => graph === task.graph).length;
+  const [once, sets] = [references(), drawn.size];
+  assert.ok(once >= 10, `${once} references`);
+  for (let again = 0; again < 3; again++) assert.equal((await judgeOnce()).outcome, 'correct');
+  // What NaN and infinities become is evaluated each time, once, and has no tolerance.
+  assert.equal(references(), once + 3);
+  assert.equal(drawn.size, sets);
+});
 
 describe('honest kernels', () => {
   const kernels: Record<string, FakeKernel> = {

@@ -76,7 +76,7 @@ const PUBLIC_SEED = '0'.repeat(64);
 /** Work of a task above which its values are not all kept while mutants are tried: they would fill the memory. */
 const MOST_SHARED = 1e8;
 
-/** Sets of inputs whose expectation is kept. */
+/** Sets of inputs that are kept, and whose expectation is: all that one candidate meets, so that the next of its generation finds them. */
 const KEPT = 12;
 
 /** The oracle of a task. */
@@ -217,11 +217,10 @@ function isComputed(graph: Graph, id: number): boolean {
   return graph.nodes.some((node) => node.outputs.some((output) => output.id === id));
 }
 
-/** A map that forgets its oldest entry beyond {@link KEPT}. */
+/** A map that forgets what was not asked for the longest, beyond {@link KEPT} entries. */
 function remember<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const value = make();
+  const value = map.get(key) ?? make();
+  map.delete(key);
   map.set(key, value);
   if (map.size > KEPT) map.delete(map.keys().next().value as K);
   return value;

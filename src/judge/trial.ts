@@ -35,18 +35,23 @@ const FAMILIES = {
 /** What the choice of families rests on. */
 type Choice = Pick<Oracle, 'families' | 'effort' | 'revealing'>;
 
-/** The task's own family, those that every candidate meets, then some of the others, chosen by the secret. */
+/**
+ * The task's own family, some that the secret chooses, then those that every candidate meets. These come last because the call after them has the same
+ * inputs but for a part: that must show in the answer, and some of the others (denormals under a bias) would hide it.
+ */
 function chooseFamilies({ families, effort, revealing }: Choice, commitment: Commitment): string[] {
   const { always, secret } = FAMILIES[effort];
   const base = (family: string) => family.replace(/\+$|\[0,1\]$/, '');
-  const common = families.filter(
-    (family, i) => i === 0 || (always as readonly string[]).includes(base(family)) || revealing.includes(family),
+  const [own, ...more] = families;
+  const common = more.filter(
+    (family) => (always as readonly string[]).includes(base(family)) || revealing.includes(family),
   );
-  const others = families
+  const others = more
     .filter((family) => !common.includes(family))
     .map((family) => ({ family, order: deriveSeed(commitment, `family ${family}`) }))
     .sort((a, b) => (a.order < b.order ? -1 : 1));
-  return [...common, ...others.slice(0, secret).map(({ family }) => family)];
+  const chosen = others.slice(0, secret).map(({ family }) => family);
+  return own === undefined ? [] : [own, ...chosen, ...common];
 }
 
 /** The calls of a trial. The first is run alone; the others follow one another without a reset after the third. */
@@ -115,6 +120,21 @@ function planSpecial(families: readonly string[], commitment: Commitment): CallP
   };
 }
 
+type Inputs = readonly HostTensor[];
+
+/**
+ * Inputs that are made of drawn ones, by those, for as long as the oracle keeps them: candidates that were frozen together meet the very same
+ * tensors, and what is right for them is computed once.
+ */
+const partlyNewOf = new WeakMap<Inputs, Inputs>();
+const specialOf = new WeakMap<Inputs, Inputs>();
+
+function madeOnce(known: WeakMap<Inputs, Inputs>, drawn: Inputs, make: () => Inputs): Inputs {
+  const made = known.get(drawn) ?? make();
+  known.set(drawn, made);
+  return made;
+}
+
 export interface TrialOptions {
   task: Task;
   candidate: PreparedCandidate;
@@ -149,8 +169,6 @@ export class Trial {
   /** What was seen at the task's own shapes; undefined until {@link fullSize} has looked. */
   fullSizeReport: FullSizeReport | undefined;
   readonly #options: TrialOptions;
-  #specialInputs: readonly HostTensor[] | undefined;
-  #partlyNewInputs: readonly HostTensor[] | undefined;
   readonly #comparisons = new Map<string, JudgedComparison>();
 
   constructor(options: TrialOptions) {
@@ -202,14 +220,14 @@ export class Trial {
 
   #draw(plan: CallPlan): readonly HostTensor[] {
     const drawn = this.oracle.draw(plan.family, plan.inputSeed);
-    if (plan.baseSeed !== undefined) {
-      const before = this.oracle.draw(plan.family, plan.baseSeed);
-      this.#partlyNewInputs ??= partlyNew(before, drawn, this.task.graph, plan.inputSeed);
-      return this.#partlyNewInputs;
+    const { graph, signature } = this.task;
+    const { baseSeed, inputSeed } = plan;
+    if (baseSeed !== undefined) {
+      const before = this.oracle.draw(plan.family, baseSeed);
+      return madeOnce(partlyNewOf, drawn, () => partlyNew(before, drawn, graph, inputSeed));
     }
     if (plan !== this.special && plan.inputsOf !== SPECIAL) return drawn;
-    this.#specialInputs ??= plantSpecialValues(drawn, this.task.signature, plan.inputSeed);
-    return this.#specialInputs;
+    return madeOnce(specialOf, drawn, () => plantSpecialValues(drawn, signature, inputSeed));
   }
 
   /** What is right for a call. */
