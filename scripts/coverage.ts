@@ -4,7 +4,9 @@
  *     npm run coverage -- DIR [--tasks DIR] [--filter REGEXP] [--compile] [--judge] [--gpu h100] [--cache FOLDER] [--json]
  *
  * DIR holds `.cu` files with tasks beside them (robust-kbench), Python files with `load_inline`, or CUDA-L1's JSON; `--tasks` is a KernelBench folder
- * with level1, level2, ... Without `--compile` programs are planned only; with `--judge` those that take the task's own arguments are judged, too.
+ * with level1, level2, ... Without `--compile` programs are planned only; with `--judge` they are judged, too: a `.cu` file
+ * that takes the task's own arguments by itself, a program in Python as the submission that it is part of, where that
+ * launches it.
  *
  * A program counts where nvcc compiles its device code: the text with host functions blanked, as the room compiles it. The host part needs PyTorch's headers
  * and is never compiled. Where a program is not planned, `--compile` asks nvcc about its device code alone. `--json` prints one object: `rows` and `totals`.
@@ -50,9 +52,13 @@ const facts = factsOf(target);
 /** Published tasks can be as large as a GPU's memory: the question here is what a program says, not what it needs. */
 const limits = { workspaceBytes: target.memoryBytes };
 const cacheDir = join(options.cache, 'coverage');
+const LAUNCHES_NOTHING = 'its Python launches no kernel for these inputs';
+/** Of one run on the virtual GPU. */
+const JUDGE_MILLISECONDS = 300_000;
 const builds = join(cacheDir, 'builds');
 const loaded = new Map<string, Promise<Task | string>>();
 type Progress = Omit<Row, 'milliseconds'>;
+const submissions = new Map<string, Promise<Progress>>();
 
 /** The file of a program's task. */
 function taskOf({ task, taskSource }: CorpusProgram): string | undefined {
@@ -94,16 +100,27 @@ function functionsOf(program: CorpusProgram): HostFunction[] | undefined {
   return named.length > 0 ? named.slice(0, 1) : exported;
 }
 
-/** The program alone, with the task's own arguments or others fitted to its parameters; where those do not fit, the submission that it is part of. */
+/**
+ * The program alone, with the task's own arguments or others fitted to its parameters; where those do not fit, within the submission that it is part of.
+ * What is judged is the submission: what its Python does before and after a call belongs to the answer.
+ */
 async function measure(program: CorpusProgram): Promise<Progress> {
   const row = await measureAlone(program);
   const { submission } = program;
-  if (submission === undefined || row.arguments === undefined || row.arguments === 'own') return row;
+  if (submission === undefined || row.arguments === undefined || row.compiles === false) return row;
   const judges = options.judge && row.stage === 'compiled';
-  if (!judges && !(row.stage === 'not planned' && (options.compile || options.judge))) return row;
+  const misfits = row.stage === 'not planned' && row.arguments !== 'own' && (options.compile || options.judge);
+  if (!judges && !misfits) return row;
   const whole = await measureSubmission(program, submission);
-  if (whole.stage === 'compiled' || whole.stage === 'judged') return whole;
-  return row.stage === 'not planned' && row.kind === 'invalid' ? { ...whole, compiles: row.compiles } : row;
+  if (whole.stage === 'judged') return judges ? { ...whole, arguments: row.arguments } : whole;
+  if (judges) {
+    // Its Python falls back to PyTorch, or builds nothing: the program itself is still there to be judged.
+    if (whole.why === LAUNCHES_NOTHING && row.arguments === 'own')
+      return { ...row, ...(await verdictOf(program, program.source)) };
+    return { ...row, why: `Not judged within its Python: ${whole.why}` };
+  }
+  if (whole.stage === 'compiled') return whole;
+  return row.kind === 'invalid' ? { ...whole, compiles: row.compiles } : row;
 }
 
 async function measureAlone(program: CorpusProgram): Promise<Progress> {
@@ -133,7 +150,8 @@ async function measureAlone(program: CorpusProgram): Promise<Progress> {
       await prepareCandidate(source, given, { arch: target.arch, cacheDir: builds, facts, limits, entry });
     }
     row.stage = 'compiled';
-    return options.judge && row.arguments === 'own' ? { ...row, ...(await verdictOf(program, source)) } : row;
+    const judges = options.judge && row.arguments === 'own' && program.submission === undefined;
+    return judges ? { ...row, ...(await verdictOf(program, source)) } : row;
   } catch (error) {
     if (!(error instanceof CandidateError || error instanceof BuildError)) throw error;
     if (/there is no host function|is declared but has no body/.test(error.message))
@@ -144,16 +162,21 @@ async function measureAlone(program: CorpusProgram): Promise<Progress> {
   }
 }
 
-/** The whole Python file as a candidate: its own code says what its functions are called with. */
-async function measureSubmission(program: CorpusProgram, submission: string): Promise<Progress> {
+/** The whole Python file as a candidate: its own code says what its functions are called with. Asked once where a file has several programs. */
+function measureSubmission(program: CorpusProgram, submission: string): Promise<Progress> {
+  const known = submissions.get(submission) ?? measureWhole(program, submission);
+  submissions.set(submission, known);
+  return known.then((progress) => ({ ...progress, name: program.name }));
+}
+
+async function measureWhole(program: CorpusProgram, submission: string): Promise<Progress> {
   const row: Progress = { name: program.name, arguments: 'python', stage: 'not planned', why: '' };
   try {
     const task = await taskFor(program);
     if (typeof task === 'string') return { ...row, stage: 'no task', why: task };
     const prepare = { arch: target.arch, cacheDir: builds, facts, limits, task, tracesDir: join(cacheDir, 'traces') };
     const { plan } = await prepareCandidate(submission, task.signature, prepare);
-    if (!plan.steps.some((step) => step.kind === 'launch'))
-      return { ...row, kind: 'invalid', why: 'its Python launches no kernel for these inputs' };
+    if (!plan.steps.some((step) => step.kind === 'launch')) return { ...row, kind: 'invalid', why: LAUNCHES_NOTHING };
     if (!options.judge) return { ...row, stage: 'compiled' };
     return { ...row, ...(await verdictOf(program, submission)) };
   } catch (error) {
@@ -187,7 +210,8 @@ async function verdictOf(
   const { verified: task } = await loadVerified(taskOf(program)!, load);
   const device = createVirtualDevice({ gpu: options.gpu });
   try {
-    const limits = limitsFor(task);
+    // A shared machine may be slow: time is no verdict here.
+    const limits = { ...limitsFor(task), milliseconds: JUDGE_MILLISECONDS };
     const given = { task, candidateSource: source, device, oracle: createOracle(task), gpu: options.gpu, limits };
     const verdict = await judge({ ...given, cacheDir: builds });
     return { stage: 'judged', outcome: verdict.outcome, check: verdict.check, why: verdict.reason };

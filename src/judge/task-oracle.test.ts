@@ -94,6 +94,9 @@ const [m, k, n] = [20, 200, 28];
 const matmul = taskOf('matmul', [tensor('float32', m, k), tensor('float32', k, n)], {}, tensor('float32', m, n));
 const gelu = taskOf('gelu', [matrix], { approximate: 'none' }, matrix);
 
+const elu = taskOf('elu', [matrix], { alpha: 1 }, matrix);
+const mish = taskOf('mish', [matrix], {}, matrix);
+
 const affine = ([, weight, bias]: readonly HostTensor[], normalised: Float64Array) =>
   normalised.map((x, i) => f(f(x * weight!.values[i % columns]!) + bias!.values[i % columns]!));
 
@@ -107,6 +110,7 @@ const product =
     });
 
 const exp = (x: number) => f(Math.exp(x));
+const log = (x: number) => f(Math.log(x));
 
 describe('honest kernels pass on every family', () => {
   const cases: [string, Task, Kernel][] = [
@@ -133,6 +137,13 @@ describe('honest kernels pass on every family', () => {
     ],
     ['matmul, one thread an element', matmul, product((x) => x, sequential)],
     ['matmul, split k', matmul, product((x) => x, strided(4))],
+    ['elu, by exp(x) - 1', elu, ([x]) => x!.values.map((v) => (v > 0 ? v : f(exp(v) - 1)))],
+    ['elu, by expm1', elu, ([x]) => x!.values.map((v) => (v > 0 ? v : f(Math.expm1(v))))],
+    [
+      'mish, by log(1 + exp(x))',
+      mish,
+      ([x]) => x!.values.map((v) => f(v * f(Math.tanh(v > 20 ? v : log(f(1 + exp(v))))))),
+    ],
   ];
   for (const [name, task, kernel] of cases) test(name, () => assert.deepEqual(rejections(task, kernel), []));
 });
@@ -181,6 +192,12 @@ describe('wrong kernels fail on the families that a candidate meets', () => {
       'gelu by tanh',
       gelu,
       ([x]) => x!.values.map((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
+    ],
+    ['elu in bfloat16', elu, ([x]) => x!.values.map((v) => (v > 0 ? v : bf16(Math.expm1(v))))],
+    [
+      'mish without its tail below -10',
+      mish,
+      ([x]) => x!.values.map((v) => (v < -10 ? 0 : v * Math.tanh(Math.log1p(Math.exp(v))))),
     ],
     [
       'softmax with bfloat16 powers',

@@ -34,6 +34,8 @@ export interface ArithmeticChoice {
   fused?: boolean;
   /** Transcendental functions, division and square root err by up to `ulps` float32 units, deterministically by seed and argument, as approximate instructions do. */
   approximate?: { seed: number; ulps: number };
+  /** Formulas with a careful form are computed as PyTorch's pages write them, in float32: exp(x) - 1 and log(1 + exp(x)), which lose a small result to the 1. */
+  textbook?: boolean;
   /**
    * What a tensor between two operators is rounded to: `float32` as when fused into one kernel, `dtype` its own element type as when
    * written to memory between kernels, `format` the policy's format. Default `float32` (no rounding at all for float64).
@@ -188,6 +190,7 @@ export function arithmeticFor(choice: ArithmeticChoice, dtype: DType = 'float32'
     choice.lanes,
     choice.fused,
     choice.approximate,
+    choice.textbook,
     choice.intermediates,
     double,
   ]);

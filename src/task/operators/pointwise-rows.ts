@@ -88,7 +88,10 @@ const geluTanh: RowFormula = (x, out, n, a, s) => {
 const softplus: RowFormula = (x, out, n, a, s, t) => {
   for (let i = 0; i < n; i++) s[i] = x[i]! > 0 ? -x[i]! : x[i]!;
   a.rows.apply('exp', s, t, n);
-  a.rows.apply('log1p', t, out, n);
+  if (a.single && a.choice.textbook) {
+    a.rows.add(t, 1, t, n);
+    a.rows.apply('log', t, out, n);
+  } else a.rows.apply('log1p', t, out, n);
   a.rows.add(x, out, s, n);
   for (let i = 0; i < n; i++) if (x[i]! > 0) out[i] = s[i]!;
 };

@@ -42,13 +42,23 @@ export function sigmoid(x: number, a: Arithmetic): number {
   return a.divide(1, a.round(1 + a.exp(-x)));
 }
 
+/** exp(x) - 1 inside a formula: kernels are written both ways. The operator expm1 itself has one meaning. */
+function expMinusOne(x: number, a: Arithmetic): number {
+  return a.single && a.choice.textbook ? a.round(a.exp(x) - 1) : a.expm1(x);
+}
+
+/** log(1 + x) inside a formula, likewise. */
+function logOnePlus(x: number, a: Arithmetic): number {
+  return a.single && a.choice.textbook ? a.log(a.round(1 + x)) : a.log1p(x);
+}
+
 function logsigmoid(x: number, a: Arithmetic): number {
-  return a.round(Math.min(x, 0) - a.log1p(a.exp(-Math.abs(x))));
+  return a.round(Math.min(x, 0) - logOnePlus(a.exp(-Math.abs(x)), a));
 }
 
 export function softplus(x: number, a: Arithmetic): number {
   // max(x, 0) + log1p(exp(-|x|)) never overflows.
-  return x > 0 ? a.round(x + a.log1p(a.exp(-x))) : a.log1p(a.exp(x));
+  return x > 0 ? a.round(x + logOnePlus(a.exp(-x), a)) : logOnePlus(a.exp(x), a);
 }
 
 const SELU_ALPHA = 1.6732632423543772;
@@ -67,7 +77,7 @@ function geluTanh(x: number, a: Arithmetic): number {
 }
 
 function elu(x: number, alpha: number, a: Arithmetic): number {
-  return x > 0 ? x : a.round(alpha * a.expm1(x));
+  return x > 0 ? x : a.round(alpha * expMinusOne(x, a));
 }
 
 function hardsigmoid(x: number, a: Arithmetic): number {
@@ -115,7 +125,7 @@ const unary: Record<string, Unary> = {
   celu: {
     formula: (attributes) => {
       const alpha = attributes.number('alpha');
-      return (x, a) => (x > 0 ? x : a.round(a.round(alpha) * a.expm1(a.divide(x, a.round(alpha)))));
+      return (x, a) => (x > 0 ? x : a.round(a.round(alpha) * expMinusOne(a.divide(x, a.round(alpha)), a)));
     },
     special: 1,
   },
@@ -129,7 +139,7 @@ const unary: Record<string, Unary> = {
       const threshold = attributes.number('threshold');
       return (x, a) => {
         const scaled = a.round(x * a.round(beta));
-        return scaled > threshold ? x : a.divide(a.log1p(a.exp(scaled)), a.round(beta));
+        return scaled > threshold ? x : a.divide(logOnePlus(a.exp(scaled), a), a.round(beta));
       };
     },
     special: 2,

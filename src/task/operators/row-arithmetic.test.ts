@@ -24,6 +24,7 @@ const choices: ArithmeticChoice[] = [
   { format: 'float32' },
   { format: 'float32', order: 'reversed', approximate: { seed: 5, ulps: 16 } },
   { format: 'float16', order: 'pairwise', approximate: { seed: 6, ulps: 2 } },
+  { format: 'float32', textbook: true, approximate: { seed: 7, ulps: 2 } },
   { format: 'float32', order: 'blocked', lanes: 32 },
 ];
 
