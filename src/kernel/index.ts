@@ -11,7 +11,7 @@ export {
   type Toolchain,
 } from './build/index.ts';
 export type { PrepareOptions } from './compile-unit.ts';
-export { type DeviceFacts, deviceFactsOf, factsOf } from './device-facts.ts';
+export { type DeviceFacts, deviceFactsOf, factsOf, PORTABLE_CLUSTER } from './device-facts.ts';
 export { CandidateError, type CandidateErrorKind } from './error.ts';
 export { finishPlan } from './finish-plan.ts';
 export { describeSignature, type HostEnvironment, interpretHost } from './interpret/host.ts';

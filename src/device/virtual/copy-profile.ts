@@ -5,7 +5,7 @@
 import type { PlanTensor } from '../../kernel/index.ts';
 import { elementBytes } from '../../task/index.ts';
 import type { LaunchProfile } from '../../vgpu/index.ts';
-import { elementCount, isContiguous } from './strided.ts';
+import { elementCount, isContiguous } from '../plan/strided.ts';
 
 const threads = 256;
 const elementsPerThread = 4;

@@ -2,8 +2,7 @@
  * Executes a plan on a virtual GPU in this process. The device's child process calls it; nothing else should,
  * because a kernel that never ends can only be stopped by killing the process it runs in.
  */
-import type { OperatorStep, Plan, PlanBuffer, PlanStep, PlanTensor } from '../../kernel/index.ts';
-import { decode, elementBytes, encode, type TensorSpec } from '../../task/index.ts';
+import type { Plan, PlanBuffer } from '../../kernel/index.ts';
 import {
   type DevicePointer,
   type Finding,
@@ -15,13 +14,13 @@ import {
   PtxError,
   VirtualGpu,
 } from '../../vgpu/index.ts';
+import type { Launch } from '../plan/arguments.ts';
+import { type BufferMemory, type HostStep, OperatorFailed, performHostStep, readTensor } from '../plan/host-steps.ts';
 import { poisonWord } from '../poison.ts';
-import type { Call, CallResult, RunRequest, RunResult, SealedOutput } from '../types.ts';
+import type { Call, CallResult, RunRequest, RunResult } from '../types.ts';
 import { copyProfile, fillProfile } from './copy-profile.ts';
-import { encodeArgument, type Launch, launchConfig } from './launch-config.ts';
-import { constantBytes, evaluateOperator } from './operators.ts';
+import { launchConfig } from './launch-config.ts';
 import { profileSample } from './sample.ts';
-import { elementCount, forEachElement, isContiguous } from './strided.ts';
 
 /** A run ended early; carries the result to give. */
 class Ended extends Error {
@@ -130,7 +129,7 @@ class PlanRun {
       this.#instructions[index] = spent;
       instructions += spent;
     }
-    const outputs = this.#plan.outputs.map((tensor) => this.#seal(tensor));
+    const outputs = this.#plan.outputs.map((tensor) => readTensor(tensor, this.#memory()));
     const changedInputs = this.#changedInputs(call);
     return { outputs, changedInputs, threadInstructions: instructions, milliseconds: performance.now() - started };
   }
@@ -168,80 +167,26 @@ class PlanRun {
     throw new Ended({ status: 'exceeded', limit: 'output', message: `The kernels printed more than ${limit} bytes.` });
   }
 
-  /** The host function's own fills, copies and writes, and PyTorch's operators, done here by plain code. */
-  #transfer(step: Exclude<PlanStep, Launch>): void {
-    if (step.kind === 'operator') {
-      const results = this.#operator(step);
-      results.forEach(({ bytes, written }, i) => {
-        this.#scatter(step.outputs[i]!, bytes, written);
-      });
-      return;
-    }
-    if (step.kind === 'constant') {
-      this.#scatter(step.tensor, constantBytes(step));
-      return;
-    }
-    if (step.kind === 'write') {
-      const { bytes: hex, pointers } = step;
-      this.#gpu.write(
-        this.#pointers[step.buffer]! + BigInt(step.byteOffset),
-        encodeArgument({ kind: 'bytes', hex, pointers }, this.#pointers),
-      );
-      return;
-    }
-    if (step.kind === 'fill') {
-      const size = elementBytes[step.tensor.dtype];
-      const elements = Buffer.alloc(elementCount(step.tensor) * size, Buffer.from(step.bytes, 'hex').subarray(0, size));
-      this.#scatter(step.tensor, elements);
-      return;
-    }
-    const { bytes, written } = this.#seal(step.from);
-    const [from, to] = [step.from, step.to].map(({ shape, dtype }) => ({ shape, dtype })) as [TensorSpec, TensorSpec];
-    const elements = from.dtype === to.dtype ? bytes : encode({ spec: to, values: decode(bytes, from).values });
-    this.#scatter(step.to, elements, written);
-  }
-
-  /** What an operator cannot do with these values (an index out of range, say) ends the run. */
-  #operator(step: OperatorStep): Required<SealedOutput>[] {
-    const inputs = step.inputs.map((tensor) => this.#seal(tensor));
+  /** A step that is no launch. What an operator cannot do with these values ends the run. */
+  #transfer(step: HostStep): void {
     try {
-      return evaluateOperator(step, inputs);
+      performHostStep(step, this.#memory());
     } catch (error) {
-      const message = `PyTorch's ${step.op} could not be evaluated: ${(error as Error).message}`;
-      throw new Ended({ status: 'unsupported', message });
+      if (!(error instanceof OperatorFailed)) throw error;
+      throw new Ended({ status: 'unsupported', message: error.message });
     }
   }
 
-  #view(tensor: PlanTensor): { pointer: DevicePointer; size: number; bytes: Uint8Array } {
-    const size = elementBytes[tensor.dtype];
-    const pointer = this.#pointers[tensor.buffer]!;
-    return { pointer, size, bytes: this.#gpu.read(pointer, this.#plan.buffers[tensor.buffer]!.bytes) };
-  }
-
-  /** Writes contiguous `elements` into the view; where `present` is given, only those marked in it. */
-  #scatter(tensor: PlanTensor, elements: Uint8Array, present?: Uint8Array): void {
-    const size = elementBytes[tensor.dtype];
-    const pointer = this.#pointers[tensor.buffer]!;
-    if (isContiguous(tensor) && !present?.includes(0)) {
-      this.#gpu.write(pointer + BigInt(tensor.offset * size), elements);
-      return;
-    }
-    forEachElement(tensor, (offset, index) => {
-      if (present?.[index] === 0) return;
-      this.#gpu.write(pointer + BigInt(offset * size), elements.subarray(index * size, (index + 1) * size));
-    });
-  }
-
-  #seal(tensor: PlanTensor): Required<SealedOutput> {
-    const { pointer, bytes, size } = this.#view(tensor);
-    const writtenBytes = this.#gpu.written(pointer, bytes.length);
-    const written = new Uint8Array(elementCount(tensor));
-    forEachElement(tensor, (offset, index) => {
-      let all = 1;
-      for (let byte = offset * size; byte < (offset + 1) * size; byte++) all &= writtenBytes[byte]!;
-      written[index] = all;
-    });
-    return { bytes: gather(bytes, tensor, size), written };
+  /** The buffers of this call. */
+  #memory(): BufferMemory {
+    const [gpu, addresses] = [this.#gpu, this.#pointers];
+    const bytesOf = (buffer: number) => this.#plan.buffers[buffer]!.bytes;
+    return {
+      addresses,
+      read: (buffer) => gpu.read(addresses[buffer]!, bytesOf(buffer)),
+      written: (buffer) => gpu.written(addresses[buffer]!, bytesOf(buffer)),
+      write: (buffer, byteOffset, bytes) => gpu.write(addresses[buffer]! + BigInt(byteOffset), bytes),
+    };
   }
 
   #changedInputs(call: Call): { argument: number; firstByte: number }[] {
@@ -304,23 +249,13 @@ class PlanRun {
 }
 
 /** Undefined for what has no model: PyTorch's operators. */
-function transferProfile(step: Exclude<PlanStep, Launch>): LaunchProfile | undefined {
+function transferProfile(step: HostStep): LaunchProfile | undefined {
   if (step.kind === 'operator' || step.kind === 'constant') return undefined;
   if (step.kind === 'write') {
     const shape = [step.bytes.length / 2];
     return fillProfile({ buffer: step.buffer, dtype: 'uint8', shape, strides: [1], offset: step.byteOffset });
   }
   return step.kind === 'fill' ? fillProfile(step.tensor) : copyProfile(step.from, step.to);
-}
-
-function gather(bytes: Uint8Array, tensor: PlanTensor, size: number): Uint8Array {
-  const count = elementCount(tensor);
-  if (isContiguous(tensor)) return bytes.slice(tensor.offset * size, (tensor.offset + count) * size);
-  const out = new Uint8Array(count * size);
-  forEachElement(tensor, (offset, index) => {
-    out.set(bytes.subarray(offset * size, (offset + 1) * size), index * size);
-  });
-  return out;
 }
 
 function megabytes(bytes: number): string {

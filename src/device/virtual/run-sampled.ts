@@ -17,9 +17,10 @@ import {
   sampleBlocks,
   VirtualGpu,
 } from '../../vgpu/index.ts';
+import { buffersOf, type Launch } from '../plan/arguments.ts';
+import { elementCount, isContiguous } from '../plan/strided.ts';
 import type { SampledLaunch, SampledOutput, SampledRow, SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
-import { buffersOf, type Launch, launchConfig } from './launch-config.ts';
-import { elementCount, isContiguous } from './strided.ts';
+import { launchConfig } from './launch-config.ts';
 import { type ByteRanges, pickRows } from './written-rows.ts';
 
 /** All that the virtual GPU can have; what a plan is given is a half more than its buffers, and room for launches. */

@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { gpuTarget } from '../../vgpu/index.ts';
+import { askChild, type Stopped } from '../ask-child.ts';
 import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { Device, RunRequest, RunResult } from '../types.ts';
 import type { ChildRequest } from './child.ts';
@@ -30,11 +31,11 @@ export function createVirtualDevice(options: VirtualDeviceOptions): Device {
   return new VirtualDevice(gpuTarget(options.gpu).name, options.heapMiB ?? 4096);
 }
 
+/** For messages. */
+const where = 'the virtual GPU';
+
 /** Bytes of buffers up to which a sampled run takes place in the process that is kept. */
 const MOST_KEPT = 2 ** 28;
-
-/** Ways a run ends that no child reports. */
-type Stopped = { status: 'exceeded'; limit: 'time'; message: string } | { status: 'crashed'; message: string };
 
 class VirtualDevice implements Device {
   readonly kind = 'virtual';
@@ -98,8 +99,9 @@ class VirtualDevice implements Device {
   ): Promise<Result | Stopped> {
     this.#requireOpen(signal);
     this.#child ??= this.#fork();
-    const { result, alive } = await this.#ask<Result>(this.#child, request, milliseconds, () => this.#kill(), signal);
-    if (!alive) this.#kill();
+    const end = () => this.#kill();
+    const { result, alive } = await askChild<Result>(this.#child, request, { milliseconds, where, end, signal });
+    if (!alive) end();
     return result;
   }
 
@@ -123,8 +125,9 @@ class VirtualDevice implements Device {
       this.#sampling.delete(child);
     };
     try {
-      return (await this.#ask<SampledRunResult>(child, { sampled: request }, request.limits.milliseconds, end, signal))
-        .result;
+      const { milliseconds } = request.limits;
+      const asked = await askChild<SampledRunResult>(child, { sampled: request }, { milliseconds, where, end, signal });
+      return asked.result;
     } finally {
       end();
     }
@@ -133,54 +136,5 @@ class VirtualDevice implements Device {
   #requireOpen(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
     if (this.#closed) throw new Error('This device has been closed.');
-  }
-
-  /** Sends a request to a child; says what came back, and whether the child can be used again. An abort ends it, by `end`. */
-  #ask<Result>(
-    child: ChildProcess,
-    request: ChildRequest,
-    milliseconds: number,
-    end: () => void,
-    signal: AbortSignal | undefined,
-  ): Promise<{ result: Result | Stopped; alive: boolean }> {
-    return new Promise((resolve, reject) => {
-      let errors = '';
-      const onErrors = (chunk: Buffer) => {
-        if (errors.length < 4000) errors += chunk.toString();
-      };
-      const settle = (finish: () => void) => {
-        clearTimeout(timer);
-        child.off('message', onMessage).off('exit', onExit).off('error', onError);
-        child.stderr?.off('data', onErrors);
-        signal?.removeEventListener('abort', onAbort);
-        finish();
-      };
-      const crashed = (message: string) =>
-        settle(() => resolve({ result: { status: 'crashed', message }, alive: false }));
-      // While a run is under way this timer is what keeps the parent's event loop alive.
-      const timer = setTimeout(() => {
-        const seconds = milliseconds / 1000;
-        const message = `The run was stopped after ${seconds} s on the virtual GPU.`;
-        settle(() => resolve({ result: { status: 'exceeded', limit: 'time', message }, alive: false }));
-      }, milliseconds);
-      const onMessage = (result: unknown) => settle(() => resolve({ result: result as Result, alive: true }));
-      const onExit = (code: number | null, by: string | null) => {
-        // Of a stack trace the line that names the error; else the last thing said.
-        const lines = errors.trim().split('\n');
-        const last = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
-        const message = `The virtual GPU's process ended (${by ?? `exit code ${code}`})${last ? `: ${last}` : '.'}`;
-        crashed(message);
-      };
-      const onError = (error: Error) => crashed(error.message);
-      const onAbort = () =>
-        settle(() => {
-          end();
-          reject(signal?.reason);
-        });
-      child.on('message', onMessage).on('exit', onExit).on('error', onError);
-      child.stderr?.on('data', onErrors);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      child.send(request, (error) => error && onError(error));
-    });
   }
 }
