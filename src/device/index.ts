@@ -1,4 +1,9 @@
 /** What executes a plan. A candidate runs in a child process that can crash, hang, or be killed, and comes back. */
+export { type CudaDevice, createCudaDevice } from './cuda/cuda-device.ts';
+export type { CudaProcessOptions, FakeDriver } from './cuda/cuda-process.ts';
+export { CudaError, NoDriver } from './cuda/driver/errors.ts';
+export { buildFakeDriver, cCompiler } from './cuda/fake/build-fake.ts';
+export type { GpuIdentity } from './cuda/gpu.ts';
 export { defaultLimits } from './limits.ts';
 export type {
   DeviceCondition,

@@ -79,3 +79,10 @@ export function bytesAt(address: bigint, length: number): Uint8Array {
 export function writeAt(address: bigint, bytes: Uint8Array): void {
   bytesAt(address, bytes.length).set(bytes);
 }
+
+/** Writes out what C functions of this process have put into their buffers, the kernels' printf among them. */
+export function flushOutput(): void {
+  flush ??= koffi.load(null).func('fflush', 'int', ['void *']) as Native;
+  flush(null);
+}
+let flush: Native | undefined;

@@ -51,6 +51,10 @@ static int lying = 0;
 
 uint64_t assay_fake_host_nanoseconds(void) { return (uint64_t)host_ns; }
 
+/* Contexts, modules, allocations, streams, events, graphs that were made and not given back. */
+static int64_t live;
+int64_t assay_fake_live(void) { return live; }
+
 static void record(const char *name, Result result) {
   static int file = -2;
   if (file == -2) {
@@ -173,6 +177,7 @@ static Result enqueue(Handle handle, const Operation *op) {
 static Graph *copy_of(const Graph *from, uint32_t magic) {
   Graph *graph = calloc(1, sizeof *graph);
   graph->magic = magic;
+  live++;
   Stream capturing = { STREAM, graph };
   for (Operation *op = from->first; op; op = op->next) enqueue((Handle)&capturing, op);
   return graph;
@@ -185,6 +190,7 @@ static void release(Graph *graph) {
     op = next;
   }
   graph->magic = 0;
+  live--;
   free(graph);
 }
 
@@ -241,6 +247,7 @@ Result cuDevicePrimaryCtxSetFlags_v2(int dev, unsigned flags) { (void)dev, (void
 Result cuDevicePrimaryCtxRetain(Handle *context, int dev) {
   BEGIN();
   contexts++;
+  live++;
   *context = 0xc0de0000u + (unsigned)dev;
   DONE(OK);
 }
@@ -248,6 +255,7 @@ Result cuDevicePrimaryCtxRelease_v2(int dev) {
   (void)dev;
   BEGIN();
   if (contexts == 0) DONE(INVALID_CONTEXT);
+  live--;
   if (--contexts == 0) sticky = OK;
   DONE(OK);
 }
@@ -270,9 +278,15 @@ Result cuModuleLoadDataEx(Handle *module, const void *image, unsigned options, i
   int64_t id = device(LOAD, log_bytes, 0, 0, image, log);
   if (id < 0) DONE((Result)-id);
   *module = (Handle)id;
+  live++;
   DONE(OK);
 }
-Result cuModuleUnload(Handle module) { BEGIN_IN_CONTEXT(); DONE(device(UNLOAD, module, 0, 0, NULL, NULL) < 0 ? INVALID_HANDLE : OK); }
+Result cuModuleUnload(Handle module) {
+  BEGIN_IN_CONTEXT();
+  if (device(UNLOAD, module, 0, 0, NULL, NULL) < 0) DONE(INVALID_HANDLE);
+  live--;
+  DONE(OK);
+}
 Result cuModuleGetFunction(Handle *function, Handle module, const char *name) {
   BEGIN_IN_CONTEXT();
   int64_t id = device(FUNCTION, module, 0, 0, name, NULL);
@@ -314,6 +328,7 @@ Result cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   blocks[slot].address = (uint64_t)at;
   blocks[slot].bytes = bytes;
   allocated += bytes;
+  live++;
   *address = (uint64_t)at;
   DONE(OK);
 }
@@ -322,14 +337,15 @@ Result cuMemFree_v2(uint64_t address) {
   for (int i = 0; i < 4096; i++) {
     if (blocks[i].address != address || !address) continue;
     allocated -= blocks[i].bytes;
+    live--;
     blocks[i].address = 0;
     device(FREE, address, 0, 0, NULL, NULL);
     DONE(OK);
   }
   DONE(INVALID_VALUE);
 }
-Result cuMemAllocHost_v2(void **memory, size_t bytes) { BEGIN_IN_CONTEXT(); *memory = malloc(bytes); DONE(OK); }
-Result cuMemFreeHost(void *memory) { BEGIN_IN_CONTEXT(); free(memory); DONE(OK); }
+Result cuMemAllocHost_v2(void **memory, size_t bytes) { BEGIN_IN_CONTEXT(); *memory = malloc(bytes); live++; DONE(OK); }
+Result cuMemFreeHost(void *memory) { BEGIN_IN_CONTEXT(); free(memory); live--; DONE(OK); }
 Result cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t bytes) {
   BEGIN_IN_CONTEXT();
   device(WRITE, to, bytes, 0, from, NULL);
@@ -370,12 +386,14 @@ Result cuStreamCreate(Handle *stream, unsigned flags) {
   Stream *made = calloc(1, sizeof *made);
   made->magic = STREAM;
   *stream = (Handle)made;
+  live++;
   DONE(OK);
 }
 Result cuStreamDestroy_v2(Handle stream) {
   BEGIN_IN_CONTEXT();
   if (!stream_of(stream)) DONE(INVALID_HANDLE);
   stream_of(stream)->magic = 0;
+  live--;
   free((void *)stream);
   DONE(OK);
 }
@@ -420,11 +438,13 @@ Result cuEventCreate(Handle *event, unsigned flags) {
   Event *made = calloc(1, sizeof *made);
   made->magic = EVENT;
   *event = (Handle)made;
+  live++;
   DONE(OK);
 }
 Result cuEventDestroy_v2(Handle event) {
   BEGIN_IN_CONTEXT();
   if (((Event *)event)->magic != EVENT) DONE(INVALID_HANDLE);
+  live--;
   free((void *)event);
   DONE(OK);
 }
@@ -449,6 +469,7 @@ Result cuStreamBeginCapture_v2(Handle stream, int mode) {
   if (!stream_of(stream) || stream_of(stream)->captured) DONE(INVALID_HANDLE);
   Graph *graph = calloc(1, sizeof *graph);
   graph->magic = GRAPH;
+  live++;
   stream_of(stream)->captured = graph;
   DONE(OK);
 }
