@@ -146,7 +146,15 @@ export type Statement =
   | { kind: 'break' | 'continue' | 'empty'; line: number }
   | { kind: 'using-namespace'; path: readonly string[]; line: number }
   | { kind: 'struct'; struct: StructItem; line: number }
-  | { kind: 'try'; body: Statement; handlers: readonly Statement[]; line: number };
+  | { kind: 'static-assert'; test: Expression; line: number }
+  | { kind: 'try'; body: Statement; handlers: readonly Handler[]; line: number };
+
+/** `catch (type name)`, or `catch (...)` without a type. */
+export interface Handler {
+  type?: TypeNode;
+  name: string;
+  body: Statement;
+}
 
 /** Where an item stands: namespaces around it, outermost first; '' for an anonymous one. */
 interface Placed {

@@ -309,11 +309,10 @@ function parsePrimary(s: TokenStream): Expression {
     }
     const name = parseQualifiedName(s, true);
     const last = name.path[name.path.length - 1] ?? '';
-    if (
-      s.is('{') &&
-      (s.names.types.has(last) || name.arguments || /^(dim3|Tensor|TensorOptions|IntArrayRef|[a-z]+[1-4])$/.test(last))
-    ) {
-      return parseConstruct(s, { name, pointers: 0, reference: '', isConst: false, line });
+    if (s.is('{')) {
+      const type: TypeNode = { name, pointers: 0, reference: '', isConst: false, line };
+      if (isKnownType(s, type) || name.arguments || /^(Tensor|TensorOptions|IntArrayRef)$/.test(last))
+        return parseConstruct(s, type);
     }
     return { kind: 'name', name, line };
   }

@@ -1,5 +1,5 @@
 /** Statements of host code. A statement that can be read as a declaration is one, as in C++. */
-import type { Declarator, Expression, Statement, TypeNode } from './ast.ts';
+import type { Declarator, Expression, Handler, Statement, TypeNode } from './ast.ts';
 import { parseAssignment, parseExpression, parseList } from './expression-parser.ts';
 import type { Token } from './lexer.ts';
 import { parseStruct } from './struct-parser.ts';
@@ -120,11 +120,17 @@ function readKeyword(s: TokenStream, word: string, line: number): Statement | un
     case 'using':
     case 'typedef':
       return parseAlias(s);
-    case 'static_assert':
+    case 'static_assert': {
       s.at++;
-      s.at = s.pastMatching(s.at);
+      const end = s.pastMatching(s.at);
+      const test = s.attempt(() => {
+        s.expect('(', 'after static_assert');
+        return parseAssignment(s);
+      });
+      s.at = end;
       s.accept(';');
-      return { kind: 'empty', line };
+      return test ? { kind: 'static-assert', test, line } : { kind: 'empty', line };
+    }
     case 'struct':
     case 'class':
       // `struct X { ... };` inside a function; `struct X x;` is a declaration.
@@ -137,10 +143,13 @@ function readKeyword(s: TokenStream, word: string, line: number): Statement | un
     case 'try': {
       s.at++;
       const body = parseBlock(s);
-      const handlers: Statement[] = [];
+      const handlers: Handler[] = [];
       while (s.accept('catch')) {
-        s.at = s.pastMatching(s.at);
-        handlers.push(parseBlock(s));
+        s.expect('(', 'after catch');
+        const type = s.accept('...') ? undefined : parseType(s);
+        const name = s.is(')') ? '' : s.identifier('in catch');
+        s.expect(')', 'after catch');
+        handlers.push({ type, name, body: parseBlock(s) });
       }
       return { kind: 'try', body, handlers, line };
     }

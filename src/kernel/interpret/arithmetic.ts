@@ -2,7 +2,20 @@
 import { invalid, refused, unsupported } from '../error.ts';
 import { roundToFormat } from '../number-format.ts';
 import { convert, isNumber, truth, typeOfValue } from './convert.ts';
-import { DOUBLE, FLOAT, type FloatType, INT, type IntType, LONG, sizeOf, UINT, ULONG } from './types.ts';
+import {
+  type CppType,
+  DOUBLE,
+  FLOAT,
+  type FloatType,
+  INT,
+  type IntType,
+  LONG,
+  LONG_LONG,
+  sizeOf,
+  UINT,
+  ULONG,
+  ULONG_LONG,
+} from './types.ts';
 import {
   boolValue,
   describeValue,
@@ -14,17 +27,37 @@ import {
   wrap,
 } from './values.ts';
 
-/** Rank after promotion: int < unsigned < long < unsigned long. */
-function promote(type: IntType): IntType {
-  return type.bits < 32 || type.enumeration ? (type.bits === 64 ? LONG : INT) : type;
+/** Integer promotion: what is smaller than int becomes int; an enumeration becomes its underlying type first. */
+export function promote(type: IntType): IntType {
+  if (type.bits < 32) return INT;
+  if (!type.enumeration) return type;
+  return type.bits === 64 ? (type.signed ? LONG : ULONG) : type.signed ? INT : UINT;
 }
 
+/** Rank of a promoted integer: int, long, long long (the last two have the same size). */
+function rank(type: IntType): number {
+  return type.bits === 32 ? 0 : type.mangled === 'x' || type.mangled === 'y' ? 2 : 1;
+}
+
+/** The usual arithmetic conversions of two integers (C++ [expr.arith.conv]). */
 export function commonInt(a: IntType, b: IntType): IntType {
   const x = promote(a);
   const y = promote(b);
-  if (x.bits === y.bits) return x.signed ? y : x;
-  const wider = x.bits > y.bits ? x : y;
-  return wider;
+  if (x.signed === y.signed) return rank(x) >= rank(y) ? x : y;
+  const [signed, unsigned] = x.signed ? [x, y] : [y, x];
+  if (rank(unsigned) >= rank(signed)) return unsigned;
+  // A wider signed type holds every unsigned value; long long beside unsigned long does not.
+  return signed.bits > unsigned.bits ? signed : ULONG_LONG;
+}
+
+/** The type that two numbers of these types meet in; undefined for other types. */
+export function commonType(a: CppType, b: CppType): IntType | FloatType | undefined {
+  if ((a.kind !== 'int' && a.kind !== 'float') || (b.kind !== 'int' && b.kind !== 'float')) return undefined;
+  return commonNumber(typed(a), typed(b));
+}
+
+function typed(type: IntType | FloatType): IntValue | FloatValue {
+  return type.kind === 'int' ? { kind: 'int', type, value: 0n } : { kind: 'float', type, value: 0 };
 }
 
 function commonFloat(a: IntValue | FloatValue, b: IntValue | FloatValue): FloatType {
@@ -292,14 +325,18 @@ export function numberLiteral(text: string, line: number): Value {
   const value = BigInt(octal ? `0o${digits.slice(1)}` : digits);
   const suffix = (match[2] ?? '').toLowerCase();
   const unsigned = suffix.includes('u');
+  const [signedLong, unsignedLong] = suffix.includes('ll') ? [LONG_LONG, ULONG_LONG] : [LONG, ULONG];
   const long = suffix.includes('l') || suffix.includes('z');
+  const wide = hex || octal || /^0[bB]/.test(digits);
   const candidates: IntType[] = unsigned
     ? long
-      ? [ULONG]
+      ? [unsignedLong]
       : [UINT, ULONG]
     : long
-      ? [LONG, ULONG]
-      : hex || octal
+      ? wide
+        ? [signedLong, unsignedLong]
+        : [signedLong]
+      : wide
         ? [INT, UINT, LONG, ULONG]
         : [INT, LONG];
   const type = candidates.find((t) => wrap(value, t) === value);

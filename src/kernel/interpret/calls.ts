@@ -4,6 +4,7 @@ import { CandidateError, invalid, unsupported } from '../error.ts';
 import { LibraryCall } from '../library/call.ts';
 import { callLibrary, isLibraryFunction } from '../library/functions.ts';
 import type { TemplateValue } from '../trace.ts';
+import { promote } from './arithmetic.ts';
 import { construct } from './construct.ts';
 import { convert, converts, typeOfValue } from './convert.ts';
 import { evaluate, type Operand } from './expressions.ts';
@@ -16,7 +17,7 @@ import { Scope } from './scope.ts';
 import { execute } from './statements.ts';
 import { callMethod, memberScope, selfOf, selfScope, siblingMethod } from './structs.ts';
 import { bindPack, evaluateArgument, normalisePath, resolveType, typeArgument } from './type-resolver.ts';
-import { AUTO, type CppType, sameType } from './types.ts';
+import { AUTO, type CppType, DOUBLE, sameType } from './types.ts';
 import {
   type Cell,
   cell,
@@ -198,14 +199,21 @@ function overloadScore(m: Machine, f: FunctionItem, fn: FunctionValue, args: rea
       if (!value) continue;
       if (!converts(value, type, line)) return -1;
       const own = typeOfValue(value);
-      if (own.kind === type.kind && JSON.stringify(own) === JSON.stringify(type)) score += 4;
-      else if (own.kind === type.kind) score += 2;
+      score += matchRank(own, type);
     }
     return score;
   } catch (error) {
     if (error instanceof CandidateError) return -1;
     throw error;
   }
+}
+
+/** How well an argument's type fits a parameter's: exact, by promotion, by another conversion of its kind, by any conversion. */
+function matchRank(own: CppType, type: CppType): number {
+  if (own.kind !== type.kind) return 0;
+  if (JSON.stringify(own) === JSON.stringify(type)) return 4;
+  const promoted = own.kind === 'int' ? promote(own) : own.kind === 'float' && own.format === 'float32' ? DOUBLE : own;
+  return promoted !== own && sameType(promoted, type) ? 3 : 1;
 }
 
 /**

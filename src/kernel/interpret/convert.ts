@@ -162,6 +162,8 @@ export function convert(value: Value, type: CppType, line: number, explicit = fa
 function convertPointer(value: Value, to: CppType, line: number, explicit: boolean): Value {
   const type: CppType = { kind: 'pointer', to };
   if (value.kind === 'pointer') {
+    // `auto*`: what it points to comes from the value.
+    if (to.kind === 'auto') return value;
     const free = explicit || value.target.kind === 'null' || to.kind === 'void' || sameType(value.to, to);
     if (!free)
       throw invalid(`cannot convert ${spellType({ kind: 'pointer', to: value.to })} to ${spellType(type)}`, line);
@@ -169,6 +171,7 @@ function convertPointer(value: Value, to: CppType, line: number, explicit: boole
   }
   if (value.kind === 'int' && value.value === 0n) return { kind: 'pointer', to, target: { kind: 'null' } };
   if (value.kind === 'list' && value.container === 'built-in array') {
+    if (to.kind === 'auto') return convertPointer(value, value.element ?? LONG, line, explicit);
     return { kind: 'pointer', to, target: { kind: 'element', list: value, index: 0 } };
   }
   if (value.kind === 'function') return { kind: 'pointer', to, target: { kind: 'function', value } };

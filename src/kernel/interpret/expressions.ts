@@ -1,18 +1,20 @@
 /** Evaluating expressions. */
 import type { Expression } from '../cpp/ast.ts';
-import { CandidateError, invalid, refused, unsupported } from '../error.ts';
+import { invalid, refused, unsupported } from '../error.ts';
 import { tensorArithmetic } from '../torch/operators.ts';
-import { binary, commonNumber, increment, numberLiteral, unary } from './arithmetic.ts';
+import { binary, increment, numberLiteral, unary } from './arithmetic.ts';
 import { isAssociative, mapElement } from './associative.ts';
 import { callExpression } from './calls.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, isNumber, makeDim3, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
+import { thrown } from './exceptions.ts';
 import { launchExpression } from './launch.ts';
 import type { Machine } from './machine.ts';
 import { memberValue } from './members.ts';
 import { lookUp } from './names.ts';
 import { foldExpression, resolveAll } from './packs.ts';
 import { Scope } from './scope.ts';
+import { conditionalType, staticType } from './static-type.ts';
 import { callOperator } from './structs.ts';
 import { resolveType } from './type-resolver.ts';
 import { CHAR, type CppType, INT, sizeOf, spellType, ULONG } from './types.ts';
@@ -73,7 +75,8 @@ export function resolve(m: Machine, e: Expression, scope: Scope): Operand {
     case 'conditional': {
       const taken = truth(evaluate(m, e.test, scope), e.line) ? e.yes : e.no;
       const operand = resolve(m, taken, scope);
-      return { ...operand, value: balance(m, operand.value, taken === e.yes ? e.no : e.yes, scope, e.line) };
+      const value = balance(m, operand.value, taken, taken === e.yes ? e.no : e.yes, scope, e.line);
+      return value === operand.value ? operand : { value };
     }
     case 'call':
       return callExpression(m, e, scope);
@@ -112,9 +115,9 @@ export function resolve(m: Machine, e: Expression, scope: Scope): Operand {
       return { value: intValue(size, ULONG) };
     }
     case 'throw': {
-      const value = e.operand ? evaluate(m, e.operand, scope) : undefined;
-      const text = value?.kind === 'string' ? value.value : value?.kind === 'opaque' ? value.name : 'an exception';
-      throw invalid(`the host function throws: ${text}`, e.line);
+      const value = e.operand ? evaluate(m, e.operand, scope) : scope.find('throw')?.value;
+      if (!value) throw invalid('throw without a value outside of a handler', e.line);
+      throw thrown(value, e.line);
     }
     case 'this': {
       const self = scope.find('this');
@@ -142,12 +145,11 @@ function capture(m: Machine, reference: boolean, e: Expression, scope: Scope): C
   return cell(typeOfValue(value), value);
 }
 
-function operandType(m: Machine, operand: Expression | undefined, scope: Scope): CppType {
-  if (!operand) return INT;
-  const resolved = resolve(m, operand, scope);
-  return resolved.cell && resolved.cell.type.kind !== 'auto'
-    ? resolved.cell.type
-    : typeOfValue(resolved.value ?? intValue(0));
+/** The type of an operand that is not evaluated. */
+export function operandType(m: Machine, operand: Expression | undefined, scope: Scope): CppType {
+  const type = operand && staticType(m, operand, scope);
+  if (type) return type;
+  return operand ? typeOfValue(evaluate(m, operand, scope)) : INT;
 }
 
 /** The variable an expression names. */
@@ -163,29 +165,20 @@ export function store(target: Cell, value: Value, line: number): void {
   target.value = target.type.kind === 'auto' ? copyValue(value) : convert(value, target.type, line);
 }
 
-/**
- * Both branches of `?:` give one type. The branch not taken is evaluated only where it is a literal or a plain name:
- * elsewhere its type cannot matter to what the taken branch's number becomes in an argument or a size.
- */
+/** Both branches of `?:` give one type, whichever is taken. */
 function balance(
   m: Machine,
   value: Value | undefined,
+  taken: Expression,
   other: Expression,
   scope: Scope,
   line: number,
 ): Value | undefined {
-  if (!value || !isNumber(value)) return value;
-  let untaken: Value | undefined;
-  if (other.kind === 'number' || other.kind === 'cast') {
-    try {
-      untaken = evaluate(m, other, scope);
-    } catch (error) {
-      if (!(error instanceof CandidateError)) throw error;
-    }
-  } else if (other.kind === 'name') untaken = scope.find(other.name.path.join('::'))?.value;
-  if (!untaken || !isNumber(untaken)) return value;
-  const type = commonNumber(value, untaken);
-  return value.kind === 'int' && value.type === untaken.type ? value : convert(value, type, line);
+  if (!value || !isNumber(value) || taken.kind === 'throw' || other.kind === 'throw') return value;
+  const untaken = staticType(m, other, scope);
+  const type = untaken && conditionalType(value.type, untaken);
+  if (!type || type === value.type) return value;
+  return convert(value, type, line);
 }
 
 function resolveUnary(m: Machine, e: Extract<Expression, { kind: 'unary' }>, scope: Scope): Operand {

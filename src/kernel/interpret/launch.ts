@@ -66,6 +66,8 @@ export function launch(
       throw invalid(`a tensor is given to ${use.spelling} as ${parameter.name}; pass its data_ptr<T>()`, line);
     }
     try {
+      if (operand.value.kind === 'list' && operand.value.container === 'initializer_list' && type.kind === 'struct')
+        return construct(m, type, operand.value.cells, true, line);
       return operand.value.kind === 'fields' || operand.value.kind === 'list'
         ? construct(m, type, [operand as Operand], true, line)
         : convert(operand.value, type, line);

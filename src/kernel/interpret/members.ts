@@ -10,6 +10,7 @@ import { applyOperator, isOperator } from '../torch/operators.ts';
 import { isAssociative } from './associative.ts';
 import { callValue } from './calls.ts';
 import { initialised } from './convert.ts';
+import { exceptionValue, ThrownError } from './exceptions.ts';
 import { type Operand, resolve } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { resolveAll } from './packs.ts';
@@ -104,6 +105,10 @@ export function callMember(
       if (callee.name === 'size' || callee.name === 'length') return { value: longValue(object.value.length) };
       if (callee.name === 'empty') return { value: boolValue(object.value.length === 0) };
       break;
+    case 'exception':
+      if (callee.name === 'what' || callee.name === 'what_without_backtrace' || callee.name === 'msg')
+        return { value: { kind: 'string', value: object.text } };
+      break;
     case 'opaque':
       // Guards and profiler marks: nothing they do is part of a plan.
       call.values();
@@ -132,7 +137,10 @@ function optionalMethod(
       return { value: boolValue(inner !== undefined) };
     case 'value':
     case 'get':
-      if (!inner) throw invalid('.value() of an empty optional', call.line);
+      if (!inner) {
+        const error = exceptionValue('std::bad_optional_access', 'bad optional access');
+        throw new ThrownError(error, '.value() of an empty optional', call.line);
+      }
       return { cell: inner, value: inner.value };
     case 'value_or':
       return inner ? { value: inner.value } : { value: call.value(0) };

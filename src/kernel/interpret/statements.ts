@@ -5,6 +5,7 @@ import { binary } from './arithmetic.ts';
 import { requireOrder } from './associative.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
+import { handles, ThrownError } from './exceptions.ts';
 import { evaluate, type Operand, resolve } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { resolveAll } from './packs.ts';
@@ -113,15 +114,40 @@ export function execute(m: Machine, s: Statement, scope: Scope): Completion {
     case 'empty':
     case 'using-namespace':
       return undefined;
+    case 'static-assert':
+      requireStatic(m, s.test, scope, s.line);
+      return undefined;
     case 'try':
-      try {
-        return execute(m, s.body, scope);
-      } catch (error) {
-        // Only what the candidate itself would catch: its own throws and failed checks.
-        const handler = s.handlers[0];
-        if (!(error instanceof CandidateError) || error.kind !== 'invalid' || !handler) throw error;
-        return execute(m, handler, scope);
-      }
+      return executeTry(m, s, scope);
+  }
+}
+
+/** A failed static_assert would not compile. One that asks what is not known here says nothing. */
+function requireStatic(m: Machine, test: Expression, scope: Scope, line: number): void {
+  let holds = true;
+  try {
+    holds = truth(evaluate(m, test, scope), line);
+  } catch (error) {
+    if (!(error instanceof CandidateError) || error.kind !== 'unsupported') throw error;
+  }
+  if (!holds) throw invalid('this static_assert fails: the host function would not compile', line);
+}
+
+/** Only what the candidate itself would catch: its own exceptions and failed checks. */
+function executeTry(m: Machine, s: Extract<Statement, { kind: 'try' }>, scope: Scope): Completion {
+  try {
+    return execute(m, s.body, scope);
+  } catch (error) {
+    if (!(error instanceof ThrownError)) throw error;
+    const { value } = error;
+    const handler = s.handlers.find((h) => handles(m, h.type, value, scope));
+    if (!handler) throw error;
+    const inner = new Scope(scope);
+    const caught = cell(typeOfValue(value), value);
+    if (handler.name) inner.declare(handler.name, caught);
+    // What a bare `throw;` throws again; no variable can have this name.
+    inner.declare('throw', caught);
+    return execute(m, handler.body, inner);
   }
 }
 
@@ -150,7 +176,8 @@ function executeSwitch(m: Machine, s: Extract<Statement, { kind: 'switch' }>, sc
 
 /** A variable's cell: `auto` becomes the value's own type. */
 function variable(type: CppType, value: Value, constant: boolean): Cell {
-  return cell(type.kind === 'auto' ? typeOfValue(value) : type, value, constant);
+  const deduced = type.kind === 'auto' || (type.kind === 'pointer' && type.to.kind === 'auto');
+  return cell(deduced ? typeOfValue(value) : type, value, constant);
 }
 
 export function declareVariable(m: Machine, d: Declarator, isConst: boolean, scope: Scope): void {

@@ -4,7 +4,7 @@ import { CandidateError, invalid, unsupported } from '../error.ts';
 import { LAUNCH_STRUCTS } from '../library/launches.ts';
 import type { TemplateValue } from '../trace.ts';
 import { convert, toIndex, typeOfValue } from './convert.ts';
-import { evaluate } from './expressions.ts';
+import { evaluate, operandType } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { expandTemplateArguments } from './packs.ts';
 import { refusalOf } from './refusals.ts';
@@ -80,7 +80,7 @@ export function resolveType(m: Machine, node: TypeNode, scope: Scope): CppType {
 function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
   const { path, arguments: args, outerArguments } = node.name;
   const name = path[path.length - 1] ?? '';
-  if (node.decltypeOf) return typeOfValue(evaluate(m, node.decltypeOf, scope));
+  if (node.decltypeOf) return operandType(m, node.decltypeOf, scope);
   if (path.length === 1 && !args) {
     const bound = scope.findType(name);
     if (bound) return bound;

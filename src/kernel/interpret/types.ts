@@ -100,8 +100,8 @@ const SCHAR = int('signed char', 8, true, 'a');
 const UCHAR = int('unsigned char', 8, false, 'h');
 const SHORT = int('short', 16, true, 's');
 const USHORT = int('unsigned short', 16, false, 't');
-const LONG_LONG = int('long long', 64, true, 'x');
-const ULONG_LONG = int('unsigned long long', 64, false, 'y');
+export const LONG_LONG = int('long long', 64, true, 'x');
+export const ULONG_LONG = int('unsigned long long', 64, false, 'y');
 
 export const DOUBLE: FloatType = { kind: 'float', name: 'double', format: 'float64', mangled: 'd' };
 export const FLOAT: FloatType = { kind: 'float', name: 'float', format: 'float32', mangled: 'f' };

@@ -101,6 +101,8 @@ export type Value =
   | ListValue
   /** `list[index]` of a container, as `begin()` and `end()` give it. */
   | { kind: 'iterator'; list: ListValue; index: number }
+  /** std::back_inserter. */
+  | { kind: 'inserter'; list: ListValue }
   | { kind: 'optional'; of?: CppType; cell?: Cell }
   /** `tensor` is undefined for a tensor that was never given one (`torch::Tensor t;`). */
   | { kind: 'tensor'; tensor: TensorView | undefined }
@@ -110,6 +112,8 @@ export type Value =
   | { kind: 'format'; format: 'contiguous' | 'channels_last' | 'preserve' }
   | { kind: 'stream' }
   | { kind: 'properties' }
+  /** An exception of the standard library or of PyTorch, by its class's normalised name. */
+  | { kind: 'exception'; name: string; text: string }
   /** Objects whose only effect would be on the real runtime: guards, profiler marks, cout. */
   | { kind: 'opaque'; name: string }
   | { kind: 'lambda'; lambda: Extract<Expression, { kind: 'lambda' }>; scope: Scope }

@@ -43,6 +43,8 @@ export class World {
   private readonly cpuBuffers = new Map<number, CpuContents>();
   private workspaceBytes = 0;
   private launches = 0;
+  /** Whether what is evaluated now is taken back. */
+  isTrial = false;
 
   constructor(options: WorldOptions) {
     this.facts = options.facts;
@@ -240,6 +242,24 @@ export class World {
 
   allowShared(kernel: KernelUse, bytes: number): void {
     this.allowedShared.set(this.use(kernel).spelling, Math.max(bytes, DEFAULT_SHARED_BYTES));
+  }
+
+  /** Runs `body` and takes back what it asked of the GPU: for the type of an expression that is not evaluated. */
+  undone<T>(body: () => T): T {
+    const { workspaceBytes, launches, isTrial } = this;
+    this.isTrial = true;
+    const [buffers, steps] = [this.buffers.length, this.steps.length];
+    const uses = [...this.uses.keys()];
+    try {
+      return body();
+    } finally {
+      this.isTrial = isTrial;
+      this.buffers.length = buffers;
+      this.steps.length = steps;
+      this.workspaceBytes = workspaceBytes;
+      this.launches = launches;
+      for (const key of this.uses.keys()) if (!uses.includes(key)) this.uses.delete(key);
+    }
   }
 
   private push(step: TraceStep): void {

@@ -1,6 +1,7 @@
 /** Methods of vectors, arrays and IntArrayRef. */
 import { invalid, unsupported } from '../error.ts';
 import { convert, toIndices, typeOfValue, zeroOf } from '../interpret/convert.ts';
+import { exceptionValue, ThrownError } from '../interpret/exceptions.ts';
 import type { Operand } from '../interpret/expressions.ts';
 import { LONG, ULONG } from '../interpret/types.ts';
 import { boolValue, cell, copyValue, intValue, type ListValue, type Value, VOID_VALUE } from '../interpret/values.ts';
@@ -30,7 +31,12 @@ export const LIST_METHODS: Readonly<Record<string, ListMethod>> = {
   size: give((list) => intValue(list.cells.length, ULONG)),
   length: give((list) => intValue(list.cells.length, ULONG)),
   empty: give((list) => boolValue(list.cells.length === 0)),
-  at: (list, call) => at(list, call.index(0), call.line),
+  at: (list, call) => {
+    const index = call.index(0);
+    if (list.cells[index]) return at(list, index, call.line);
+    const text = `element ${index} of a list of ${list.cells.length}`;
+    throw new ThrownError(exceptionValue('std::out_of_range', text), text, call.line);
+  },
   front: (list, call) => at(list, 0, call.line),
   back: (list, call) => at(list, list.cells.length - 1, call.line),
   begin: give((list) => ({ kind: 'iterator', list, index: 0 })),

@@ -2,7 +2,6 @@
 import type { Expression } from '../cpp/ast.ts';
 import { invalid, unsupported } from '../error.ts';
 import { binary, commonNumber } from '../interpret/arithmetic.ts';
-import { callValue } from '../interpret/calls.ts';
 import {
   convert,
   initialised,
@@ -13,10 +12,10 @@ import {
   truth,
   typeOfValue,
 } from '../interpret/convert.ts';
+import { EXCEPTION_CLASSES, exceptionValue, ThrownError } from '../interpret/exceptions.ts';
 import { DOUBLE, FLOAT, type FloatType, INT, LONG } from '../interpret/types.ts';
 import {
   boolValue,
-  type Cell,
   cell,
   copyValue,
   describeValue,
@@ -26,6 +25,7 @@ import {
   VOID_VALUE,
 } from '../interpret/values.ts';
 import { roundToFormat } from '../number-format.ts';
+import { ALGORITHMS } from './algorithms.ts';
 import type { LibraryCall, LibraryFunction } from './call.ts';
 
 /** A function of doubles; float arguments give floats, integers give doubles ([cmath.syn]). */
@@ -92,14 +92,6 @@ function listArgument(call: LibraryCall, i: number): ListValue {
   return value;
 }
 
-/** [first, last) of two iterators, or of a pointer pair into a host list. */
-function range(call: LibraryCall): Cell[] {
-  const first = call.value(0);
-  const last = call.value(1);
-  if (first.kind === 'iterator' && last.kind === 'iterator') return first.list.cells.slice(first.index, last.index);
-  throw unsupported(`${call.name} over ${describeValue(first)}`, call.line);
-}
-
 const ignored: LibraryFunction = (call) => {
   call.values();
   return VOID_VALUE;
@@ -130,19 +122,33 @@ function message(call: LibraryCall, from: number): string {
 const check: LibraryFunction = (call) => {
   if (call.flag(0)) return VOID_VALUE;
   const text = message(call, 1);
-  throw invalid(
+  throw new ThrownError(
+    exceptionValue(CHECK_ERRORS[call.name] ?? 'torch::Error', text),
     `${call.name.replace(/^torch::/, '')}(${spell(call.expressions[0])}) fails${text ? `: ${text}` : ''}`,
     call.line,
   );
 };
 
+/** The classes of the checks that throw others than c10::Error. */
+const CHECK_ERRORS: Readonly<Record<string, string>> = {
+  TORCH_CHECK_VALUE: 'torch::ValueError',
+  TORCH_CHECK_TYPE: 'torch::TypeError',
+  TORCH_CHECK_INDEX: 'torch::IndexError',
+  TORCH_CHECK_NOT_IMPLEMENTED: 'torch::NotImplementedError',
+};
+
+/** `std::runtime_error("text")` and its like, by name. */
+const exceptions: Record<string, LibraryFunction> = {};
+for (const name of EXCEPTION_CLASSES) {
+  exceptions[name.replace(/^std::/, '')] = (call) =>
+    exceptionValue(name, call.count > 0 ? call.text(0) : 'std::exception');
+}
+
 function checkCompare(operator: string): LibraryFunction {
   return (call) => {
     if (truth(binary(operator, call.value(0), call.value(1), call.line), call.line)) return VOID_VALUE;
-    throw invalid(
-      `${call.name} fails: ${describeValue(call.value(0))} ${operator} ${describeValue(call.value(1))}`,
-      call.line,
-    );
+    const text = `${describeValue(call.value(0))} ${operator} ${describeValue(call.value(1))}`;
+    throw new ThrownError(exceptionValue('torch::Error', text), `${call.name} fails: ${text}`, call.line);
   };
 }
 
@@ -214,6 +220,7 @@ for (const [name, f] of Object.entries(MATH)) {
 
 export const STANDARD_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   ...mathFunctions,
+  ...ALGORITHMS,
   abs: absolute,
   min: extreme('min'),
   max: extreme('max'),
@@ -262,43 +269,18 @@ export const STANDARD_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     if (!found) throw invalid(`std::get<${argument.text}> of a tuple that is shorter`, call.line);
     return { cell: found, value: found.value };
   },
-  accumulate: (call) => {
-    let total = call.value(2);
-    const type = typeOfValue(total);
-    for (const item of range(call)) {
-      call.m.tick(call.line);
-      const value = initialised(item, call.line);
-      const operator = call.count > 3 ? call.value(3) : undefined;
-      if (operator?.kind === 'operator' || !operator)
-        total = binary(operator ? operator.operator : '+', total, value, call.line);
-      else total = callValue(call.m, operator, [{ value: total }, { value }], call.scope, call.line);
-      total = convert(total, type, call.line);
-    }
-    return total;
-  },
   multiplies: () => ({ kind: 'operator', operator: '*' }),
   plus: () => ({ kind: 'operator', operator: '+' }),
+  minus: () => ({ kind: 'operator', operator: '-' }),
+  less: () => ({ kind: 'operator', operator: '<' }),
+  greater: () => ({ kind: 'operator', operator: '>' }),
+  equal_to: () => ({ kind: 'operator', operator: '==' }),
   begin: (call) => ({ kind: 'iterator', list: listArgument(call, 0), index: 0 }),
   end: (call) => {
     const list = listArgument(call, 0);
     return { kind: 'iterator', list, index: list.cells.length };
   },
   size: (call) => intValue(listArgument(call, 0).cells.length, LONG),
-  fill: (call) => {
-    const value = call.value(2);
-    for (const item of range(call)) item.value = convert(value, item.type, call.line);
-    return VOID_VALUE;
-  },
-  reverse: (call) => {
-    const cells = range(call);
-    const values = cells.map((c) => c.value).reverse();
-    cells.forEach((c, i) => {
-      c.value = values[i];
-    });
-    return VOID_VALUE;
-  },
-  max_element: (call) => extremeElement(call, '>'),
-  min_element: (call) => extremeElement(call, '<'),
   to_string: (call) => {
     const value = call.value(0);
     if (value.kind === 'float') return { kind: 'string', value: value.value.toFixed(6) };
@@ -309,10 +291,7 @@ export const STANDARD_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     of: typeOfValue(call.value(0)),
     cell: cell(typeOfValue(call.value(0)), copyValue(call.value(0))),
   }),
-  runtime_error: (call) => ({ kind: 'string', value: call.text(0) }),
-  invalid_argument: (call) => ({ kind: 'string', value: call.text(0) }),
-  logic_error: (call) => ({ kind: 'string', value: call.text(0) }),
-  out_of_range: (call) => ({ kind: 'string', value: call.text(0) }),
+  ...exceptions,
   printf: printed,
   fprintf: printed,
   puts: printed,
@@ -336,7 +315,8 @@ export const STANDARD_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   TORCH_WARN: ignored,
   TORCH_WARN_ONCE: ignored,
   AT_ERROR: (call) => {
-    throw invalid(`AT_ERROR: ${message(call, 0)}`, call.line);
+    const text = message(call, 0);
+    throw new ThrownError(exceptionValue('torch::Error', text), `AT_ERROR: ${text}`, call.line);
   },
   'torch::str': (call) => ({ kind: 'string', value: message(call, 0) }),
   RECORD_FUNCTION: () => VOID_VALUE,
@@ -372,20 +352,4 @@ function ceilDivide(call: LibraryCall): Value {
 
 function tuple(values: readonly Value[]): Value {
   return { kind: 'list', container: 'tuple', cells: values.map((v) => cell(typeOfValue(v), copyValue(v))) };
-}
-
-function extremeElement(call: LibraryCall, operator: string): Value {
-  const first = call.value(0);
-  if (first.kind !== 'iterator') throw unsupported(`${call.name} over ${describeValue(first)}`, call.line);
-  let best = 0;
-  const cells = range(call);
-  cells.forEach((c, i) => {
-    const leader = cells[best];
-    if (
-      leader &&
-      truth(binary(operator, initialised(c, call.line), initialised(leader, call.line), call.line), call.line)
-    )
-      best = i;
-  });
-  return { ...first, index: first.index + best };
 }

@@ -29,8 +29,14 @@ function dimension(t: TensorView, d: number, line: number, extra = 0): number {
   return at;
 }
 
+/** A dimension that is there: a tensor without dimensions has none to ask for, not even -1. */
+function ownDimension(t: TensorView, d: number, line: number): number {
+  if (t.shape.length === 0) throw invalid(`dimension ${d} of a tensor without dimensions`, line);
+  return dimension(t, d, line);
+}
+
 function sizeAt(t: TensorView, d: number, line: number): number {
-  return t.shape[dimension(t, d, line)] ?? 1;
+  return t.shape[ownDimension(t, d, line)] ?? 1;
 }
 
 const dataPtr: Method = (t, call) => {
@@ -92,7 +98,9 @@ function targetShape(t: TensorView, call: LibraryCall): number[] {
   const open = given.indexOf(-1);
   if (open >= 0) {
     const rest = given.reduce((product, n, i) => (i === open ? product : product * n), 1);
-    given[open] = rest === 0 ? 0 : total / rest;
+    if (rest === 0)
+      throw invalid(`-1 in [${given.join(', ')}] could be any size: the other sizes hold no elements`, call.line);
+    given[open] = total / rest;
   }
   if (count(given) !== total || given.some((n) => !Number.isInteger(n) || n < 0)) {
     throw invalid(`a tensor [${t.shape.join(', ')}] cannot take the shape [${given.join(', ')}]`, call.line);
@@ -147,7 +155,7 @@ function narrow(t: TensorView, d: number, start: number, length: number, step: n
 }
 
 const slice: Method = (t, call) => {
-  const d = call.count > 0 ? dimension(t, call.index(0), call.line) : 0;
+  const d = ownDimension(t, call.count > 0 ? call.index(0) : 0, call.line);
   const size = t.shape[d] ?? 1;
   const bound = (i: number, fallback: number): number => {
     if (call.count <= i) return fallback;
@@ -164,7 +172,7 @@ const slice: Method = (t, call) => {
 };
 
 const select: Method = (t, call) => {
-  const d = dimension(t, call.index(0), call.line);
+  const d = ownDimension(t, call.index(0), call.line);
   const given = call.index(1);
   const at = given < 0 ? given + (t.shape[d] ?? 1) : given;
   const row = narrow(t, d, at, 1, 1, call.line);
@@ -214,7 +222,7 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
   size: (t, call) => longValue(sizeAt(t, call.index(0), call.line)),
   sizes: (t) => longList(t.shape),
   sym_sizes: (t) => longList(t.shape),
-  stride: (t, call) => longValue(t.strides[dimension(t, call.index(0), call.line)] ?? 1),
+  stride: (t, call) => longValue(t.strides[ownDimension(t, call.index(0), call.line)] ?? 1),
   strides: (t) => longList(t.strides),
   numel: (t) => longValue(count(t.shape)),
   nbytes: (t) => intValue(count(t.shape) * DTYPE_BYTES[t.dtype], ULONG),
@@ -280,7 +288,7 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
   },
   expand_as: (t, call) => tensorValue(expand(t, call.tensor(0).shape, call.line)),
   narrow: (t, call) => {
-    const d = dimension(t, call.index(0), call.line);
+    const d = ownDimension(t, call.index(0), call.line);
     return tensorValue(narrow(t, d, call.index(1), call.index(2), 1, call.line));
   },
   slice,
