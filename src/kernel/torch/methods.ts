@@ -22,10 +22,10 @@ type Method = (t: TensorView, call: LibraryCall) => Value;
 
 /** A dimension, negative ones counted from the end. */
 function dimension(t: TensorView, d: number, line: number, extra = 0): number {
-  const rank = t.shape.length + extra;
+  // A tensor without dimensions is wrapped as if it had one.
+  const rank = Math.max(1, t.shape.length + extra);
   const at = d < 0 ? d + rank : d;
-  if (at < 0 || at >= Math.max(rank, 1))
-    throw invalid(`dimension ${d} of a tensor with ${t.shape.length} dimensions`, line);
+  if (at < 0 || at >= rank) throw invalid(`dimension ${d} of a tensor with ${t.shape.length} dimensions`, line);
   return at;
 }
 

@@ -348,8 +348,8 @@ class Tensor {
   bool defined() const { return buffer >= 0; }
   int64_t dim() const { return static_cast<int64_t>(shape_->size()); }
   int64_t at(int64_t d, int64_t extra = 0) const {
-    const int64_t rank = dim() + extra, i = d < 0 ? d + rank : d;
-    if (i < 0 || i >= std::max<int64_t>(rank, 1)) throw c10::Error("dimension out of range");
+    const int64_t rank = std::max<int64_t>(1, dim() + extra), i = d < 0 ? d + rank : d;
+    if (i < 0 || i >= rank) throw c10::Error("dimension out of range");
     return i;
   }
   int64_t size(int64_t d) const { return shape_->at(at(d)); }
@@ -517,6 +517,7 @@ class Tensor {
   Tensor transpose(int64_t a, int64_t b) const {
     a = at(a);
     b = at(b);
+    if (dim() == 0) return *this;
     Sizes shape = *shape_, strides = *strides_;
     std::swap(shape.at(a), shape.at(b));
     std::swap(strides.at(a), strides.at(b));
