@@ -3,6 +3,7 @@
  *
  * One child serves one file: a file could change the interpreter it runs in, and must not change another task's graph. Starting CPython takes
  * seconds, so the first child ever leaves a memory snapshot, taken before any task ran, in the cache directory; later ones start from it in half a second.
+ * The build of the package leaves one beside its programs, for the Node that it was built with.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -60,6 +61,8 @@ const WATCH_INTERVAL_MS = 50;
 const here = dirname(fileURLToPath(import.meta.url));
 const pythonDirectory = realpathSync(join(here, 'python'));
 const childScript = realpathSync(join(here, 'child.mjs'));
+/** Where the build leaves its snapshot (scripts/build.mjs); absent in the source tree. */
+const builtDirectory = join(here, '../../programs');
 const pyodideDirectory = realpathSync(dirname(createRequire(import.meta.url).resolve('pyodide/package.json')));
 
 /** Changes with anything that could change a trace: the tracer's own text and pyodide's version. */
@@ -278,9 +281,12 @@ async function answerQuestions(pipe: Duplex, answer: Answerer): Promise<void> {
   }
 }
 
-/** The snapshot in a cache directory, made if it is not there. Returns its path. */
+/** The snapshot that the build left, or that in a cache directory, made if it is not there. Returns its path. */
 export async function ensureSnapshot(cacheDir: string): Promise<string> {
-  const file = join(cacheDir, `python-${tracerVersion}-${process.version}.snapshot`);
+  const name = `python-${tracerVersion}-${process.version}.snapshot`;
+  const built = join(builtDirectory, name);
+  if (existsSync(built)) return built;
+  const file = join(cacheDir, name);
   if (existsSync(file)) return file;
   const bytes = await Sandbox.snapshot();
   mkdirSync(cacheDir, { recursive: true });
