@@ -4,7 +4,7 @@
  * Cases are judged in as many processes as there are cores, by task. Prints caught, missed, accepted and falsely accused; the exit code is 1 unless all are as they must be.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,39 +19,8 @@ import {
   sourceHash,
   type Verdict,
 } from '../src/judge/index.ts';
-import { loadTask, type Task } from '../src/task/index.ts';
-
-const root = fileURLToPath(new URL('..', import.meta.url));
-
-/** One file of the corpus, with what its header demands. */
-export interface CorpusCase {
-  kind: 'cheats' | 'honest';
-  name: string;
-  task: string;
-  /** `correct`; or `rejected`, perhaps by a given check; or `unjudgeable` with a word that the message must contain. */
-  expect: { outcome: Verdict['outcome']; word?: string };
-  source: string;
-}
-
-/** Every case, or those whose name contains `filter`. */
-export function corpusCases(filter = ''): CorpusCase[] {
-  return (['cheats', 'honest'] as const).flatMap((kind) =>
-    readdirSync(join(root, 'corpus', kind))
-      .filter((file) => /\.(cu|py)$/.test(file) && file.includes(filter))
-      .map((file) => readCase(kind, file)),
-  );
-}
-
-function readCase(kind: CorpusCase['kind'], file: string): CorpusCase {
-  const source = readFileSync(join(root, 'corpus', kind, file), 'utf8');
-  const task = /^(?:\/\/|#) task: (\w+)$/m.exec(source)?.[1];
-  if (!task) throw new Error(`corpus/${kind}/${file} does not say which task it is for`);
-  const name = file.endsWith('.py') ? file : file.replace(/\.cu$/, '');
-  if (kind === 'honest') return { kind, name, task, expect: { outcome: 'correct' }, source };
-  const expected = /^(?:\/\/|#) expect: (rejected|unjudgeable)(?: by)?(?: (\S+))?$/m.exec(source);
-  if (!expected) throw new Error(`corpus/${kind}/${file} does not say what is expected of it`);
-  return { kind, name, task, expect: { outcome: expected[1] as Verdict['outcome'], word: expected[2] }, source };
-}
+import type { FullTask, Task } from '../src/task/index.ts';
+import { type CorpusCase, corpusCases, loadCaseTask, taskKey } from './corpus-cases.ts';
 
 /** Why a verdict is not what the case demands; undefined when it is. */
 export function disagreement({ expect }: CorpusCase, verdict: Verdict): string | undefined {
@@ -78,7 +47,7 @@ export class CorpusBench {
   readonly #cacheDir: string;
   readonly #device = createVirtualDevice({ gpu: 'h100' });
   readonly #commitment: Commitment;
-  #known: { name: string; task: Task; oracle: Oracle } | undefined;
+  #known: { key: string; task: Task; full?: FullTask; oracle: Oracle } | undefined;
 
   /** `cacheDir` keeps traces and compiled code. */
   constructor(cases: readonly CorpusCase[], cacheDir: string) {
@@ -87,15 +56,16 @@ export class CorpusBench {
     this.#device.start?.();
   }
 
-  async judge({ task: name, source }: CorpusCase): Promise<Verdict> {
+  async judge({ task: wanted, source }: CorpusCase): Promise<Verdict> {
     const tracesDir = join(this.#cacheDir, 'traces');
-    if (this.#known?.name !== name) {
-      const task = await loadTask(join(root, 'examples', `${name}.py`), { cacheDir: tracesDir });
-      this.#known = { name, task, oracle: createOracle(task) };
+    const key = taskKey(wanted);
+    if (this.#known?.key !== key) {
+      const loaded = await loadCaseTask(wanted, tracesDir);
+      this.#known = { key, ...loaded, oracle: createOracle(loaded.task) };
     }
-    const { task, oracle } = this.#known;
+    const { task, full, oracle } = this.#known;
     return judge({
-      ...{ task, oracle, tracesDir, candidateSource: source },
+      ...{ task, full, oracle, tracesDir, candidateSource: source },
       ...{ device: this.#device, gpu: 'h100', limits: limitsFor(task) },
       cacheDir: join(this.#cacheDir, 'builds'),
       commitment: this.#commitment,
@@ -112,9 +82,9 @@ const MOST_AT_ONCE = 16;
 
 /** The cases in portions of one task each, the largest first, so that no worker is left with a large one at the end. */
 function portions(cases: readonly CorpusCase[]): CorpusCase[][] {
-  return [...new Set(cases.map(({ task }) => task))]
-    .flatMap((name) => {
-      const all = cases.filter(({ task }) => task === name);
+  return [...new Set(cases.map(({ task }) => taskKey(task)))]
+    .flatMap((key) => {
+      const all = cases.filter(({ task }) => taskKey(task) === key);
       const size = Math.ceil(all.length / Math.ceil(all.length / MOST_AT_ONCE));
       return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
     })

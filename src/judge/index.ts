@@ -7,6 +7,10 @@ export { type Discrimination, discriminate, type Fitness, type Flaw } from './di
 export { type EvidenceSource, evidenceOf, parseEvidence } from './evidence.ts';
 export { evidencePage } from './evidence-page.ts';
 export { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
+export type { Fault } from './faults/fault.ts';
+export { planFaults } from './faults/plan-faults.ts';
+export { ptxFaults } from './faults/ptx-faults.ts';
+export { type Fate, FaultTrial } from './faults/score.ts';
 export { FLAT_TOLERANCES, type FlatReport } from './flat-check.ts';
 export { judge, judgePrepared } from './judge.ts';
 export { limitsFor } from './limits.ts';
