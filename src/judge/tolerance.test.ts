@@ -1,6 +1,7 @@
 /** Honest float32 kernels in many styles are accepted, wrong ones are not, on tolerances that are derived and not chosen. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import type { HostTensor, TensorSpec } from '../task/index.ts';
 import {
   bf16,
@@ -350,4 +351,45 @@ describe('what is exact', () => {
     assert.equal(accepted(Float64Array.of(NaN, -Infinity, -Infinity, 1), tolerance), false);
     assert.equal(accepted(Float64Array.of(NaN, Infinity, -Infinity, NaN), tolerance), false);
   });
+});
+
+test('a comparison is what its definition says, element by element', () => {
+  const odd = [0, -0, Number.NaN, Infinity, -Infinity, 1e-40, 3.5e38, 1];
+  const number = fc.oneof(fc.double({ min: -10, max: 10, noNaN: true }), fc.constantFrom(...odd));
+  const element = fc.record({
+    expected: number,
+    got: number,
+    bound: fc.oneof(fc.double({ min: 1e-3, max: 30, noNaN: true }), fc.constantFrom(0, Infinity, 1, 0.5, 2 ** -9)),
+  });
+  fc.assert(
+    fc.property(fc.array(element, { minLength: 1, maxLength: 40 }), (elements) => {
+      const expected = Float64Array.from(elements, (one) => one.expected);
+      const got = Float64Array.from(elements, (one) => one.got);
+      const bound = Float64Array.from(elements, (one) => one.bound);
+      const spec = { shape: [elements.length], dtype: 'float64' } as const;
+      const rest = { rmsLimit: 1, honestRms: 0, honestWorst: 0, undecided: 0, runs: [] };
+      const made = compareOutput(got, { kind: 'float', spec, expected, bound, ...rest });
+      const ratios = elements.map((one) => {
+        if (one.got === one.expected || one.bound === Infinity) return 0;
+        if (Number.isNaN(one.got) && Number.isNaN(one.expected)) return 0;
+        const finite = Number.isFinite(one.got) && Number.isFinite(one.expected);
+        return finite ? Math.abs(one.got - one.expected) / one.bound : Infinity;
+      });
+      const edges = [0, ...Array.from({ length: 9 }, (_, i) => 2 ** (i - 8)), Infinity];
+      const histogram = edges.map((edge, i) => ratios.filter((r) => r <= edge && !(r <= (edges[i - 1] ?? -1))).length);
+      const decided = ratios.filter((r, i) => Number.isFinite(r) && Number.isFinite(expected[i]!));
+      const squares = decided.reduce((sum, r) => sum + r * r, 0);
+      assert.equal(made.wrong, ratios.filter((r) => r > 1).length);
+      assert.deepEqual(
+        [...made.mask],
+        ratios.map((r) => Number(r > 1)),
+      );
+      assert.deepEqual(made.histogram, histogram);
+      assert.equal(made.worst?.ratio, Math.max(...ratios));
+      assert.equal(made.worst?.index, ratios.indexOf(Math.max(...ratios)));
+      const rms = decided.length === 0 ? 0 : Math.sqrt(squares / decided.length);
+      assert.ok(Math.abs(made.rms - rms) <= 1e-12 * rms);
+    }),
+    { numRuns: 2000 },
+  );
 });

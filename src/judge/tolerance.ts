@@ -182,6 +182,14 @@ interface Neighbourhood {
   scale: number;
 }
 
+/** Room for the sample of one neighbourhood: there are thousands, and a list each is what the statistics would cost. */
+const scratch = {
+  errors: new Float64Array(SAMPLE),
+  sizes: new Float64Array(SAMPLE),
+  magnitudes: new Float64Array(SAMPLE),
+  sorted: new Float64Array(SAMPLE),
+};
+
 /** Statistics of one neighbourhood, on at most {@link SAMPLE} elements spread over it. */
 function neighbourhoodError(
   expected: Float64Array,
@@ -190,32 +198,31 @@ function neighbourhoodError(
   format: FloatFormat,
 ): Neighbourhood {
   const step = Math.max(1, Math.ceil((to - from) / SAMPLE));
-  const errors: number[] = [];
-  const sizes: number[] = [];
-  const magnitudes: number[] = [];
+  const { errors, sizes, magnitudes, sorted } = scratch;
+  let seen = 0;
+  let used = 0;
   const smallestNormal = 2 ** format.minExponent;
   for (let i = from; i < to; i += step) {
     const magnitude = Math.abs(expected[i]!);
-    if (!Number.isFinite(magnitude)) continue;
-    magnitudes.push(magnitude);
+    if (!(magnitude < Infinity)) continue;
+    magnitudes[seen++] = magnitude;
     const error = honest[i]!;
-    if (error === 0 || !Number.isFinite(error)) continue;
+    if (error === 0 || !(error < Infinity)) continue;
     // Below the normal numbers every error is the spacing of the subnormals, and says nothing of the operator.
     if (magnitude > 0 && magnitude < smallestNormal) continue;
-    errors.push(error);
-    sizes.push(magnitude);
+    errors[used] = error;
+    sizes[used++] = magnitude;
   }
-  const bySize = Float64Array.from(sizes).sort();
+  sorted.set(sizes.subarray(0, used));
+  const bySize = sorted.subarray(0, used).sort();
   const [lowest, highest] = [quantile(bySize, 1 / 3), quantile(bySize, 2 / 3)];
-  const smallest = errors.filter((_, i) => sizes[i]! <= lowest);
-  const largest = errors.flatMap((error, i) => (sizes[i]! >= highest && sizes[i]! > 0 ? [error / sizes[i]!] : []));
-  return {
-    from,
-    to,
-    floor: quantile(Float64Array.from(smallest).sort(), 0.75),
-    slope: quantile(Float64Array.from(largest).sort(), 0.75),
-    scale: quantile(Float64Array.from(magnitudes).sort(), 0.5),
-  };
+  let chosen = 0;
+  for (let i = 0; i < used; i++) if (sizes[i]! <= lowest) sorted[chosen++] = errors[i]!;
+  const floor = quantile(sorted.subarray(0, chosen).sort(), 0.75);
+  chosen = 0;
+  for (let i = 0; i < used; i++) if (sizes[i]! >= highest && sizes[i]! > 0) sorted[chosen++] = errors[i]! / sizes[i]!;
+  const slope = quantile(sorted.subarray(0, chosen).sort(), 0.75);
+  return { from, to, floor, slope, scale: quantile(magnitudes.subarray(0, seen).sort(), 0.5) };
 }
 
 /** Gives a neighbourhood that was exact by luck what is typical of the others. */
@@ -262,9 +269,11 @@ export function deriveTolerance(reference: HostTensor, runs: readonly HonestRun[
     };
   }
   const elements = reference.values.length;
-  const expected = reference.values.map((r) =>
-    Number.isFinite(r) && Math.abs(r) > format.maxFinite ? Math.sign(r) * Infinity : r,
-  );
+  const expected = reference.values.slice();
+  for (let i = 0; i < elements; i++) {
+    if (expected[i]! > format.maxFinite) expected[i] = Infinity;
+    else if (expected[i]! < -format.maxFinite) expected[i] = -Infinity;
+  }
   const honest = honestErrors(expected, runs);
   const bound = new Float64Array(elements);
   const spacing = spacings(expected, format);
@@ -343,17 +352,12 @@ function errorRatio(got: number, tolerance: OutputTolerance, i: number): number 
   return Math.abs(got - expected) / tolerance.bound[i]!;
 }
 
-const ratioWord = new Float64Array(1);
-const ratioBits = new Uint32Array(ratioWord.buffer);
-
-/** The bin of {@link HISTOGRAM_EDGES} for a ratio: 9 + ceil(log2 ratio) within the bins, by its bits, because a logarithm each is dear. */
+/**
+ * The bin of {@link HISTOGRAM_EDGES} for a ratio over 0: 9 + ceil(log2 ratio) within the bins, counted in whole 256ths, because a logarithm
+ * each is dear: no power of two lies between a number over 1 and the next whole one.
+ */
 function binOf(ratio: number): number {
-  if (ratio === 0) return 0;
-  if (!(ratio <= 1)) return HISTOGRAM_EDGES.length - 1;
-  ratioWord[0] = ratio;
-  const exponent = (ratioBits[1]! >>> 20) - 1023;
-  const exact = (ratioBits[1]! & 0xfffff) === 0 && ratioBits[0] === 0;
-  return Math.max(1, 9 + exponent + (exact ? 0 : 1));
+  return ratio <= 1 ? 33 - Math.clz32(Math.ceil(ratio * 256) - 1) : HISTOGRAM_EDGES.length - 1;
 }
 
 /** Compares an output of a candidate with its tolerance. */
@@ -363,32 +367,39 @@ export function compareOutput(got: Float64Array, tolerance: OutputTolerance): Co
   const mask = new Uint8Array(elements);
   const histogram = new Array<number>(HISTOGRAM_EDGES.length).fill(0);
   let wrong = 0;
-  let worstIndex = -1;
-  let worstRatio = -1;
+  let worstIndex = elements === 0 ? -1 : 0;
+  let worstRatio = 0;
   let sum = 0;
+  let exact = 0;
   let decided = 0;
   const { expected } = tolerance;
-  const bound = tolerance.kind === 'float' ? tolerance.bound : undefined;
+  const isFloat = tolerance.kind === 'float';
+  const bound = isFloat ? tolerance.bound : expected;
   for (let i = 0; i < elements; i++) {
     const difference = got[i]! - expected[i]!;
+    if (difference === 0) {
+      exact++;
+      continue;
+    }
     // Two ordinary numbers under a bound are what nearly all elements are; errorRatio knows the rest.
-    const ordinary = bound !== undefined && difference - difference === 0 && bound[i]! < Infinity;
-    const ratio =
-      difference === 0 ? 0 : ordinary ? Math.abs(difference) / bound[i]! : errorRatio(got[i]!, tolerance, i);
+    const ordinary = isFloat && difference - difference === 0 && bound[i]! < Infinity;
+    const ratio = ordinary ? Math.abs(difference) / bound[i]! : errorRatio(got[i]!, tolerance, i);
     if (ratio > 1) {
       wrong++;
       mask[i] = 1;
     }
-    histogram[binOf(ratio)]!++;
+    histogram[ratio === 0 ? 0 : binOf(ratio)]!++;
     if (ratio > worstRatio) {
       worstRatio = ratio;
       worstIndex = i;
     }
-    if (Number.isFinite(ratio) && Number.isFinite(expected[i]!)) {
+    if (ratio < Infinity && (ordinary || Number.isFinite(expected[i]!))) {
       sum += ratio * ratio;
       decided++;
     }
   }
+  histogram[0]! += exact;
+  decided += exact;
   const rms = decided === 0 ? 0 : Math.sqrt(sum / decided);
   const rmsLimit = tolerance.kind === 'float' ? tolerance.rmsLimit : 0;
   const worst: WorstElement | undefined =
