@@ -2,7 +2,7 @@
 import type { ExtensionSources } from '../../task/index.ts';
 import type { FunctionItem, Item } from '../cpp/ast.ts';
 import { parseTranslationUnit, type TranslationUnit } from '../cpp/translation-unit.ts';
-import { CandidateError, invalid, unsupported } from '../error.ts';
+import { CandidateError, invalid } from '../error.ts';
 import type { HostExport } from '../interpret/host.ts';
 import { Machine } from '../interpret/machine.ts';
 import { Program } from '../interpret/program.ts';
@@ -58,7 +58,7 @@ export class Extension {
       return joined(device, host);
     });
     this.#items = new Set(this.unit.items);
-    this.#functions = sources.functions;
+    this.#functions = sources.functions ?? [];
     this.names = [...this.at(() => functionsOf(this.machine(world), this.#functions)).keys()];
   }
 
@@ -109,8 +109,8 @@ export class Extension {
  * What load_inline's own compilation would fail at: the binding that it writes for `functions` stands behind the C++ sources, so it knows only what
  * they declare, and it is a second one where the sources bind by themselves.
  */
-function checkBinding(functions: readonly string[], device: TranslationUnit, host: TranslationUnit): void {
-  if (functions.length === 0) return;
+function checkBinding(functions: readonly string[] | null, device: TranslationUnit, host: TranslationUnit): void {
+  if (functions === null) return;
   const binding = [...host.items, ...device.items].find(({ kind }) => kind === 'export');
   if (binding?.kind === 'export')
     throw invalid(
@@ -133,8 +133,8 @@ function checkBinding(functions: readonly string[], device: TranslationUnit, hos
 function joined(device: TranslationUnit, host: TranslationUnit): TranslationUnit {
   for (const item of host.items) {
     if (item.kind === 'function' && item.space === 'kernel' && item.body)
-      throw unsupported(
-        `the kernel ${item.name} in cpp_sources, which no CUDA compiler sees; put it into cuda_sources`,
+      throw invalid(
+        `the kernel ${item.name} stands in C++ sources, which no CUDA compiler sees; put it into cuda_sources, or into a file that ends in .cu`,
         item.line,
       );
   }

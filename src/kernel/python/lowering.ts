@@ -91,19 +91,21 @@ export class Lowering {
       return;
     }
     const { spec, draw, id } = value;
+    const strides = laidOut(spec, value.strides, 0);
     const parameter = this.#parameterOf(id, spec);
     this.#values.set(id, {
       spec,
       made: () => {
         if (parameter) return parameter;
-        if (draw.kind === 'uninitialised') return this.#world.empty(spec.shape, spec.dtype, 'cuda', 'empty', 0);
+        if (draw.kind === 'uninitialised')
+          return this.#world.empty(spec.shape, spec.dtype, 'cuda', 'empty', 0, strides);
         if (isRandomDraw(draw)) {
           throw refused(
             `a tensor ${specText(spec)} is drawn at random and is no parameter or buffer of ModelNew: the judge cannot know its values. Register it as Model does`,
             0,
           );
         }
-        const made = this.#world.empty(spec.shape, spec.dtype, 'cuda', 'constant', 0);
+        const made = this.#world.empty(spec.shape, spec.dtype, 'cuda', 'constant', 0, strides);
         if (draw.kind === 'constant') this.#world.fill(made, Number(numberOf(draw.value)), 0);
         else this.#world.constant(made, draw, 0);
         return made;
@@ -118,8 +120,9 @@ export class Lowering {
     return view && sameSpec(view, spec) ? view : undefined;
   }
 
-  #node({ kind: _, id, outputs, ...rest }: Extract<SubmissionValue, { kind: 'node' }>): void {
+  #node({ kind: _, id, outputs, strides: told, ...rest }: Extract<SubmissionValue, { kind: 'node' }>): void {
     const { line } = rest;
+    const strides = laidOut(outputs[0] as TensorSpec, told, line);
     const specs = rest.inputs.map((input) => {
       const known = this.#values.get(input);
       if (!known) throw invalid(`${rest.op} reads a value that is not made before it`, line);
@@ -140,7 +143,7 @@ export class Lowering {
         spec,
         made: () => {
           if (parameter) return parameter;
-          made ??= this.#lower(node);
+          made ??= this.#lower(node, strides);
           return made[i] as TensorView;
         },
       });
@@ -148,12 +151,13 @@ export class Lowering {
     this.#next = id + outputs.length;
   }
 
-  #lower(node: GraphNode): TensorView[] {
+  /** `strides` are those of the first result, where it is not row-major. */
+  #lower(node: GraphNode, strides: readonly number[] | undefined): TensorView[] {
     const { op, line, attributes } = node;
     const inputs = node.inputs.map((id) => this.view(id, line));
     const [first] = inputs;
     const spec = node.outputs[0]?.spec as TensorSpec;
-    if (first && op === 'clone') return [this.#world.materialise(first, first.dtype, line)];
+    if (first && op === 'clone') return [this.#world.materialise(first, first.dtype, line, strides)];
     const seen = first && viewOf(op, first, attributes, spec.shape);
     if (seen) return [seen];
     if (first && op === 'reshape')
@@ -166,12 +170,28 @@ export class Lowering {
       ];
     if (operatorOf(op).kind === 'random')
       throw refused(`${op} draws random numbers: the result cannot be judged`, line);
-    const made = node.outputs.map((o) =>
-      this.#world.empty(o.spec.shape, o.spec.dtype, 'cuda', `result of ${op}`, line),
+    const made = node.outputs.map((o, i) =>
+      this.#world.empty(
+        ...([o.spec.shape, o.spec.dtype, 'cuda', `result of ${op}`, line, i === 0 ? strides : undefined] as const),
+      ),
     );
     this.#world.operator(op, attributes, inputs, made, line);
     return made;
   }
+}
+
+/** Strides that were told, checked: every element has a place of its own and there are no gaps. @throws CandidateError */
+function laidOut({ shape }: TensorSpec, strides: readonly number[] | undefined, line: number) {
+  if (strides === undefined) return undefined;
+  const dims = shape.map((n, d) => [n, strides[d] ?? -1] as const).filter(([n]) => n !== 1);
+  let run = 1;
+  for (const [n, stride] of dims.sort(([, a], [, b]) => a - b)) {
+    if (stride !== run) throw invalid(`the strides [${strides.join(', ')}] are none of [${shape.join(', ')}]`, line);
+    run *= n;
+  }
+  if (strides.length !== shape.length)
+    throw invalid(`the strides [${strides.join(', ')}] are none of [${shape.join(', ')}]`, line);
+  return strides;
 }
 
 function inferred_(node: GraphNode, specs: readonly TensorSpec[]): TensorSpec[] {

@@ -16,8 +16,8 @@ import {
   TaskError,
 } from '../../task/index.ts';
 import { compileUnit, keyOf, MAX_ROUNDS, type PrepareOptions, ResourcesNeeded } from '../compile-unit.ts';
-import type { DeviceFacts } from '../device-facts.ts';
-import { CandidateError, invalid, refused, unsupported } from '../error.ts';
+import { DEFAULT_SHARED_BYTES, type DeviceFacts, THREADS_PER_BLOCK, WARP_SIZE } from '../device-facts.ts';
+import { CandidateError, invalid, unsupported } from '../error.ts';
 import { findEntry, finishPlan } from '../finish-plan.ts';
 import { DEFAULT_LIMITS } from '../interpret/limits.ts';
 import { planTensor, World } from '../interpret/world.ts';
@@ -52,6 +52,7 @@ export async function preparePython(
     overrides: Object.fromEntries(task.scaled.map(({ name, to }) => [name, to])),
     settings: task.configuration,
     dtype: LOWERED[task.precision],
+    gpu: deviceProperties(facts),
   };
   let run: SubmissionRun;
   try {
@@ -63,6 +64,28 @@ export async function preparePython(
   const sourceHash = createHash('sha256').update(source).digest('hex');
   const remarks = [...run.remarks.map(([text, line]): Remark => ({ text, line })), ...judge.remarks];
   return { source, sourceHash, plan, build, ...(remarks.length > 0 && { remarks }) };
+}
+
+/** torch.cuda.get_device_properties of the GPU that is judged for. */
+function deviceProperties(facts: DeviceFacts) {
+  const [major, minor] = facts.computeCapability;
+  return {
+    name: facts.name,
+    major,
+    minor,
+    total_memory: facts.globalMemoryBytes,
+    multi_processor_count: facts.multiprocessors,
+    max_threads_per_multi_processor: facts.maxThreadsPerMultiprocessor,
+    max_threads_per_block: THREADS_PER_BLOCK,
+    regs_per_multiprocessor: facts.registersPerMultiprocessor,
+    shared_memory_per_block: DEFAULT_SHARED_BYTES,
+    shared_memory_per_block_optin: facts.sharedBytesPerBlockOptIn,
+    shared_memory_per_multiprocessor: facts.sharedBytesPerMultiprocessor,
+    L2_cache_size: facts.l2Bytes,
+    warp_size: WARP_SIZE,
+    is_integrated: false,
+    is_multi_gpu_board: false,
+  };
 }
 
 function candidateErrorOf(error: unknown): unknown {
@@ -105,11 +128,6 @@ class Answers implements SubmissionHost {
   }
 
   async load(sources: ExtensionSources) {
-    if (sources.cuda.every((text) => text.trim() === ''))
-      throw refused(
-        `the extension ${sources.name} has no CUDA sources: its C++ could only call PyTorch, which is not interpreted`,
-        sources.line,
-      );
     const extension = this.#tried(() => new Extension(sources, this.#source, this.#world));
     if (!(extension instanceof Extension)) return extension;
     if (!extension.placed) {
@@ -143,6 +161,12 @@ class Answers implements SubmissionHost {
       const [buffers, steps] = [this.#world.buffers.length, this.#world.steps.length];
       try {
         const result = this.#tried(() => extension.at(work));
+        const lowered = call.autocast && this.#world.steps.slice(steps).find(({ kind }) => kind === 'operator');
+        if (lowered)
+          throw unsupported(
+            `an operator of PyTorch's in ${call.function}, which is called under autocast: call it outside`,
+            call.line,
+          );
         return result !== null && 'failed' in result ? result : { result };
       } catch (error) {
         if (!(error instanceof ResourcesNeeded)) throw error;

@@ -158,12 +158,131 @@ return out + shift + self.doubled`,
 
   test('what has no effect is told by name and line', async () => {
     const { remarks } = await prepare(
-      submission('self.seen = 1\nreturn ext.sum(x, x)', { top: 'import time, threading' }),
+      submission('e = torch.cuda.Event(True)\ne.elapsed_time(e)\nself.seen = 1\nreturn ext.sum(x, x)', {
+        top: 'import time, threading',
+      }),
     );
     assert.deepEqual(
       remarks!.map(({ text, line }) => `${line} ${text.slice(0, 24)}`),
-      ['19 It imports time: clocks ', '19 It imports threading: th', '27 It keeps self.seen betwe'],
+      [
+        '19 It imports time: clocks ',
+        '19 It imports threading: th',
+        '28 It times its own work (E',
+        '29 It keeps self.seen betwe',
+      ],
     );
+  });
+
+  test('autocast lowers PyTorch operators as PyTorch does, and says so; kernels get what comes of it', async () => {
+    const prepared = await prepare(
+      submission(
+        'with torch.cuda.amp.autocast():\n    y = x @ self.weight.t()\n    z = torch.softmax(y, 1)\nreturn ext.sum(z, z)',
+      ),
+    );
+    const { buffers, steps } = prepared.plan;
+    const [, , product, , softmax] = steps as Extract<PlanStep, { kind: 'operator' }>[];
+    assert.deepEqual([product!.op, product!.outputs[0]!.dtype], ['matmul', 'float16']);
+    assert.deepEqual([softmax!.op, softmax!.outputs[0]!.dtype], ['softmax', 'float32']);
+    assert.equal(steps.at(-1)!.kind, 'launch', `${buffers.length}`);
+    assert.match(prepared.remarks![0]!.text, /compute in float16.*changes the precision/);
+    assert.equal(prepared.remarks![0]!.line, 27);
+  });
+
+  test('channels_last are strides: of copies, of what is made of them, and of what a kernel is given', async () => {
+    const forward = `y = x.view(1, 2, 4, 4).contiguous(memory_format=torch.channels_last)
+w = self.weight.view(4, 2, 4, 4)
+z = torch.nn.functional.conv2d(y, w, padding=2)
+assert z.is_contiguous(memory_format=torch.channels_last) and (z + 1).stride() == (100, 1, 20, 4)
+ext.twice_(z)
+return z.permute(0, 2, 3, 1).reshape(-1, 4)`;
+    const { plan } = await prepare(submission(forward));
+    assert.deepEqual(
+      plan.steps.map((step) => (step.kind === 'operator' ? step.op : step.kind)),
+      ['copy', 'conv2d', 'add', 'launch'],
+    );
+    const [copy, convolution] = plan.steps as [
+      Extract<PlanStep, { kind: 'copy' }>,
+      Extract<PlanStep, { kind: 'operator' }>,
+    ];
+    assert.deepEqual(copy.to.strides, [32, 1, 8, 2]);
+    assert.deepEqual(convolution.outputs[0]!.strides, [100, 1, 20, 4]);
+    assert.deepEqual(plan.outputs[0]!.strides, [4, 1], 'a view: nothing is copied');
+  });
+
+  test('the GPU is the one that is judged for', async () => {
+    const prepared = await prepare(
+      submission(`p = torch.cuda.get_device_properties(0)
+assert torch.cuda.get_device_capability() == (9, 0) and p.multi_processor_count == 132 and p.warp_size == 32
+with torch.cuda.device(x.device):
+    torch.cuda.current_stream().synchronize()
+    return ext.sum(x, x)`),
+    );
+    assert.equal(prepared.plan.steps.length, 1);
+  });
+
+  test('an extension from files that the program writes', async () => {
+    const source = submission('return files.sum(x, x)', {
+      top: `import os, tempfile
+from torch.utils.cpp_extension import load
+folder = tempfile.mkdtemp()
+with open(os.path.join(folder, 'k.cu'), 'w') as f:
+    f.write(source)
+with open(os.path.join(folder, 'k.cpp'), 'w') as f:
+    f.write('#include <torch/extension.h>\\n' + declared + 'PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) { m.def("sum", &sum); }')
+files = load(name='files', sources=[os.path.join(folder, 'k.cpp'), os.path.join(folder, 'k.cu')], verbose=True)`,
+    });
+    const { plan, remarks } = await prepare(source);
+    assert.deepEqual(
+      plan.steps.map(({ kind, line }) => `${kind} ${line}`),
+      ['launch 12'],
+    );
+    assert.match(remarks![0]!.text, /writes files: they exist in the sandbox alone/);
+  });
+
+  test('parameters of its own that follow from constants and from others need no counterpart', async () => {
+    const init = `self.register_buffer('doubled', self.weight * 2)
+self.shift = nn.Parameter(torch.zeros(16))`;
+    const prepared = await prepare(submission('return ext.sum(self.doubled, self.weight) + self.shift[0]', { init }));
+    assert.deepEqual(
+      told(prepared).map((line) => line.replace(/ .*/, '')),
+      ['mul(weight', 'add(result', 'fill', 'add(torch::empty_like', 'returns'],
+    );
+  });
+
+  test('a call that fails once and is not tried again is no other work', async () => {
+    const { remarks } = await prepare(
+      submission(`y = ext.sum(x, x)
+if not hasattr(self, "failed"):
+    try:
+        return ext.sum(x.t(), x)
+    except RuntimeError:
+        self.failed = True
+return y`),
+    );
+    assert.match(remarks!.map(({ text }) => text).join(), /failed here, as it would in PyTorch, and it went on/);
+  });
+
+  test('switches of PyTorch, script and trace change nothing', async () => {
+    const { plan } = await prepare(
+      submission(
+        `traced = torch.jit.trace(lambda a: a * 2, x)
+return ext.sum(traced(x), torch.jit.script(lambda a: a)(x))`,
+        {
+          top: 'import torch._dynamo\ntorch._dynamo.config.suppress_errors = True\ntorch._C._jit_set_profiling_mode(False)',
+        },
+      ),
+    );
+    assert.deepEqual(
+      plan.steps.map(({ kind }) => kind),
+      ['operator', 'launch'],
+    );
+  });
+
+  test('a name that PyTorch does not have is an AttributeError, as it is there', async () => {
+    const { plan } = await prepare(
+      submission('try:\n    torch.cuda.compile(x)\nexcept AttributeError:\n    return ext.sum(x, x)'),
+    );
+    assert.equal(plan.steps.length, 1);
   });
 });
 
@@ -183,21 +302,68 @@ const REFUSED: readonly [string, string, CandidateErrorKind, RegExp, string][] =
     /torch\.cuda\.synchronize is replaced/,
     'synchronize = print',
   ],
-  ['a stream', submission('s = torch.cuda.Stream()\nreturn x'), 'unsupported', /torch\.cuda\.Stream/, 's = torch.cuda'],
-  ['a file', submission('return x', { top: 'open("k.cu", "w")' }), 'unsupported', /no files/, 'open('],
   [
-    'a layout that is not followed',
-    submission('return ext.sum(x.view(1, 2, 4, 4).to(memory_format=torch.channels_last), x)'),
+    'a stream',
+    submission('s = torch.cuda.Stream()\nreturn x'),
     'unsupported',
-    /memory_format=torch\.channels_last/,
-    'channels_last',
+    /torch\.cuda\.Stream .*one stream/,
+    's = torch.cuda',
   ],
   [
-    'load with files',
+    'a CUDA graph',
+    submission('g = torch.cuda.CUDAGraph()\nreturn x'),
+    'unsupported',
+    /CUDAGraph .*call the work in forward as it is/,
+    'g = torch.cuda',
+  ],
+  [
+    'a file',
+    submission('return x', { top: 'open("k.cu")' }),
+    'unsupported',
+    /no files but those that it writes/,
+    'open(',
+  ],
+  [
+    'a Python module written',
+    submission('return x', { top: 'open("/tmp/torch.py", "w")' }),
+    'unsupported',
+    /writes no Python modules/,
+    'open(',
+  ],
+  [
+    'a layout that is not known',
+    submission('y = x.view(1, 2, 4, 4).to(memory_format=torch.channels_last)\nreturn torch.flip(y, (2,))'),
+    'unsupported',
+    /the memory layout of the result of flip for operands in channels_last/,
+    'torch.flip',
+  ],
+  [
+    'load of a file that it has not written',
     submission('return x', { top: 'from torch.utils.cpp_extension import load\nload("k", ["k.cu"])' }),
     'unsupported',
-    /give the sources as strings/,
+    /has not written that file; give the sources as strings/,
     'load("k"',
+  ],
+  [
+    "an extension's function traced",
+    submission('return torch.jit.trace(lambda a: ext.sum(a, a), x)(x)'),
+    'unsupported',
+    /in a function traced by torch\.jit\.trace .*PyTorch keeps its result as a constant/,
+    'jit.trace',
+  ],
+  [
+    'a traced function with other shapes',
+    submission('return torch.jit.trace(lambda a: a + 1, x)(x[1:])'),
+    'unsupported',
+    /other shapes than those of its example/,
+    'jit.trace',
+  ],
+  [
+    'an operator without a type under autocast',
+    submission('with torch.autocast("cuda"):\n    return torch.dot(x[0], x[1])'),
+    'unsupported',
+    /dot under autocast/,
+    'torch.dot',
   ],
   ['random numbers', submission('return ext.sum(x, torch.rand(4, 8))'), 'refused', /drawn at random/, ''],
   [
@@ -209,7 +375,7 @@ const REFUSED: readonly [string, string, CandidateErrorKind, RegExp, string][] =
   ],
   [
     'other parameters',
-    submission('return x', { init: 'self.more = nn.Parameter(torch.ones(3))' }),
+    submission('return x', { init: 'self.more = nn.Parameter(torch.randn(3))' }),
     'invalid',
     /cannot be matched.*more \[3\] float32/,
     '',

@@ -14,6 +14,8 @@ import { DEFAULT_LIMITS, Sandbox, type SandboxLimits } from './sandbox.ts';
 const id = z.int().min(0);
 const line = z.int().min(0);
 const text = z.string().max(1000);
+/** Of the value, where it is not laid out row-major. */
+const strides = z.array(z.int().min(0)).max(16).optional();
 
 /** A value of the submission, in the order in which they were made. */
 const value = z.discriminatedUnion('kind', [
@@ -23,6 +25,7 @@ const value = z.discriminatedUnion('kind', [
     id,
     spec,
     draw: z.union([z.strictObject({ kind: z.literal('uninitialised') }), draw]),
+    strides,
   }),
   z.strictObject({
     kind: z.literal('node'),
@@ -32,6 +35,7 @@ const value = z.discriminatedUnion('kind', [
     attributes: node.attributes,
     outputs: z.array(spec).min(1).max(3),
     line,
+    strides,
   }),
 ]);
 
@@ -59,12 +63,13 @@ const question = z.discriminatedUnion('kind', [
     name: text,
     cpp: sources,
     cuda: sources,
-    functions: z.array(text).max(1000),
+    functions: z.array(text).max(1000).nullable(),
     flags: z.array(text).max(100),
     line,
   }),
   z.strictObject({
     kind: z.literal('call'),
+    autocast: z.boolean(),
     module: id,
     function: text,
     arguments: z.array(argument).max(1000),
@@ -110,8 +115,20 @@ export type ExtensionArgument =
 
 export type SubmissionValue =
   | { kind: 'argument'; id: number; argument: number }
-  | { kind: 'draw'; id: number; spec: TensorSpec; draw: Draw | { kind: 'uninitialised' } }
-  | ({ kind: 'node'; id: number; outputs: readonly TensorSpec[] } & Omit<GraphNode, 'outputs'>);
+  | {
+      kind: 'draw';
+      id: number;
+      spec: TensorSpec;
+      draw: Draw | { kind: 'uninitialised' };
+      strides?: readonly number[];
+    }
+  | ({
+      kind: 'node';
+      id: number;
+      outputs: readonly TensorSpec[];
+      /** Of the first output, where it is not laid out row-major. */
+      strides?: readonly number[];
+    } & Omit<GraphNode, 'outputs'>);
 
 /** What was made since the last question. */
 export interface SubmissionNews {
@@ -124,7 +141,8 @@ export interface ExtensionSources {
   name: string;
   cpp: readonly string[];
   cuda: readonly string[];
-  functions: readonly string[];
+  /** Asked for by name; null: the sources bind by themselves. */
+  functions: readonly string[] | null;
   flags: readonly string[];
   /** Of the submission, where load_inline is called. */
   line: number;
@@ -132,6 +150,8 @@ export interface ExtensionSources {
 
 export interface ExtensionCall extends SubmissionNews {
   module: number;
+  /** PyTorch's operators that the function calls would be lowered. */
+  autocast: boolean;
   function: string;
   arguments: readonly ExtensionArgument[];
   keywords: Readonly<Record<string, ExtensionArgument>>;
@@ -163,6 +183,8 @@ export interface SubmissionRequest {
   settings?: Settings;
   /** All floating tensors are cast to this first. */
   dtype?: DType;
+  /** What torch.cuda.get_device_properties answers, by PyTorch's names. */
+  gpu: Readonly<Record<string, string | number | boolean>>;
 }
 
 export interface SubmissionRun extends SubmissionNews {

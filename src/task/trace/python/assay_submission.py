@@ -21,7 +21,7 @@ VIEWS = ('reshape', 'permute', 'expand', 'slice', 'select')
 IDLE_MODULES = {
     'time': 'clocks', 'datetime': 'clocks', 'timeit': 'clocks', 'threading': 'threads', 'multiprocessing': 'processes',
     'subprocess': 'processes', 'concurrent': 'threads', 'asyncio': 'tasks', 'signal': 'signals', 'atexit': 'exits', 'gc': 'garbage collection',
-    'inspect': 'the stack', 'tempfile': 'files', 'shutil': 'files', 'pathlib': 'files', 'pickle': 'files', 'weakref': 'object lifetimes',
+    'inspect': 'the stack', 'shutil': 'files', 'pickle': 'files', 'weakref': 'object lifetimes',
 }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _dotted(node):
 
 
 # Switches of PyTorch that a program may set: they choose among its own kernels, and change nothing here.
-SWITCHES = ('torch.backends.',)
+SWITCHES = ('torch.backends.', 'torch._inductor.config', 'torch._dynamo.config')
 
 
 def _replaced(tree):
@@ -136,8 +136,36 @@ def _text(name, shape, dtype):
     return f'{name} [{", ".join(map(str, shape))}] {dtype}'
 
 
-def bind(own, given):
-    """Index in `given` of each of `own`; both are (name, shape, dtype name). By name, the rest by order and shape."""
+def _fixed(rec, ident, registered):
+    """True for a value of __init__ that follows from constants and from others that are registered: it needs no counterpart in Model."""
+    pending, registered = [ident], set(registered)
+    while pending:
+        ident = pending.pop()
+        if ident in registered:
+            continue
+        kind, *rest = rec.origin[ident]
+        if kind == 'node':
+            pending += rec.nodes[rest[0]]['inputs']
+        elif kind != 'draw' or rest[0]['kind'] not in ('constant', 'range', 'values'):
+            return False
+    return True
+
+
+def _in_order(own, given):
+    """Ways to find the shapes and types `given`, in order, among `own`, leaving out only what is fixed; the first two."""
+    if len(given) > len(own):
+        return []
+    if not own:
+        return [[]]
+    (entry, fixed), *others = own
+    found = [[0, *(i + 1 for i in way)] for way in _in_order(others, given[1:])] if given and entry[1:] == given[0][1:] else []
+    if fixed and len(found) < 2:
+        found += [[i + 1 for i in way] for way in _in_order(others, given)]
+    return found[:2]
+
+
+def bind(own, given, fixed):
+    """Index in `given` of each of `own`; both are (name, shape, dtype name). By name, the rest by order and shape. None for one of `fixed` that is left over."""
     bound, taken = {}, set()
     known = {name: i for i, (name, _, _) in enumerate(given)}
     for i, (name, shape, dtype) in enumerate(own):
@@ -147,7 +175,11 @@ def bind(own, given):
             taken.add(j)
     rest = [i for i in range(len(own)) if i not in bound]
     left = [j for j in range(len(given)) if j not in taken]
-    if rest and (len(rest) != len(left) or any(own[i][1:] != given[j][1:] for i, j in zip(rest, left))):
+    if len(rest) == len(left) and all(own[i][1:] == given[j][1:] for i, j in zip(rest, left)):
+        bound.update(zip(rest, left))
+        return [bound[i] for i in range(len(own))]
+    ways = _in_order([(own[i], fixed[i]) for i in rest], [given[j] for j in left])
+    if len(ways) != 1:
         raise TaskFault(
             'invalid',
             "ModelNew's parameters and buffers cannot be matched with Model's, by name or by order and shape: ModelNew has "
@@ -156,8 +188,8 @@ def bind(own, given):
             + (', '.join(_text(*given[j]) for j in left) or 'none that is not taken')
             + '. Register in ModelNew what Model registers, in the same order',
         )
-    bound.update(zip(rest, left))
-    return [bound[i] for i in range(len(own))]
+    bound.update((rest[i], j) for i, j in zip(ways[0], left))
+    return [bound.get(i) for i in range(len(own))]
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
@@ -178,9 +210,11 @@ def _arguments(rec, judge, tensor, given, torch):
 
 
 def _work(rec, first):
-    """What a call of forward asked of the GPU, operators by name and shape."""
+    """What a call of forward asked of the GPU, operators by name and shape. A parameter laid out otherwise is no work of a call."""
     return [
-        (node['op'], [tuple(rec.specs[i][0]) for i in node['outputs']]) for node in rec.nodes[first:] if node['op'] not in VIEWS
+        (node['op'], [tuple(rec.specs[i][0]) for i in node['outputs']])
+        for at, node in enumerate(rec.nodes[first:], first)
+        if node['op'] not in VIEWS and at not in rec.relaid
     ]
 
 
@@ -201,7 +235,7 @@ def _run(request, judge):
     if replaced:
         raise TaskFault('refused', f'{replaced[0]} is replaced; a submission must leave PyTorch and Python as they are', replaced[1])
     module = types.ModuleType('assay_submission_file')
-    module.__dict__['__builtins__'] = tracing._builtins()
+    module.__dict__['__builtins__'] = {**tracing._builtins(), 'open': sys.modules['torch._files'].open_}
     module.__dict__['__file__'] = TASK
     sys.modules['assay_submission_file'] = module
     exec(compile(tree, TASK, 'exec'), module.__dict__)
@@ -209,19 +243,22 @@ def _run(request, judge):
     if not isinstance(made, type) or not issubclass(made, torch.nn.Module):
         raise TaskFault('invalid', 'the file defines no class ModelNew(nn.Module), which a submission in Python has')
     model = made(*init, **keywords)
-    before = [t._id() for _, t, _ in tracing._registered(model)]
     if request.get('dtype'):
         given = tracing._lowered(model, given, getattr(torch, request['dtype']), torch)
     registered = list(tracing._registered(model))
+    fixed = [_fixed(rec, t._id(), [other._id() for _, other, _ in registered if other is not t]) for _, t, _ in registered]
     tensors = [(t['name'], tuple(t['shape']), t['dtype']) for t in request['parameters']]
-    bound = bind([(name, tuple(t.shape), t.dtype.name) for name, t, _ in registered], tensors)
+    bound = bind([(name, tuple(t.shape), t.dtype.name) for name, t, _ in registered], tensors, fixed)
     call, inputs = _arguments(rec, judge, tensor, given, torch)
     initial = []
-    for (name, t, kind), earlier, index in zip(registered, before, bound):
-        initial += [[ident, inputs + index] for ident in dict.fromkeys([earlier, t._id()])]
-        ident = rec.argument(t.shape, t.dtype)
-        judge.arguments[ident] = inputs + index
-        t._rebind(ident)
+    for (name, t, kind), index in zip(registered, bound):
+        if index is not None:
+            initial += [[ident, inputs + index] for ident in dict.fromkeys([*t._was, t._id()])]
+            ident = rec.argument(t.shape, t.dtype)
+            judge.arguments[ident] = inputs + index
+            t._rebind(ident)
+            if not t.is_contiguous():
+                t._rebind(tensor.emit('clone', [t], {}, (t.shape, t.dtype), strides=t._strides)._id())
         t._frozen = f'a write in place to the {kind} {name} in forward'
     judge.lazy_below = len(rec.specs)
     judge.initial = initial
@@ -233,8 +270,9 @@ def _run(request, judge):
         raise TaskFault('invalid', 'forward returns no tensor')
     work, news, failures = _work(rec, first), judge.news(), list(judge.failures)
     remarks = [[text, line] for text, line in _remarks(tree)]
+    remarks += [list(told) for told in rec.remarks]
     remarks += [[f'It keeps self.{name} between calls: every call is judged as the first one.', line] for name, line in dict.fromkeys(rec.kept)]
-    remarks += [[f'Its extension failed here and it went on without: {text}', line] for text, line in failures]
+    remarks += [[f'Its extension failed here, as it would in PyTorch, and it went on without: {text}', line] for text, line in failures]
     _once_more(rec, judge, tensor, given, torch, model, tree, work)
     return {'outputs': outputs, 'remarks': remarks, **news}
 
@@ -247,23 +285,22 @@ def _once_more(rec, judge, tensor, given, torch, model, tree, work):
     )
     judge.replayed, first = 0, len(rec.nodes)
     extension = sys.modules['torch._extension']
-    failed = len(judge.failures)
     try:
         call, _ = _arguments(rec, judge, tensor, given, torch)
         model(*call)
     except extension.OtherWork:
         raise other from None
-    if judge.replayed != len(judge.calls) or _work(rec, first) != work or len(judge.failures) != failed:
+    if judge.replayed != len(judge.calls) or _work(rec, first) != work:
         raise other
 
 
 def submit(request, ask):
-    """JSON {source, task, parameters, overrides, settings, dtype} -> JSON {outputs, remarks, values, lazyBelow, initial} or {error}."""
+    """JSON {source, task, parameters, overrides, settings, dtype, gpu} -> JSON {outputs, remarks, values, lazyBelow, initial} or {error}."""
     request = json.loads(request)
     dumps = json.dumps
     extension, record = sys.modules['torch._extension'], sys.modules['torch._record']
     torch = sys.modules['torch']
-    judge = extension.attach(torch, torch._module, ask)
+    judge = extension.attach(torch, torch._module, ask, request['gpu'])
     before = tracing._snapshot()
     clock = dict(vars(sys.modules['time']))
     error = result = None

@@ -15,14 +15,17 @@ from ._dtypes import (
 from ._dtypes import bool_ as bool, float_ as float, int_ as int, result_type as _result_type
 from ._methods import METHODS as _METHODS, attach as _attach, clone
 from ._record import recorder as _recorder, unsupported as _unsupported
-from ._tensor import ChannelsLast as _ChannelsLast, Size, Tensor, device
+from ._layout import ChannelsLast as _ChannelsLast, MemoryFormat as memory_format, contiguous_format, preserve_format
+from ._tensor import Size, Tensor, device
 
 _attach()
 
 inf, nan, pi, e = _pointwise.math.inf, _pointwise.math.nan, _pointwise.math.pi, _pointwise.math.e
 __version__ = '2.13.0'
-strided = contiguous_format = preserve_format = None
+strided = None
 channels_last, channels_last_3d = _ChannelsLast(4), _ChannelsLast(5)
+memory_format.channels_last, memory_format.channels_last_3d = channels_last, channels_last_3d
+memory_format.contiguous_format, memory_format.preserve_format = contiguous_format, preserve_format
 
 for _source, _names in (
     (_create, 'zeros ones empty full zeros_like ones_like full_like empty_like eye arange linspace tensor as_tensor rand randn rand_like randn_like randint randint_like randperm normal bernoulli'),
@@ -160,6 +163,12 @@ class set_grad_enabled(_Mode):
         return not mode
 
 
+# Names that submissions ask for and PyTorch does not have: asking is an AttributeError, as it is there.
+ABSENT = frozenset(
+    'torch.cuda.compile torch.cuda.CUDAKernel torch._C._jit_compile_cuda torch._C._jit_cuda_compile torch._C._jit_compile_and_load_cuda'.split()
+)
+
+
 def _module(name, **names):
     """A submodule `torch.name` whose other names are refused."""
     full = f'torch.{name}'
@@ -167,8 +176,8 @@ def _module(name, **names):
     m.__dict__.update(names)
 
     def refuse(attribute):
-        if attribute.startswith('__'):
-            raise AttributeError(attribute)
+        if attribute.startswith('__') or f'{full}.{attribute}' in ABSENT:
+            raise AttributeError(f"module '{full}' has no attribute '{attribute}'")
         raise _unsupported(f'{full}.{attribute}')
 
     m.__getattr__ = refuse

@@ -2,7 +2,8 @@
 
 import math
 
-from ._dtypes import bool_, promote_types
+from ._amp import lower
+from ._dtypes import bool_, float64, promote_types
 from ._pointwise import add, cast, mul
 from ._record import plain, unsupported
 from ._tensor import Tensor, emit
@@ -10,9 +11,9 @@ from ._views import broadcast_shape, copy_reshape, pad as pad_, permute, repeat_
 
 
 def _same_dtype(what, *tensors):
-    """Contractions do not promote: PyTorch refuses mixed types."""
+    """Contractions do not promote: PyTorch refuses mixed types, where autocast does not make them one."""
     kinds = {t.dtype for t in tensors}
-    if len(kinds) > 1:
+    if len(kinds) > 1 and (lower() is None or float64 in kinds):
         raise RuntimeError(
             f'{what}: expected all operands to have the same dtype, but got: '
             + ' != '.join(sorted(repr(k) for k in kinds))
@@ -70,6 +71,8 @@ def mv(input, vec):
 
 
 def dot(input, tensor):
+    if lower() is not None:
+        raise unsupported('dot under autocast', 'call it outside, in the type that is meant')
     return _dot(input, tensor)
 
 
@@ -78,6 +81,8 @@ def outer(input, vec2):
 
 
 def _scaled_sum(input, product, beta, alpha):
+    if lower() is not None and input.dtype is not float64:
+        input, product = cast(input, lower()), cast(product, lower())
     product = product if alpha == 1 else mul(product, alpha)
     if beta == 0:
         return product
@@ -123,6 +128,8 @@ def linear(input, weight, bias=None):
 
 
 def bilinear(input1, input2, weight, bias=None):
+    if lower() is not None:
+        raise unsupported('bilinear under autocast', 'call it outside, in the type that is meant')
     y = einsum('bi,oij,bj->bo', input1.reshape(-1, input1.shape[-1]), weight, input2.reshape(-1, input2.shape[-1]))
     y = copy_reshape(y, tuple(input1.shape[:-1]) + (weight.shape[0],))
     return y if bias is None else add(y, bias)
@@ -177,6 +184,8 @@ def einsum(equation, *operands):
 
 
 def tensordot(a, b, dims=2):
+    if lower() is not None:
+        raise unsupported('tensordot under autocast', 'call it outside, in the type that is meant')
     if isinstance(dims, int):
         over_a, over_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:

@@ -6,7 +6,8 @@ import numbers
 from . import _constant
 from ._dtypes import bool_, get_default_dtype, int64, of_scalar, resolve
 from ._record import plain, unsupported
-from ._tensor import Tensor, drawn, wanted_layout
+from ._layout import preserve_format, row_major
+from ._tensor import Tensor, drawn, wanted_strides
 
 
 def _shape(size):
@@ -25,11 +26,11 @@ def _finish(t, requires_grad, out=None):
     return t
 
 
-def _filled(shape, value, dtype):
+def _filled(shape, value, dtype, strides=None):
     dtype = resolve(dtype)
     value = _constant.rounded([value], dtype)[0]
     known = [value] * math.prod(shape) if math.prod(shape) <= _constant.LIMIT else None
-    return drawn(shape, dtype, {'kind': 'constant', 'value': plain(value if dtype is not bool_ else int(value))}, known)
+    return drawn(shape, dtype, {'kind': 'constant', 'value': plain(value if dtype is not bool_ else int(value))}, known, strides)
 
 
 def zeros(
@@ -58,10 +59,11 @@ def empty(
     **kw,
 ):
     """Uninitialised memory: its values are whatever was there, so nothing may be computed from them before they are written."""
-    wanted_layout(memory_format)
     size = (kw.pop('size'),) if 'size' in kw else size
     d = resolve(dtype or get_default_dtype())
-    return _finish(drawn(_shape(size), d, {'kind': 'uninitialised'}), requires_grad, out)
+    shape = _shape(size)
+    strides = wanted_strides(memory_format, shape, row_major(shape))
+    return _finish(drawn(shape, d, {'kind': 'uninitialised'}, strides=strides), requires_grad, out)
 
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
@@ -69,20 +71,25 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     return _finish(_filled(_shape((size,)), value, dtype or of_scalar(value)), requires_grad, out)
 
 
+def _like(input, memory_format):
+    return wanted_strides(memory_format or preserve_format, input.shape, input._strides)
+
+
 def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
-    return _finish(_filled(input.shape, 0, dtype or input.dtype), requires_grad)
+    return _finish(_filled(input.shape, 0, dtype or input.dtype, _like(input, memory_format)), requires_grad)
 
 
 def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
-    return _finish(_filled(input.shape, 1, dtype or input.dtype), requires_grad)
+    return _finish(_filled(input.shape, 1, dtype or input.dtype, _like(input, memory_format)), requires_grad)
 
 
 def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
-    return _finish(_filled(input.shape, fill_value, dtype or input.dtype), requires_grad)
+    return _finish(_filled(input.shape, fill_value, dtype or input.dtype, _like(input, memory_format)), requires_grad)
 
 
 def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
-    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, memory_format=memory_format)
+    made = drawn(input.shape, resolve(dtype or input.dtype), {'kind': 'uninitialised'}, strides=_like(input, memory_format))
+    return _finish(made, requires_grad)
 
 
 def _new(maker):

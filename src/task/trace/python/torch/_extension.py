@@ -5,8 +5,10 @@ returns. Only a submission has a judge to ask; in a task file the module does no
 """
 
 import json
+import os
+import sys
 
-from . import _dtypes
+from . import _amp, _dtypes, _files, _gpu, _jit
 from ._record import line, recorder, unsupported
 from ._tensor import Tensor, wrap
 
@@ -16,25 +18,36 @@ class Judge:
 
     def __init__(self, ask):
         self._ask = ask
-        self.calls = []  # (what was asked, the answer)
+        self.calls = []  # (what was asked, the answer) of calls that succeeded
+        self.loaded = {}
         self.replayed = None
         self.sent = 0
         self.lazy_below = 0
         self.initial = []  # [what a parameter was in __init__, the argument that it is]
         self.arguments = {}
+        self.failed = []  # (what was asked, the error) of calls that did not
         self.failures = []  # (message, line) of questions that the judge answered with an error of the program's own
 
     def load(self, question):
-        return self._answer({'kind': 'load', **question})
+        """An extension. Its functions do nothing here, so the same sources are the same extension, as PyTorch has them from its cache."""
+        key = json.dumps({k: v for k, v in question.items() if k != 'line'})
+        if key not in self.loaded:
+            self.loaded[key] = self._answer({'kind': 'load', **question})
+        return self.loaded[key]
 
     def call(self, question):
         if self.replayed is not None:
             return self._again(question)
+        if recorder().traced:
+            raise unsupported(
+                f"a call of {question['function']} in a function traced by torch.jit.trace",
+                'PyTorch keeps its result as a constant then; call it outside',
+            )
         described = _described(question)
         try:
-            answer = self._answer({'kind': 'call', **question, **self.news()})
+            answer = self._answer({'kind': 'call', 'autocast': _amp.lower() is not None, **question, **self.news()})
         except RuntimeError as failure:
-            self.calls.append((described, failure))
+            self.failed.append((described, failure))
             raise
         self.calls.append((described, answer))
         return answer
@@ -47,14 +60,15 @@ class Judge:
             shape, dtype = rec.specs[ident]
             origin = rec.origin[ident]
             spec = {'shape': list(shape), 'dtype': dtype.name}
+            laid = {'strides': rec.strides[ident]} if ident in rec.strides else {}
             if origin[0] == 'node':
                 node = rec.nodes[origin[1]]
                 if origin[2] == 0:
                     specs = [{'shape': list(rec.specs[i][0]), 'dtype': rec.specs[i][1].name} for i in node['outputs']]
                     at = {key: node[key] for key in ('op', 'inputs', 'attributes', 'line')}
-                    values.append({'kind': 'node', 'id': ident, 'outputs': specs, **at})
+                    values.append({'kind': 'node', 'id': ident, 'outputs': specs, **at, **laid})
             elif origin[0] == 'draw':
-                values.append({'kind': 'draw', 'id': ident, 'spec': spec, 'draw': origin[1]})
+                values.append({'kind': 'draw', 'id': ident, 'spec': spec, 'draw': origin[1], **laid})
             elif origin[0] == 'argument':
                 values.append({'kind': 'argument', 'id': ident, 'argument': self.arguments.get(ident, -1)})
             # What an extension returned is known to the judge: it said so.
@@ -69,13 +83,14 @@ class Judge:
         return answer
 
     def _again(self, question):
-        if self.replayed >= len(self.calls) or self.calls[self.replayed][0] != _described(question):
-            raise OtherWork()
-        self.replayed += 1
-        answer = self.calls[self.replayed - 1][1]
-        if isinstance(answer, RuntimeError):
-            raise answer
-        return answer
+        described = _described(question)
+        if self.replayed < len(self.calls) and self.calls[self.replayed][0] == described:
+            self.replayed += 1
+            return self.calls[self.replayed - 1][1]
+        for known, failure in self.failed:
+            if known == described:
+                raise failure
+        raise OtherWork()
 
 
 class OtherWork(Exception):
@@ -93,10 +108,25 @@ def _described(question):
 _judge = [None]
 
 
-def attach(torch, module, ask):
-    """Once, before a submission: torch.utils.cpp_extension is there, and its questions go to `ask`. Returns the judge."""
-    extension = module('utils.cpp_extension', load_inline=load_inline, load=load, CUDA_HOME='/usr/local/cuda')
+def attach(torch, module, ask, facts):
+    """Once, before a submission: what it may use and a task file may not is there, and its questions go to `ask`. Returns the judge."""
+    names = {'load_inline': load_inline, 'load': load, 'CUDA_HOME': '/usr/local/cuda', 'is_ninja_available': lambda: True}
+    extension = module('utils.cpp_extension', verify_ninja_availability=lambda: None, **names)
     torch.utils = module('utils', cpp_extension=extension)
+    _gpu.tell(facts)
+    old = {'custom_fwd': _amp.custom_fwd, 'custom_bwd': _amp.custom_bwd}
+    amp = module('cuda.amp', autocast=_amp.cuda_autocast, **old)
+    torch.cuda.__dict__.update(_gpu.NAMES, amp=amp)
+    torch.cuda.__path__ = []
+    torch.amp = module('amp', autocast=_amp.autocast, **old)
+    torch.autocast, torch.is_autocast_enabled, torch.get_autocast_dtype = _amp.autocast, _amp.is_autocast_enabled, _amp.get_autocast_dtype
+    torch.get_autocast_gpu_dtype = _amp.get_autocast_dtype
+    torch.jit.__dict__.update(_jit.NAMES)
+    torch._C = module('_C', **dict.fromkeys(_jit.SWITCHES_OF_C, lambda *args: None))
+    for name in ('_inductor', '_dynamo'):
+        config = _jit.Switches(f'torch.{name}.config')
+        torch.__dict__[name] = module(name, config=config, reset=lambda: None, list_backends=lambda *args: [])
+        sys.modules[f'torch.{name}.config'] = config
     _judge[0] = Judge(ask)
     return _judge[0]
 
@@ -111,31 +141,51 @@ def _texts(sources, what):
 def load_inline(
     name, cpp_sources='', cuda_sources=None, functions=None, extra_cflags=None, extra_cuda_cflags=None, extra_ldflags=None,
     extra_include_paths=None, build_directory=None, verbose=False, with_cuda=None, is_python_module=True,
-    with_pytorch_error_handling=True, keep_intermediates=True, use_pch=False, **kw,
+    with_pytorch_error_handling=True, keep_intermediates=True, use_pch=False, no_implicit_headers=False, sycl_sources=None,
+    extra_sycl_cflags=None, with_sycl=None,
 ):  # fmt: skip
     """torch.utils.cpp_extension.load_inline. Build folders and C++ flags have no meaning here; CUDA flags go to the judge's allow-list."""
     if not is_python_module:
         raise unsupported('load_inline(is_python_module=False)')
+    if functions is not None and not isinstance(functions, (str, list, dict)):
+        raise ValueError(f"Expected 'functions' to be a list or dict, but was {type(functions)}")
+    cpp, cuda = _texts(cpp_sources, 'cpp_sources'), _texts(cuda_sources, 'cuda_sources')
+    return _built(name, cpp, cuda, functions, extra_cuda_cflags, extra_include_paths)
+
+
+def load(
+    name, sources, extra_cflags=None, extra_cuda_cflags=None, extra_sycl_cflags=None, extra_ldflags=None, extra_include_paths=None,
+    build_directory=None, verbose=False, with_cuda=None, with_sycl=None, is_python_module=True, is_standalone=False, keep_intermediates=True,
+):  # fmt: skip
+    """torch.utils.cpp_extension.load of files that the submission has written."""
+    if not is_python_module or is_standalone:
+        raise unsupported('load(is_python_module=False)')
+    texts = {'cpp': [], 'cuda': []}
+    for source in [sources] if isinstance(sources, (str, os.PathLike)) else list(sources):
+        text = _files.text_of(source)
+        if text is None:
+            raise unsupported(
+                f'torch.utils.cpp_extension.load of {str(source)!r}',
+                'the submission has not written that file; give the sources as strings to load_inline',
+            )
+        texts['cuda' if str(source).endswith(('.cu', '.cuh')) else 'cpp'].append(text)
+    return _built(name, texts['cpp'], texts['cuda'], None, extra_cuda_cflags, extra_include_paths)
+
+
+def _built(name, cpp, cuda, functions, extra_cuda_cflags, extra_include_paths):
     if extra_include_paths:
         raise unsupported('extra_include_paths', 'a submission has no files; put the code into the source string')
-    names = functions if functions is not None else []
-    names = [names] if isinstance(names, str) else list(names)
+    names = [functions] if isinstance(functions, str) else None if functions is None else list(functions)
     question = {
         'name': str(name),
-        'cpp': _texts(cpp_sources, 'cpp_sources'),
-        'cuda': _texts(cuda_sources, 'cuda_sources'),
-        'functions': [str(n) for n in names],
+        'cpp': cpp,
+        'cuda': cuda,
+        'functions': None if names is None else [str(n) for n in names],
         'flags': [f for flag in _texts(extra_cuda_cflags, 'extra_cuda_cflags') for f in flag.split()],
         'line': line(),
     }
     answer = _judge[0].load(question)
     return Extension(str(name), answer['module'], answer['names'])
-
-
-def load(name, sources, *args, **kw):
-    raise unsupported(
-        'torch.utils.cpp_extension.load', 'a submission has no files; give the sources as strings to load_inline'
-    )
 
 
 class Extension:

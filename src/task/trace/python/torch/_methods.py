@@ -2,8 +2,9 @@
 
 from . import _contract, _create, _indexing, _pointwise as pw, _reduce, _views as v
 from ._dtypes import bool_, dtype as dtype_type, float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8
+from ._layout import contiguous_format, preserve_format, row_major
 from ._record import recorder, unsupported
-from ._tensor import Tensor, alias, device as device_type, emit, wanted_layout, wrap
+from ._tensor import Tensor, alias, device as device_type, emit, wanted_strides, wrap
 
 METHODS = {
     **pw.UNARY,
@@ -55,15 +56,16 @@ def _in_place_form(name, f):
 
 
 def clone(input, *, memory_format=None):
-    wanted_layout(memory_format)
     if recorder().copies:
-        return emit('clone', [input], {}, (tuple(input.shape), input.dtype), known=input._known)
+        strides = wanted_strides(memory_format, input.shape, input._strides) or row_major(input.shape)
+        return emit('clone', [input], {}, (tuple(input.shape), input.dtype), strides=strides, known=input._known)
     return wrap(input._id(), input.shape, input.dtype, None, input._known)
 
 
-def contiguous(input, memory_format=None):
-    wanted_layout(memory_format)
-    return input if input.is_contiguous() else clone(input)
+def contiguous(input, memory_format=contiguous_format):
+    if not recorder().copies:
+        memory_format = contiguous_format
+    return input if input.is_contiguous(memory_format) else clone(input, memory_format=memory_format)
 
 
 def detach(input):
@@ -79,7 +81,7 @@ def copy_(self, src, non_blocking=False):
 def to(self, *args, **kw):
     """Devices are ignored; a dtype (also that of another tensor) casts."""
     target = kw.get('dtype')
-    wanted_layout(kw.get('memory_format'))
+    wanted = kw.get('memory_format')
     for a in args:
         if isinstance(a, (dtype_type, type)):
             target = a
@@ -87,7 +89,10 @@ def to(self, *args, **kw):
             target = a.dtype
         elif not isinstance(a, (str, int, device_type, bool)) and a is not None:
             raise TypeError(f'to() received an invalid argument: {a!r}')
-    return self if target is None else pw.cast(self, target)
+    made = self if target is None else pw.cast(self, target)
+    if wanted in (None, preserve_format) or not recorder().copies:
+        return made
+    return contiguous(made, wanted)
 
 
 def type_(self, dtype=None):
@@ -168,6 +173,30 @@ def _guarded(op):
     return f
 
 
+def lay_out(t, new):
+    """The same values, laid out otherwise: nothing that a call computes, even where it happens in one."""
+    rec = recorder()
+    t._was.append(t._id())
+    rec.relaid.add(rec.origin[new._id()][1])
+    t._rebind(new._id(), new._known)
+    t._strides = list(new._strides)
+
+
+def _set_data(self, new):
+    """`x.data = new`: x has the other's values and layout from now on."""
+    rec = recorder()
+    if rec.copies and self._parent is None and tuple(new.shape) == tuple(self.shape) and new.dtype is self.dtype:
+        if new._id() == self._id():
+            return
+        origin = rec.origin[new._id()]
+        if origin[0] == 'node' and rec.nodes[origin[1]]['op'] == 'clone' and rec.nodes[origin[1]]['inputs'] == [self._id()]:
+            lay_out(self, new)
+            return
+        if not rec.in_forward:
+            self._strides = list(new._strides)
+    copy_(self, new)
+
+
 def attach():
     """Make every operator above a method of Tensor. Called once by torch/__init__."""
     for name, f in METHODS.items():
@@ -202,7 +231,7 @@ def attach():
     Tensor.__getitem__, Tensor.__setitem__ = _indexing.getitem, _indexing.setitem
     Tensor.T = property(lambda self: v.permute(self, list(range(self.ndim))[::-1]))
     Tensor.mT = property(lambda self: v.transpose(self, -2, -1))
-    Tensor.data = property(detach, lambda self, new: copy_(self, new))
+    Tensor.data = property(detach, _set_data)
 
 
 def _refused_shape_change(self, *args, **kw):

@@ -4,23 +4,15 @@ import math
 
 from . import _constant
 from ._dtypes import bool_, get_default_dtype, int64, resolve, result_type
+from ._layout import pointwise
 from ._record import plain, unsupported
 from ._tensor import Tensor, drawn, emit
 from ._views import broadcast_shape, expand
 
 
 def _layout(shape, operands):
-    """Strides of the result: the operands' own when they all agree and are dense (PyTorch keeps permuted layouts), else row-major."""
-    first = operands[0]
-    if any(tuple(t.shape) != tuple(shape) or t._strides != first._strides for t in operands):
-        return None
-    order = sorted(range(len(shape)), key=lambda d: (first._strides[d], shape[d]))
-    run = 1
-    for d in order:
-        if shape[d] != 1 and first._strides[d] != run:
-            return None
-        run *= shape[d]
-    return first._strides
+    """Strides of the result of a pointwise operator on tensors."""
+    return pointwise(shape, [(t.shape, t._strides) for t in operands])
 
 
 def cast(x, dtype):

@@ -24,6 +24,10 @@ class Recorder:
         self.in_forward = False
         self.copies = False  # a copy is a node of its own: in submissions, where a kernel may write the memory of one and not of the other
         self.kept = []  # attributes of modules that forward set: (name, line)
+        self.strides = {}  # of a submission's values that are not laid out row-major
+        self.relaid = set()  # nodes that lay out a parameter otherwise
+        self.remarks = []  # what has no effect here: (sentence, line)
+        self.traced = 0  # calls under way of functions that torch.jit.trace returned
         self.stops = None  # the first thing that stops or replaces gradients in forward: (what, line)
 
     def _value(self, shape, dtype, origin):
@@ -37,6 +41,12 @@ class Recorder:
         """Something in forward that leaves the values as they are and changes their gradients."""
         if self.in_forward and self.stops is None:
             self.stops = (what, line())
+
+    def remark(self, text):
+        """Something that a submission does and that has no effect, or another than it may think."""
+        told = (text, line())
+        if told not in self.remarks:
+            self.remarks.append(told)
 
     def draw(self, shape, dtype, draw):
         """A leaf: a tensor drawn or filled."""

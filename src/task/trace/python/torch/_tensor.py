@@ -7,7 +7,7 @@ stays pure. Operators live in the other files and are attached as methods in `_m
 
 import math
 
-from . import _constant
+from . import _amp, _constant, _layout
 from ._record import recorder, unsupported
 
 
@@ -28,25 +28,13 @@ class Size(tuple):
         return f'torch.Size({list(self)})'
 
 
-class ChannelsLast:
-    """torch.channels_last (4 dimensions) and channels_last_3d (5). Tensors here are laid out row-major, which changes no values of a task; a submission's kernels could see it."""
-
-    def __init__(self, rank):
-        self.rank = rank
-
-    def __repr__(self):
-        return 'torch.channels_last' + ('' if self.rank == 4 else '_3d')
-
-    def holds(self, shape, strides):
-        """True when a tensor of this shape and these strides is laid out so."""
-        last = [0, *range(2, len(shape)), 1]
-        return len(shape) == self.rank and dense_row_major([shape[d] for d in last], [strides[d] for d in last])
-
-
-def wanted_layout(memory_format):
-    """Refuses a layout that is asked for where kernels could see that it is not followed."""
-    if isinstance(memory_format, ChannelsLast) and recorder().copies:
-        raise unsupported(f'memory_format={memory_format!r}', "a submission's tensors are laid out row-major here")
+def wanted_strides(memory_format, shape, strides):
+    """Strides of a new tensor in this format, like one of these strides. In a task, where no kernel sees them, everything is row-major."""
+    if not recorder().copies or memory_format is _layout.contiguous_format:
+        return None
+    if isinstance(memory_format, _layout.ChannelsLast):
+        return memory_format.strides(shape)
+    return _layout.preserved(shape, strides)
 
 
 class device:
@@ -105,6 +93,7 @@ class Tensor:
         self._known = made.known
         self._parent = self._redo = self._undo = None
         self._seen = self._version = 0
+        self._was = []  # ids of the same values, laid out otherwise
         self._frozen = None  # why a write in place is refused, or None
         self.requires_grad = False
         self.grad_fn = None
@@ -132,6 +121,10 @@ class Tensor:
         if self._frozen:
             raise unsupported(self._frozen)
         ident, known = new._id(), new._known
+        rec = recorder()
+        if rec.copies and self._parent is None and not _layout.same(self.shape, self._strides, new._strides):
+            new = emit('clone', [new], {}, (tuple(self.shape), self.dtype), strides=self._strides, known=known)
+            ident = new._id()
         if self._parent is not None:
             self._parent._write(self._undo(self._parent, new))
             self._seen = self._parent._version
@@ -185,9 +178,9 @@ class Tensor:
         return False
 
     def is_contiguous(self, memory_format=None):
-        if isinstance(memory_format, ChannelsLast):
+        if isinstance(memory_format, _layout.ChannelsLast):
             return memory_format.holds(self.shape, self._strides)
-        return dense_row_major(self.shape, self._strides)
+        return _layout.is_row_major(self.shape, self._strides)
 
     @property
     def is_cuda(self):
@@ -301,15 +294,38 @@ def wrap(ident, shape, dtype, strides=None, known=None, cls=Tensor):
     return t
 
 
-def drawn(shape, dtype, draw, known=None):
+def drawn(shape, dtype, draw, known=None, strides=None):
     """A leaf tensor. `known`: its values, kept when few."""
     shape = tuple(shape)
-    return wrap(recorder().draw(shape, dtype, draw), shape, dtype, None, known)
+    ident = recorder().draw(shape, dtype, draw)
+    _laid_out(ident, shape, strides)
+    return wrap(ident, shape, dtype, strides, known)
+
+
+def _laid_out(ident, shape, strides):
+    """Notes the strides of a submission's value where they are not what a fresh tensor has."""
+    rec = recorder()
+    if rec.copies and strides is not None and not _layout.is_row_major(shape, strides):
+        rec.strides[ident] = list(strides)
 
 
 def emit(op, inputs, attributes, *outputs, strides=None, known=None):
     """Record an operator on tensors; outputs are (shape, dtype). Returns a Tensor, or a tuple of them."""
-    ids = recorder().node(op, [t._id() for t in inputs], attributes, list(outputs))
+    rec = recorder()
+    if rec.copies:
+        lowered, outputs = _amp.operands(op, inputs, outputs)
+        known = known if lowered is inputs else None
+        inputs = lowered
+        if strides is None and len(outputs) == 1:
+            strides = _layout.of(op, [(t.shape, t._strides) for t in inputs], outputs[0][0])
+            if strides is None:
+                raise unsupported(
+                    f'the memory layout of the result of {op} for operands in channels_last',
+                    'call .contiguous() on them first',
+                )
+    ids = rec.node(op, [t._id() for t in inputs], attributes, list(outputs))
+    if rec.copies and len(outputs) == 1:
+        _laid_out(ids[0], outputs[0][0], strides)
     made = [wrap(i, shape, d, strides, known) for i, (shape, d) in zip(ids, outputs)]
     return made[0] if len(made) == 1 else tuple(made)
 
@@ -339,14 +355,3 @@ def check_dim(dim, ndim, what='Dimension'):
     if not -limit <= dim < limit:
         raise IndexError(f'{what} out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})')
     return dim % limit
-
-
-def dense_row_major(shape, strides):
-    """True when a view of this shape and these strides is laid out as a fresh tensor would be."""
-    expected = 1
-    for n, s in zip(reversed(shape), reversed(strides)):
-        if n != 1:
-            if s != expected:
-                return False
-            expected *= n
-    return True

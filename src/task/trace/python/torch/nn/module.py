@@ -5,7 +5,8 @@ from collections import OrderedDict
 from .._dtypes import dtype as dtype_type, float64, float32, float16, bfloat16
 from .._pointwise import cast
 from .._record import line, recorder, unsupported
-from .._tensor import Tensor, _Made, wanted_layout, wrap
+from .._layout import ChannelsLast
+from .._tensor import Tensor, _Made, wrap
 
 
 class Parameter(Tensor):
@@ -213,8 +214,15 @@ class Module:
                     m._buffers[name] = cast(t, d)
         return self
 
+    def _lay_out(self, wanted):
+        for t in (t for table in (self.parameters(), self.buffers()) for t in table):
+            if t.ndim == wanted.rank:
+                t.data = t.data.contiguous(memory_format=wanted)
+
     def to(self, *args, **kw):
-        wanted_layout(kw.get('memory_format'))
+        wanted = kw.get('memory_format')
+        if isinstance(wanted, ChannelsLast) and recorder().copies:
+            self._lay_out(wanted)
         for a in [*args, *kw.values()]:
             if isinstance(a, dtype_type):
                 self._cast(a)
