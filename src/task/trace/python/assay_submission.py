@@ -10,12 +10,11 @@ import json
 import sys
 import types
 
+import assay_again as again
 import assay_trace as tracing
 from assay_trace import TASK, TaskFault
 
 REFERENCE = '<reference>'
-
-VIEWS = ('reshape', 'permute', 'expand', 'slice', 'select')
 
 # Modules that are there, and can do nothing to a judgement.
 IDLE_MODULES = {
@@ -136,8 +135,18 @@ def _text(name, shape, dtype):
     return f'{name} [{", ".join(map(str, shape))}] {dtype}'
 
 
+def _before_cast(rec, t):
+    """The value of a parameter that __init__ has cast to another type (self.half()): Model's counterpart is that."""
+    origin = rec.origin[t._id()]
+    node = rec.nodes[origin[1]] if origin[0] == 'node' else None
+    return node['inputs'][0] if node and node['op'] == 'cast' and rec.origin[node['inputs'][0]][0] == 'draw' else t._id()
+
+
 def _fixed(rec, ident, registered):
-    """True for a value of __init__ that follows from constants and from others that are registered: it needs no counterpart in Model."""
+    """
+    True for a value of __init__ that follows from constants and from others that are registered, and for memory without values: it needs no counterpart
+    in Model.
+    """
     pending, registered = [ident], set(registered)
     while pending:
         ident = pending.pop()
@@ -146,26 +155,48 @@ def _fixed(rec, ident, registered):
         kind, *rest = rec.origin[ident]
         if kind == 'node':
             pending += rec.nodes[rest[0]]['inputs']
-        elif kind != 'draw' or rest[0]['kind'] not in ('constant', 'range', 'values'):
+        elif kind != 'draw' or rest[0]['kind'] not in ('constant', 'range', 'values', 'uninitialised'):
             return False
     return True
 
 
-def _in_order(own, given):
-    """Ways to find the shapes and types `given`, in order, among `own`, leaving out only what is fixed; the first two."""
-    if len(given) > len(own):
-        return []
-    if not own:
-        return [[]]
-    (entry, fixed), *others = own
-    found = [[0, *(i + 1 for i in way)] for way in _in_order(others, given[1:])] if given and entry[1:] == given[0][1:] else []
-    if fixed and len(found) < 2:
-        found += [[i + 1 for i in way] for way in _in_order(others, given)]
-    return found[:2]
+def _in_order(own, given, left_out):
+    """
+    The one way to find each of `own` in `given` (lists of (shape, dtype)), both in order: {index in own: index in given}. Of `own` may be left over those in
+    `left_out`; where that is None, any of `given` instead. None where there is no way, or there are several.
+    """
+    n, m = len(own), len(given)
+    ways = [[0] * (m + 1) for _ in range(n + 2)]
+    for i in range(n, -1, -1):
+        for j in range(m, -1, -1):
+            if i == n and j == m:
+                ways[i][j] = 1
+                continue
+            count = ways[i + 1][j + 1] if i < n and j < m and own[i] == given[j] else 0
+            if left_out is None:
+                count += ways[i][j + 1] if j < m else 0
+            elif i < n and i in left_out:
+                count += ways[i + 1][j]
+            ways[i][j] = min(count, 2)
+    if ways[0][0] != 1:
+        return None
+    found, i, j = {}, 0, 0
+    while i < n:
+        if j < m and own[i] == given[j] and ways[i + 1][j + 1]:
+            found[i] = j
+            i, j = i + 1, j + 1
+        elif left_out is None:
+            j += 1
+        else:
+            i += 1
+    return found
 
 
 def bind(own, given, fixed):
-    """Index in `given` of each of `own`; both are (name, shape, dtype name). By name, the rest by order and shape. None for one of `fixed` that is left over."""
+    """
+    Index in `given` of each of `own`; both are (name, shape, dtype name). By name, the rest by order and shape, where there is one way to do so. None for one of
+    `fixed` that has no counterpart.
+    """
     bound, taken = {}, set()
     known = {name: i for i, (name, _, _) in enumerate(given)}
     for i, (name, shape, dtype) in enumerate(own):
@@ -175,11 +206,11 @@ def bind(own, given, fixed):
             taken.add(j)
     rest = [i for i in range(len(own)) if i not in bound]
     left = [j for j in range(len(given)) if j not in taken]
-    if len(rest) == len(left) and all(own[i][1:] == given[j][1:] for i, j in zip(rest, left)):
-        bound.update(zip(rest, left))
-        return [bound[i] for i in range(len(own))]
-    ways = _in_order([(own[i], fixed[i]) for i in rest], [given[j] for j in left])
-    if len(ways) != 1:
+    mine, theirs = [own[i][1:] for i in rest], [given[j][1:] for j in left]
+    found = _in_order(mine, theirs, ()) or _in_order(mine, theirs, {k for k, i in enumerate(rest) if fixed[i]})
+    if found is None:
+        found = _in_order(mine, theirs, None)
+    if found is None:
         raise TaskFault(
             'invalid',
             "ModelNew's parameters and buffers cannot be matched with Model's, by name or by order and shape: ModelNew has "
@@ -188,7 +219,7 @@ def bind(own, given, fixed):
             + (', '.join(_text(*given[j]) for j in left) or 'none that is not taken')
             + '. Register in ModelNew what Model registers, in the same order',
         )
-    bound.update((rest[i], j) for i, j in zip(ways[0], left))
+    bound.update((rest[i], left[j]) for i, j in found.items())
     return [bound.get(i) for i in range(len(own))]
 
 
@@ -202,20 +233,12 @@ def _arguments(rec, judge, tensor, given, torch):
         if isinstance(x, torch.Tensor):
             ident = rec.argument(x.shape, x.dtype)
             judge.arguments[ident] = index
+            rec.inputs.add(ident)
             index += 1
             call.append(tensor.wrap(ident, x.shape, x.dtype))
         else:
             call.append(x)
     return call, index
-
-
-def _work(rec, first):
-    """What a call of forward asked of the GPU, operators by name and shape. A parameter laid out otherwise is no work of a call."""
-    return [
-        (node['op'], [tuple(rec.specs[i][0]) for i in node['outputs']])
-        for at, node in enumerate(rec.nodes[first:], first)
-        if node['op'] not in VIEWS and at not in rec.relaid
-    ]
 
 
 def _state(rec, tree):
@@ -248,50 +271,71 @@ def _run(request, judge):
     registered = list(tracing._registered(model))
     fixed = [_fixed(rec, t._id(), [other._id() for _, other, _ in registered if other is not t]) for _, t, _ in registered]
     tensors = [(t['name'], tuple(t['shape']), t['dtype']) for t in request['parameters']]
-    bound = bind([(name, tuple(t.shape), t.dtype.name) for name, t, _ in registered], tensors, fixed)
+    drawn = [t._id() if request.get('dtype') else _before_cast(rec, t) for _, t, _ in registered]
+    bound = bind([(name, tuple(t.shape), rec.specs[i][1].name) for (name, t, _), i in zip(registered, drawn)], tensors, fixed)
+    without = [tensors[j][0] for j in range(len(tensors)) if j not in bound and tensors[j][2] != 'int64']
     call, inputs = _arguments(rec, judge, tensor, given, torch)
     initial = []
-    for (name, t, kind), index in zip(registered, bound):
-        if index is not None:
+    for (name, t, kind), index, before in zip(registered, bound, drawn):
+        if index is None:
+            continue  # it follows from constants and others, or is a workspace
+        if before != t._id():
+            initial.append([before, inputs + index])
+        else:
             initial += [[ident, inputs + index] for ident in dict.fromkeys([*t._was, t._id()])]
             ident = rec.argument(t.shape, t.dtype)
             judge.arguments[ident] = inputs + index
             t._rebind(ident)
             if not t.is_contiguous():
                 t._rebind(tensor.emit('clone', [t], {}, (t.shape, t.dtype), strides=t._strides)._id())
+        t._registered = True
         t._frozen = f'a write in place to the {kind} {name} in forward'
     judge.lazy_below = len(rec.specs)
     judge.initial = initial
     rec.in_forward = True
-    first = len(rec.nodes)
-    value = model(*call)
-    outputs = [t._id() for t in tracing._flat(value, torch, [])]
-    if not outputs:
+    first = _call(rec, model, call, torch)
+    if not first.outputs:
         raise TaskFault('invalid', 'forward returns no tensor')
-    work, news, failures = _work(rec, first), judge.news(), list(judge.failures)
+    news, failures = judge.news(), list(judge.failures)
     remarks = [[text, line] for text, line in _remarks(tree)]
+    if without:
+        text = f"ModelNew has no counterpart of Model's {', '.join(without)}: its result cannot depend on what the judge puts there."
+        remarks.append([text, 0])
     remarks += [list(told) for told in rec.remarks]
     remarks += [[f'It keeps self.{name} between calls: every call is judged as the first one.', line] for name, line in dict.fromkeys(rec.kept)]
     remarks += [[f'Its extension failed here, as it would in PyTorch, and it went on without: {text}', line] for text, line in failures]
-    _once_more(rec, judge, tensor, given, torch, model, tree, work)
-    return {'outputs': outputs, 'remarks': remarks, **news}
+    once_more, _ = _arguments(rec, judge, tensor, given, torch)
+    judge.replaying = True
+    try:
+        second = _call(rec, model, once_more, torch)
+    except sys.modules['torch._extension'].OtherWork:
+        second = None
+    remarks += _compared(rec, judge, first, second, tree)
+    return {'outputs': first.outputs, 'remarks': remarks, **news}
 
 
-def _once_more(rec, judge, tensor, given, torch, model, tree, work):
-    """A second call must ask for the same work as the first: what it leaves out, it remembers."""
-    other = TaskFault(
+def _call(rec, model, arguments, torch):
+    call = again.Call(rec, [x._id() for x in arguments if isinstance(x, torch.Tensor)])
+    call.close([t._id() for t in tracing._flat(model(*arguments), torch, [])])
+    return call
+
+
+def _compared(rec, judge, first, second, tree):
+    """Remarks on a second call, which must make its results as the first did: what it leaves out, it remembers."""
+    if second is not None:
+        alike = again.signature(first, judge.arguments, second.inputs) == again.signature(second, judge.arguments, first.inputs)
+        equal = first.operators() == second.operators() and first.asked() == second.asked()
+        if alike and equal:
+            return []
+        if alike:
+            line = next((line for _, line in [*rec.kept, *_remembered(tree)]), 0)
+            return [['Its first call does more than later ones (it warms up, or prepares what it keeps): every call is judged as the first one.', line]]
+        if equal:
+            return [[f'Later calls compute with what earlier ones kept ({_state(rec, tree)}): every call is judged as the first one.', 0]]
+    raise TaskFault(
         'refused',
         f'the second call of forward does other work than the first: it keeps results between calls ({_state(rec, tree)}). Compute everything in every call',
     )
-    judge.replayed, first = 0, len(rec.nodes)
-    extension = sys.modules['torch._extension']
-    try:
-        call, _ = _arguments(rec, judge, tensor, given, torch)
-        model(*call)
-    except extension.OtherWork:
-        raise other from None
-    if judge.replayed != len(judge.calls) or _work(rec, first) != work:
-        raise other
 
 
 def submit(request, ask):

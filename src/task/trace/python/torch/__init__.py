@@ -14,7 +14,7 @@ from ._dtypes import (
 )  # fmt: skip
 from ._dtypes import bool_ as bool, float_ as float, int_ as int, result_type as _result_type
 from ._methods import METHODS as _METHODS, attach as _attach, clone
-from ._record import recorder as _recorder, unsupported as _unsupported
+from ._record import ABSENT as _ABSENT, recorder as _recorder, unsupported as _unsupported
 from ._layout import ChannelsLast as _ChannelsLast, MemoryFormat as memory_format, contiguous_format, preserve_format
 from ._tensor import Size, Tensor, device
 
@@ -42,7 +42,29 @@ globals().update(_pointwise.UNARY)
 globals().update({_alias: _pointwise.UNARY[_op] for _alias, _op in _pointwise.UNARY_ALIASES.items()})
 globals().update(_pointwise.COMPARISON_FUNCTIONS)
 round, pow, any, all = _pointwise.round_, _pointwise.pow_, _reduce.any_, _reduce.all_
-concat = concatenate = _views.cat
+
+
+def _with_out(f):
+    """The function with PyTorch's `out=`: a tensor that is written, and returned."""
+
+    @_functools.wraps(f)
+    def g(*args, out=None, **kw):
+        made = f(*args, **kw)
+        if out is None:
+            return made
+        if not isinstance(out, Tensor) or not isinstance(made, Tensor) or tuple(out.shape) != tuple(made.shape):
+            raise _unsupported(f'out= of torch.{f.__name__} that has not the shape of the result', 'give a tensor of that shape')
+        return out._write(_pointwise.cast(made, out.dtype))
+
+    return g
+
+
+for _name in (
+    'matmul mm bmm mv dot addmm addmv baddbmm add sub mul div pow minimum maximum clamp where lerp addcmul addcdiv relu exp log sqrt rsqrt tanh sigmoid '
+    'abs neg sin cos sum mean prod amax amin cumsum cumprod softmax log_softmax logsumexp norm cat stack gather index_select'
+).split():
+    globals()[_name] = _with_out(globals()[_name])
+concat = concatenate = cat
 multiply, divide, subtract, clip, swapaxes, swapdims, moveaxis = (
     _pointwise.mul,
     _pointwise.div,
@@ -163,12 +185,6 @@ class set_grad_enabled(_Mode):
         return not mode
 
 
-# Names that submissions ask for and PyTorch does not have: asking is an AttributeError, as it is there.
-ABSENT = frozenset(
-    'torch.cuda.compile torch.cuda.CUDAKernel torch._C._jit_compile_cuda torch._C._jit_cuda_compile torch._C._jit_compile_and_load_cuda'.split()
-)
-
-
 def _module(name, **names):
     """A submodule `torch.name` whose other names are refused."""
     full = f'torch.{name}'
@@ -176,7 +192,7 @@ def _module(name, **names):
     m.__dict__.update(names)
 
     def refuse(attribute):
-        if attribute.startswith('__') or f'{full}.{attribute}' in ABSENT:
+        if attribute.startswith('__') or f'{full}.{attribute}' in _ABSENT:
             raise AttributeError(f"module '{full}' has no attribute '{attribute}'")
         raise _unsupported(f'{full}.{attribute}')
 

@@ -14,18 +14,17 @@ from ._tensor import Tensor, wrap
 
 
 class Judge:
-    """The way to the judge, while a submission runs. `calls` are the answers so far; while `replayed` is a number, they are given again."""
+    """The way to the judge, while a submission runs. While `replaying`, answers are given again."""
 
     def __init__(self, ask):
         self._ask = ask
-        self.calls = []  # (what was asked, the answer) of calls that succeeded
+        self.answers = {}  # what was asked of extensions' functions -> the answer, or the error
         self.loaded = {}
-        self.replayed = None
+        self.replaying = False
         self.sent = 0
         self.lazy_below = 0
         self.initial = []  # [what a parameter was in __init__, the argument that it is]
         self.arguments = {}
-        self.failed = []  # (what was asked, the error) of calls that did not
         self.failures = []  # (message, line) of questions that the judge answered with an error of the program's own
 
     def load(self, question):
@@ -36,20 +35,20 @@ class Judge:
         return self.loaded[key]
 
     def call(self, question):
-        if self.replayed is not None:
-            return self._again(question)
         if recorder().traced:
             raise unsupported(
                 f"a call of {question['function']} in a function traced by torch.jit.trace",
                 'PyTorch keeps its result as a constant then; call it outside',
             )
-        described = _described(question)
+        described = described_(question)
+        if self.replaying:
+            return self._again(described)
         try:
             answer = self._answer({'kind': 'call', 'autocast': _amp.lower() is not None, **question, **self.news()})
         except RuntimeError as failure:
-            self.failed.append((described, failure))
+            self.answers[described] = failure
             raise
-        self.calls.append((described, answer))
+        self.answers[described] = answer
         return answer
 
     def news(self):
@@ -82,22 +81,21 @@ class Judge:
             raise RuntimeError(answer['failed'])
         return answer
 
-    def _again(self, question):
-        described = _described(question)
-        if self.replayed < len(self.calls) and self.calls[self.replayed][0] == described:
-            self.replayed += 1
-            return self.calls[self.replayed - 1][1]
-        for known, failure in self.failed:
-            if known == described:
-                raise failure
-        raise OtherWork()
+    def _again(self, described):
+        """The answer to a question that was asked before: the same question of the same sources has the same."""
+        if described not in self.answers:
+            raise OtherWork()
+        answer = self.answers[described]
+        if isinstance(answer, RuntimeError):
+            raise answer
+        return answer
 
 
-class OtherWork(Exception):
+class OtherWork(BaseException):
     """A second call of forward asks the judge other things than the first."""
 
 
-def _described(question):
+def described_(question):
     """A question without the ids of its values."""
     return json.dumps([
         question['module'], question['function'], question['arguments'], question['keywords'],
@@ -118,6 +116,7 @@ def attach(torch, module, ask, facts):
     amp = module('cuda.amp', autocast=_amp.cuda_autocast, **old)
     torch.cuda.__dict__.update(_gpu.NAMES, amp=amp)
     torch.cuda.__path__ = []
+    torch.cuda.FloatTensor = torch.Tensor
     torch.amp = module('amp', autocast=_amp.autocast, **old)
     torch.autocast, torch.is_autocast_enabled, torch.get_autocast_dtype = _amp.autocast, _amp.is_autocast_enabled, _amp.get_autocast_dtype
     torch.get_autocast_gpu_dtype = _amp.get_autocast_dtype
@@ -218,10 +217,16 @@ def _function(module, function):
         question['tensors'] = [
             {'id': t._id(), 'shape': list(t.shape), 'strides': list(t._strides), 'dtype': t.dtype.name} for t in tensors
         ]
+        at = len(recorder().specs)
         answer = _judge[0].call(question)
         for t in tensors:
             _touched(t)
-        return _result(answer['result'], tensors)
+        made = []
+        result = _result(answer['result'], tensors, made)
+        given = [t['id'] for t in question['tensors']]
+        results = [(i, None if k is None else given[k]) for i, k in made]
+        recorder().calls.append({'at': at, 'described': described_(question), 'given': given, 'results': results})
+        return result
 
     call.__name__ = function
     return call
@@ -252,11 +257,12 @@ def _touched(t):
     t._version += 1
 
 
-def _result(told, tensors):
+def _result(told, tensors, fresh):
+    """What Python gets; `fresh` takes (id, index of the tensor whose memory it is, or None) of every new value."""
     if told is None:
         return None
     if 'list' in told:
-        items = [_result(item, tensors) for item in told['list']]
+        items = [_result(item, tensors, fresh) for item in told['list']]
         return tuple(items) if told['tuple'] else items
     if 'plain' in told:
         return told['plain']
@@ -264,6 +270,7 @@ def _result(told, tensors):
         return tensors[told['argument']]
     shape, dtype = tuple(told['shape']), getattr(_dtypes, 'ALL')[told['dtype']]
     made = wrap(recorder()._value(shape, dtype, ('extension',)), shape, dtype, list(told['strides']))
+    fresh.append((made._id(), told['argument']))
     if told['argument'] is not None:
         root = tensors[told['argument']]
         while root._parent is not None:

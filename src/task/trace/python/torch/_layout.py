@@ -151,7 +151,7 @@ def _slower(shape, wide, a, b):
 
 CONVOLUTIONS = frozenset('conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d'.split())
 # Their results are laid out as the first operand suggests.
-SUGGESTED = frozenset('max_pool2d avg_pool2d batch_norm'.split())
+SUGGESTED = frozenset('max_pool2d max_pool3d avg_pool2d avg_pool3d batch_norm'.split())
 POINTWISE = frozenset('where dropout logical_and logical_or logical_xor'.split())
 # Row-major whatever the operands are.
 ROW_MAJOR = frozenset(

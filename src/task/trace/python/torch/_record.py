@@ -9,6 +9,12 @@ TASK_FILE = '<task>'
 """The name under which task files are compiled; frames with it are lines of the task."""
 
 
+# Names that submissions ask for and PyTorch does not have: asking is an AttributeError, as it is there.
+ABSENT = frozenset(
+    'torch.Tensor.new_with_shared_memory torch.cuda.compile torch.cuda.CUDAKernel torch._C._jit_compile_cuda torch._C._jit_cuda_compile'.split()
+)
+
+
 class Unsupported(NotImplementedError, AttributeError):
     """Something PyTorch can do and this tracer cannot. An AttributeError too, so that hasattr() is false."""
 
@@ -24,6 +30,8 @@ class Recorder:
         self.in_forward = False
         self.copies = False  # a copy is a node of its own: in submissions, where a kernel may write the memory of one and not of the other
         self.kept = []  # attributes of modules that forward set: (name, line)
+        self.calls = []  # of extensions' functions in forward: {at, described, given, results}, all by value id
+        self.inputs = set()  # values that are inputs of a submission's calls
         self.strides = {}  # of a submission's values that are not laid out row-major
         self.relaid = set()  # nodes that lay out a parameter otherwise
         self.remarks = []  # what has no effect here: (sentence, line)
@@ -47,6 +55,21 @@ class Recorder:
         told = (text, line())
         if told not in self.remarks:
             self.remarks.append(told)
+
+    def lasts(self, ident):
+        """True for a value that follows from parameters and constants alone: in a submission it may be kept between calls, as it does not change."""
+        pending, seen = [ident], set()
+        while pending:
+            i = pending.pop()
+            if i in seen:
+                continue
+            seen.add(i)
+            kind, *rest = self.origin[i]
+            if kind == 'node':
+                pending += self.nodes[rest[0]]['inputs']
+            elif kind == 'extension' or i in self.inputs or (kind == 'draw' and rest[0]['kind'] not in ('constant', 'values', 'range')):
+                return False
+        return self.copies
 
     def draw(self, shape, dtype, draw):
         """A leaf: a tensor drawn or filled."""

@@ -8,7 +8,7 @@ stays pure. Operators live in the other files and are attached as methods in `_m
 import math
 
 from . import _amp, _constant, _layout
-from ._record import recorder, unsupported
+from ._record import ABSENT, recorder, unsupported
 
 
 class Size(tuple):
@@ -94,6 +94,7 @@ class Tensor:
         self._parent = self._redo = self._undo = None
         self._seen = self._version = 0
         self._was = []  # ids of the same values, laid out otherwise
+        self._registered = False  # a parameter or buffer, while forward runs
         self._frozen = None  # why a write in place is refused, or None
         self.requires_grad = False
         self.grad_fn = None
@@ -118,10 +119,10 @@ class Tensor:
 
     def _write(self, new):
         """Replace the value by that of `new` (same shape and type), here and in every alias."""
-        if self._frozen:
-            raise unsupported(self._frozen)
         ident, known = new._id(), new._known
         rec = recorder()
+        if self._frozen and not (self._registered and rec.lasts(ident)):
+            raise unsupported(self._frozen)
         if rec.copies and self._parent is None and not _layout.same(self.shape, self._strides, new._strides):
             new = emit('clone', [new], {}, (tuple(self.shape), self.dtype), strides=self._strides, known=known)
             ident = new._id()
@@ -262,6 +263,12 @@ class Tensor:
     def __deepcopy__(self, memo):
         return self.clone()
 
+    @staticmethod
+    def _make_subclass(cls, *args, **kw):
+        raise unsupported(f'{cls.__name__}, a subclass of torch.Tensor', 'it could compute when it is looked at; return plain tensors')
+
+    _make_wrapper_subclass = _make_subclass
+
     # -- gradients have no part in a forward trace -------------------------------------------------------------------
 
     def requires_grad_(self, requires_grad=True):
@@ -272,8 +279,8 @@ class Tensor:
         raise unsupported('Tensor.backward')
 
     def __getattr__(self, name):
-        if name.startswith('__') and name.endswith('__'):
-            raise AttributeError(name)
+        if name.startswith('__') and name.endswith('__') or f'torch.Tensor.{name}' in ABSENT:
+            raise AttributeError(f"'Tensor' object has no attribute '{name}'")
         raise unsupported(f'Tensor.{name}')
 
 

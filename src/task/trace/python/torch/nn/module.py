@@ -90,7 +90,9 @@ class Module:
         object.__setattr__(self, name, value)
 
     def _assign_buffer(self, name, value):
-        if recorder().in_forward:
+        if recorder().in_forward and value is not None and recorder().lasts(value._id()):
+            recorder().kept.append((name, line()))
+        elif recorder().in_forward:
             raise unsupported(
                 f'an assignment to the buffer {name} in forward', 'a task must not keep state between calls'
             )
