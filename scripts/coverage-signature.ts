@@ -24,11 +24,18 @@ export function fitSignature(fn: HostFunction, task: Signature): Fitted {
   return { signature: { ...task, tensors, scalars, scalarsBy: 'name' }, how: fit.guessed ? 'guessed' : 'fitted' };
 }
 
-/** As many tensors as the task gives, and no scalar that it lacks. */
+const WEIGHT = /weight|^w\d?$|gamma/i;
+const BIAS = /bias|^b\d?$|beta/i;
+
+/** As many tensors as the task gives, none of them plainly another, and no scalar that it lacks. */
 function takesOwn(fn: HostFunction, task: Signature): boolean {
-  const needed = task.tensors.filter((t) => !t.name.endsWith('num_batches_tracked')).length;
-  const slots = fn.parameters.filter((p) => p.isTensor).length;
-  if (slots !== needed && slots !== task.tensors.length) return false;
+  const slots = fn.parameters.filter((p) => p.isTensor);
+  const needed = task.tensors.filter((t) => !t.name.endsWith('num_batches_tracked'));
+  const given = [needed, task.tensors].find((tensors) => tensors.length === slots.length);
+  if (!given) return false;
+  const another = (a: string, b: string): boolean =>
+    (WEIGHT.test(a) && BIAS.test(b)) || (BIAS.test(a) && WEIGHT.test(b));
+  if (given.some((t, i) => another(t.name.split('.').pop()!, slots[i]!.name))) return false;
   const rest = fn.parameters.filter((p) => !p.isTensor);
   if (task.scalarsBy === 'position') return rest.length <= task.scalars.length;
   // A `None` of the task's is for its Python to fill in, unless the function says that it may be missing.
@@ -65,9 +72,7 @@ class Fit {
     const plain = name.replace(/_+$/, '');
     const at = this.left.findIndex(({ name: own }) => own.replaceAll('.', '_') === plain);
     const part = this.left.findIndex(
-      ({ name: own }) =>
-        own.endsWith('.weight') === /weight|^w\d?$|gamma/i.test(plain) &&
-        own.endsWith('.bias') === /bias|^b\d?$|beta/i.test(plain),
+      ({ name: own }) => own.endsWith('.weight') === WEIGHT.test(plain) && own.endsWith('.bias') === BIAS.test(plain),
     );
     const found = this.left.splice(at >= 0 ? at : part >= 0 ? part : 0, 1)[0];
     if (found) return { ...found, name };

@@ -26,6 +26,8 @@ export interface Totals {
   programs: number;
   withoutTask: number;
   withoutHostFunction: number;
+  /** Not taken with made-up arguments, and never called by the Python around it. */
+  notLaunched: number;
   /** nvcc refuses the device code. */
   nvccRefuses: number;
   /** Of the others: those that are planned and, where that was asked, compiled as they are. */
@@ -39,12 +41,18 @@ export interface Totals {
 }
 
 const WIDTH = 80;
+/** A reason is cut here: some name every parameter of a model. */
+const LONGEST = 400;
+/** Of a submission that computes with PyTorch alone for its task's inputs: nothing of the program's was asked for. */
+export const LAUNCHES_NOTHING = 'its Python launches no kernel for these inputs';
+const isLaunched = (row: Row): boolean => row.why !== LAUNCHES_NOTHING || isTaken(row);
 const isTaken = (row: Row): boolean => ['planned', 'compiled', 'judged'].includes(row.stage);
 
 /** Like things fall to like: numbers and quoted words are taken out. */
 function causeOf({ why }: Row): string {
   const [first = ''] = why.split('\n');
   return first
+    .slice(0, LONGEST)
     .replace(/^line \d+: /, '')
     .replace(/"[^"]*"/g, '"..."')
     .replace(/-?\d+(\.\d+)?(e[-+]?\d+)?/g, 'N');
@@ -53,6 +61,7 @@ function causeOf({ why }: Row): string {
 function groupOf(row: Row): string | undefined {
   if (isTaken(row) || row.stage === 'no host function') return undefined;
   if (row.stage === 'no task') return 'No task';
+  if (!isLaunched(row)) return 'Not launched by the Python around it';
   if (row.compiles === false) return 'nvcc refuses the device code';
   if (row.kind === 'refused') return 'Refused on purpose';
   if (row.kind === 'invalid')
@@ -74,15 +83,17 @@ export function totalsOf(rows: readonly Row[]): Totals {
   const taken = rows.filter(isTaken);
   const by = (how: Arguments): number => taken.filter((r) => r.arguments === how).length;
   const nvccRefuses = rows.filter((r) => r.compiles === false).length;
+  const notLaunched = rows.filter((r) => r.compiles !== false && !isLaunched(r)).length;
   const judged = rows.filter((r) => r.stage === 'judged');
   const verdicts = count(judged, (r) => (r.check ? `${r.outcome} by ${r.check}` : r.outcome));
   return {
     programs: rows.length,
     withoutTask: at('no task'),
     withoutHostFunction: at('no host function'),
+    notLaunched,
     nvccRefuses,
     taken: taken.length,
-    tried: rows.length - at('no task') - at('no host function') - nvccRefuses,
+    tried: rows.length - at('no task') - at('no host function') - notLaunched - nvccRefuses,
     takenBy: { own: by('own'), fitted: by('fitted'), guessed: by('guessed'), python: by('python') },
     judged: judged.length,
     verdicts: Object.fromEntries([...verdicts].map(([verdict, all]) => [verdict, all.length])),
@@ -97,16 +108,18 @@ export function totalsOf(rows: readonly Row[]): Totals {
 export function lineOf(row: Row): string {
   const how = row.arguments ?? '';
   const verdict = row.outcome ? ` ${row.check ? `${row.outcome} by ${row.check}` : row.outcome}` : '';
-  const [why = ''] = row.why.split('\n');
+  const [reason = ''] = row.why.split('\n');
+  const why = reason.length > LONGEST ? `${reason.slice(0, LONGEST)} ...` : reason;
   const head = `${row.stage.padEnd(16)} ${how.padEnd(7)} ${row.name}${verdict}\n`;
   return why && row.outcome !== 'correct' ? `${head}${wrapped(why, '    ')}` : head;
 }
 
 export function tableOf(totals: Totals): string {
-  const { programs, withoutTask, withoutHostFunction, nvccRefuses, taken, tried, takenBy, judged } = totals;
+  const { programs, withoutTask, withoutHostFunction, notLaunched, nvccRefuses, taken, tried, takenBy, judged } =
+    totals;
   const share = tried > 0 ? ((100 * taken) / tried).toFixed(1) : '0';
   const lines = [
-    `\n${programs} distinct programs with kernels: ${withoutTask} without a task, ${withoutHostFunction} without a host function, ${nvccRefuses} whose device code nvcc refuses.`,
+    `\n${programs} distinct programs with kernels: ${withoutTask} without a task, ${withoutHostFunction} without a host function, ${notLaunched} that the Python around them never launches, ${nvccRefuses} whose device code nvcc refuses.`,
     `${taken} of the ${tried} others are taken as they are (${share} %): ${takenBy.own} with the task's own arguments, ${takenBy.python} with those of the Python around them, ${takenBy.fitted} with arguments fitted by name, ${takenBy.guessed} with some guessed.`,
   ].map((line) => wrapped(line, ''));
   if (judged > 0) {

@@ -32,7 +32,7 @@ import { loadTask, loadVerified, type Task, TaskError } from '../src/task/index.
 import { gpuTarget } from '../src/vgpu/index.ts';
 import { type CorpusProgram, readCorpus } from './coverage-corpus.ts';
 import { fitSignature } from './coverage-signature.ts';
-import { lineOf, type Row, tableOf, totalsOf } from './coverage-table.ts';
+import { LAUNCHES_NOTHING, lineOf, type Row, tableOf, totalsOf } from './coverage-table.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -52,7 +52,6 @@ const facts = factsOf(target);
 /** Published tasks can be as large as a GPU's memory: the question here is what a program says, not what it needs. */
 const limits = { workspaceBytes: target.memoryBytes };
 const cacheDir = join(options.cache, 'coverage');
-const LAUNCHES_NOTHING = 'its Python launches no kernel for these inputs';
 /** Of one run on the virtual GPU. */
 const JUDGE_MILLISECONDS = 300_000;
 const builds = join(cacheDir, 'builds');
@@ -120,7 +119,7 @@ async function measure(program: CorpusProgram): Promise<Progress> {
     return { ...row, why: `Not judged within its Python: ${whole.why}` };
   }
   if (whole.stage === 'compiled') return whole;
-  return row.kind === 'invalid' ? { ...whole, compiles: row.compiles } : row;
+  return row.kind === 'invalid' || row.arguments === 'guessed' ? { ...whole, compiles: row.compiles } : row;
 }
 
 async function measureAlone(program: CorpusProgram): Promise<Progress> {

@@ -18,6 +18,10 @@ test('arithmetic with numbers and tensors', () => {
     ['div', { other: 4, reverse: false, rounding: null }, '4,8', 1],
     ['sub', {}, '4,8', 2],
   ]);
+  assert.deepEqual(operators('return torch::pow(x.pow(2), y);'), [
+    ['pow', { other: 2, reverse: false }, '4,8', 1],
+    ['pow', {}, '4,8', 2],
+  ]);
   assert.deepEqual(operators('return 1 - x;'), [['sub', { other: 1, reverse: true }, '4,8', 1]]);
   assert.deepEqual(operators('auto z = torch::empty_like(x); z.div_(2.0); z *= 3; return z;'), [
     ['div', { other: 2, reverse: false, rounding: null }, '4,8', 1],

@@ -22,7 +22,7 @@ const UNARY: Readonly<Record<string, readonly [op: string, attributes?: Attribut
 /** Operators of a tensor and a tensor or a number. `alpha` of add and sub is not among their arguments here. */
 // biome-ignore format: a table
 const BINARY: Readonly<Record<string, string>> = {
-  add: 'add', sub: 'sub', subtract: 'sub', mul: 'mul', multiply: 'mul', div: 'div', divide: 'div', minimum: 'minimum', maximum: 'maximum',
+  add: 'add', sub: 'sub', subtract: 'sub', mul: 'mul', multiply: 'mul', div: 'div', divide: 'div', minimum: 'minimum', maximum: 'maximum', pow: 'pow',
 };
 const SYMBOLS: Readonly<Record<string, string>> = { '+': 'add', '-': 'sub', '*': 'mul', '/': 'div' };
 const COMMUTES = new Set(['add', 'mul', 'minimum', 'maximum']);
