@@ -114,8 +114,11 @@ async function measure(program: CorpusProgram): Promise<Progress> {
   if (whole.stage === 'judged') return judges ? { ...whole, arguments: row.arguments } : whole;
   if (judges) {
     // Its Python falls back to PyTorch, or builds nothing: the program itself is still there to be judged.
-    if (whole.why === LAUNCHES_NOTHING && row.arguments === 'own')
-      return { ...row, ...(await verdictOf(program, program.source)) };
+    if (whole.why === LAUNCHES_NOTHING && row.arguments === 'own') {
+      const alone = await verdictOf(program, program.source);
+      // Another shape: the function does a part of the task, and arguments of the task's own fit it by chance.
+      if (alone.check !== 'output-shape') return { ...row, ...alone };
+    }
     return { ...row, why: `Not judged within its Python: ${whole.why}` };
   }
   if (whole.stage === 'compiled') return whole;
