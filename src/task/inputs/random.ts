@@ -87,7 +87,7 @@ export class Random {
   }
 
   /** Puts a list in random order, in place (Fisher and Yates). */
-  shuffle(values: Float64Array): void {
+  shuffle<T>(values: { readonly length: number; [index: number]: T }): void {
     for (let i = values.length - 1; i > 0; i--) {
       const j = this.integer(0, i + 1);
       const x = values[i]!;
