@@ -86,7 +86,7 @@ function compareWith(
         };
   const early = processInterval(
     usable.map((list) => [earlyLessLate(list.map(({ ratio }) => ratio))]),
-    plan.noiseAlpha,
+    plan.alpha / plan.looks.length,
   );
   if ((early.low > 0 || early.high < 0) && Math.abs(early.estimate) > floor) {
     return {
@@ -131,17 +131,34 @@ function blockContrasts(
   baseline: string,
   strata: Strata,
 ): { blocks: Contrasts[][]; lost: number } {
-  let [lost, total] = [0, 0];
-  const blocks = processes.map((process) => {
+  const found = processes.map((process) => contrastsOfProcess(process, candidate, baseline, strata));
+  const all = found.flat();
+  const lost = all.reduce((sum, contrasts) => sum + (contrasts?.unpaired ?? 1), 0) / Math.max(all.length, 1);
+  return { blocks: found.map((blocks) => blocks.filter((contrasts) => contrasts !== undefined)), lost };
+}
+
+/** A record never changes, and each look asks again for the contrasts of the processes before it. */
+const kept = new WeakMap<ProcessRecord, Map<string, readonly (Contrasts | undefined)[]>>();
+
+function contrastsOfProcess(
+  process: ProcessRecord,
+  candidate: string,
+  baseline: string,
+  strata: Strata,
+): readonly (Contrasts | undefined)[] {
+  let known = kept.get(process);
+  if (known === undefined) {
+    known = new Map();
+    kept.set(process, known);
+  }
+  const key = JSON.stringify([candidate, baseline, ...strata]);
+  let contrasts = known.get(key);
+  if (contrasts === undefined) {
     const [ours, theirs] = [sideOf(process, candidate), sideOf(process, baseline)];
-    return process.blocks.flatMap((block): Contrasts[] => {
-      const contrasts = contrastsOf(block, ours, theirs, strata);
-      total++;
-      lost += contrasts?.unpaired ?? 1;
-      return contrasts === undefined ? [] : [contrasts];
-    });
-  });
-  return { blocks, lost: total === 0 ? 1 : lost / total };
+    contrasts = process.blocks.map((block) => contrastsOf(block, ours, theirs, strata));
+    known.set(key, contrasts);
+  }
+  return contrasts;
 }
 
 function sideOf(process: ProcessRecord, subject: string): Side {

@@ -15,6 +15,8 @@ import { type Records, samplesOf } from './records.ts';
 /** What measuring costs on a subject's path, and how its clocks agree. Microseconds of a window. */
 export interface ClockAgreement {
   readonly subject: string;
+  /** Windows with calls. */
+  readonly windows: number;
   /** Medians of the subject's windows. */
   readonly deviceMicroseconds: number;
   readonly hostMicroseconds: number;
@@ -32,6 +34,7 @@ export function clockAgreement(records: Records, subject: string): ClockAgreemen
     median(windows.map(({ hostMicroseconds, deviceMicroseconds }) => hostMicroseconds - deviceMicroseconds));
   return {
     subject,
+    windows: calls.length,
     deviceMicroseconds: median(calls.map(({ deviceMicroseconds }) => deviceMicroseconds)),
     hostMicroseconds: median(calls.map(({ hostMicroseconds }) => hostMicroseconds)),
     nullDeviceMicroseconds: median(nulls.map(({ deviceMicroseconds }) => deviceMicroseconds)),

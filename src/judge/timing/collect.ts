@@ -83,7 +83,8 @@ export async function collect(
   for (let b = 0; b <= plan.blocks; b++) {
     const block: Sample[] = [];
     for (const arm of blockOrder(device.subjects, plan.rounds, random)) {
-      const request = { ...arm, calls };
+      const { subject, instance, work } = arm;
+      const request = { subject, instance, work, calls };
       block.push({ request, window: await take(process, request, signal) });
     }
     blocks.push(block);

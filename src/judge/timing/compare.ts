@@ -2,11 +2,11 @@
  * The timing protocol: is the candidate faster than every baseline? Sizes from a pilot, then fresh processes, in each of them blocks of randomly interleaved windows,
  * and looks at fixed numbers of processes. The first look at which every baseline is decided ends it; the plan has paid for the looks before.
  */
-import type { DeviceCondition, TimeSource, TimingDevice } from '../../device/index.ts';
+import type { DeviceCondition, TimedSubject, TimeSource, TimingDevice } from '../../device/index.ts';
 import { Random } from '../../task/index.ts';
 import { analyse } from './analyse.ts';
 import { causes, type Refusal } from './causes.ts';
-import { clockAgreement } from './clocks.ts';
+import { type ClockAgreement, clockAgreement } from './clocks.ts';
 import { collect, inFreshProcesses, pilot, WindowFailed } from './collect.ts';
 import { alphaOfLooks, checkPlan, defaultPlan, sizePlan, type TimingPlan } from './plan.ts';
 import { type ProcessRecord, type Records, rolesOf, samplesOf } from './records.ts';
@@ -121,9 +121,11 @@ class Comparison<Source extends TimeSource> {
     const last = this.#looks === this.#plan.looks.length;
     const options = { plan: this.#plan, alpha: alphaOfLooks(this.#plan)[this.#looks - 1]! };
     // The bootstrap can only widen an interval: what is open without it is open with it, and it costs the most.
-    const quick = analyse(this.#records, options);
-    if ('cause' in quick) return quick;
-    if (!last && !decided(quick)) return undefined;
+    if (!last) {
+      const quick = analyse(this.#records, options);
+      if ('cause' in quick) return quick;
+      if (!decided(quick)) return undefined;
+    }
     const full = analyse(this.#records, { ...options, bootstrapSeed: this.#options.seed });
     return last || 'cause' in full || decided(full) ? full : undefined;
   }
@@ -131,7 +133,7 @@ class Comparison<Source extends TimeSource> {
   #report(comparisons: readonly BaselineComparison[], refusal?: Refusal): TimingReport<Source> {
     const { facts, subjects, source } = this.#device;
     const outcome = refusal === undefined ? overall(comparisons) : causes[refusal.cause].outcome;
-    const timed = this.#processes.length > 0;
+    const clocks = this.#processes.length > 0 ? subjects.map(({ id }) => clockAgreement(this.#records, id)) : [];
     return {
       source,
       outcome,
@@ -145,8 +147,8 @@ class Comparison<Source extends TimeSource> {
       processes: this.#processes.length,
       floorMicroseconds: this.#options.floorMicroseconds,
       comparisons,
-      times: timed ? subjects.map((subject) => timeOf(this.#records, subject)) : [],
-      clocks: timed ? subjects.map(({ id }) => clockAgreement(this.#records, id)) : [],
+      times: clocks.map((agreement, i) => timeOf(agreement, subjects[i]!, this.#calls)),
+      clocks,
       condition: summaryOf(this.#processes),
       records: this.#processes,
     };
@@ -168,14 +170,13 @@ export function overall(comparisons: readonly Pick<BaselineComparison, 'outcome'
   return comparisons.some(({ outcome }) => outcome === 'undecided') ? 'undecided' : 'as-fast';
 }
 
-function timeOf(records: Records, { id, role }: Records['subjects'][number]): SubjectTime {
-  const { deviceMicroseconds, nullDeviceMicroseconds } = clockAgreement(records, id);
+function timeOf(agreement: ClockAgreement, { id, role }: TimedSubject, calls: number): SubjectTime {
   return {
     subject: id,
     role,
-    microseconds: deviceMicroseconds / records.calls,
-    nullMicroseconds: nullDeviceMicroseconds / records.calls,
-    windows: samplesOf(records, id, 'calls').length,
+    microseconds: agreement.deviceMicroseconds / calls,
+    nullMicroseconds: agreement.nullDeviceMicroseconds / calls,
+    windows: agreement.windows,
   };
 }
 

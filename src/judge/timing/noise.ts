@@ -11,6 +11,8 @@ export interface NoiseKind {
   /** Where the magnitudes are from. */
   readonly source: string;
   readonly noise: NoiseModel;
+  /** Why a gain of 3 % may stay unfound here; nothing false may be said all the same. */
+  readonly powerless?: string;
   readonly device?: Partial<SimulatedDevice>;
 }
 
@@ -49,6 +51,7 @@ export const noiseKinds: readonly NoiseKind[] = [
     what: 'the same every 3 ms: several times in a block',
     source: 'as above; power capping reacts within milliseconds',
     noise: { ...everyday, clocks: { ...h200Clocks, dwellMicroseconds: 3_000, told: false } },
+    powerless: 'a device that hides a clock which jumps by a fifth several times within a block is no instrument',
   },
   {
     name: 'outliers',

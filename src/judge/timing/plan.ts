@@ -36,10 +36,10 @@ export interface TimingPlan {
 
 /** What bench/timing.ts holds the protocol's error rates and power for. */
 export const defaultPlan: TimingPlan = {
-  looks: [4, 8, 12],
+  looks: [4, 8, 16],
   alpha: 0.01,
   noiseAlpha: 0.02,
-  blocks: 10,
+  blocks: 16,
   leastBlocks: 4,
   rounds: 2,
   margin: 0.02,

@@ -62,5 +62,10 @@ function groupsOf(record: ProcessRecord): Map<string, Sample[]> {
 
 /** All windows of a subject that count, with work of one kind, in the order taken. */
 export function samplesOf(records: Pick<Records, 'processes'>, subject: string, work: WindowRequest['work']): Sample[] {
-  return records.processes.flatMap((record) => groupsOf(record).get(`${work} ${subject}`) ?? []);
+  const samples: Sample[] = [];
+  for (const record of records.processes) {
+    const group = groupsOf(record).get(`${work} ${subject}`) ?? [];
+    for (const sample of group) samples.push(sample);
+  }
+  return samples;
 }
