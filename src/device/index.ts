@@ -17,6 +17,7 @@ export type {
   WindowRequest,
   WindowResult,
 } from './measure.ts';
+export { standardBaselines } from './measure.ts';
 export { poisonWord } from './poison.ts';
 export type {
   RowRequest,

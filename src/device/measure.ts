@@ -18,6 +18,9 @@ export interface TimedSubject {
   readonly role: 'candidate' | 'baseline';
 }
 
+/** Ids of the PyTorch baselines, all at the task's own precision policy: a claim that does not beat every one of them says which it left out. */
+export const standardBaselines = ['PyTorch eager', 'torch.compile', 'torch.compile max-autotune'] as const;
+
 /** What the device says of itself, read right after a window. What cannot be read is absent, never made up. */
 export interface DeviceCondition {
   /** Clock of the multiprocessors, MHz: best the mean over the window (cycles over time), else a reading. */

@@ -2,7 +2,6 @@
 export { type Admission, admit, type EquivalentMutant, type MutantResult } from './admission.ts';
 export { type Audit, audit, type Conclusion, type PublishedClaim } from './audit.ts';
 export { checks } from './check.ts';
-export { type Claim, claim } from './claim.ts';
 export { type Discrimination, discriminate, type Fitness, type Flaw } from './discrimination.ts';
 export { type EvidenceSource, evidenceOf, parseEvidence } from './evidence.ts';
 export { evidencePage } from './evidence-page.ts';
@@ -19,6 +18,19 @@ export type { Check, CheckContext } from './question.ts';
 export { type Agreement, type Reproduction, reproduce } from './reproduce.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
 export { createOracle } from './task-oracle.ts';
+export {
+  type BaselineComparison,
+  type Claim,
+  type ClaimContext,
+  type CompareOptions,
+  claim,
+  compareTimes,
+  defaultPlan,
+  measuredTimeOf,
+  type TimingOutcome,
+  type TimingPlan,
+  type TimingReport,
+} from './timing/index.ts';
 export { type Comparison, compareOutput, deriveTolerance, type HonestRun, type OutputTolerance } from './tolerance.ts';
 export type {
   CallPlan,

@@ -123,6 +123,6 @@ export function sizePlan(plan: TimingPlan, facts: TimingFacts, pilots: readonly 
   }
   const least = plan.looks[0]! * (plan.leastBlocks + 1);
   return {
-    refused: `The budget of ${plan.budget.seconds} s and ${plan.budget.calls} calls in windows is too small: ${plan.looks[0]} processes of ${plan.leastBlocks} blocks take about ${(least * secondsOfBlock).toPrecision(2)} s and ${least * callsOfBlock} calls. Allow more, or judge a smaller task.`,
+    refused: `The budget of ${plan.budget.seconds} s and ${plan.budget.calls} calls in windows is too small: ${plan.looks[0]} processes of ${plan.leastBlocks} blocks take about ${Math.ceil(least * secondsOfBlock)} s and ${least * callsOfBlock} calls. Allow more, or judge a smaller task.`,
   };
 }

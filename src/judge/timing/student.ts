@@ -45,7 +45,10 @@ function incompleteBeta(x: number, a: number, b: number): number {
 
 /** P(T > t) for t >= 0 and Student's t with `freedom` degrees of freedom. */
 export function studentTail(t: number, freedom: number): number {
-  return 0.5 * incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5);
+  const square = t * t;
+  // Near the middle the first form would lose t in 1 - t^2; in the tail the second would lose the tail in 1 - P.
+  if (t < 0.5) return 0.5 - 0.5 * incompleteBeta(square / (freedom + square), 0.5, freedom / 2);
+  return 0.5 * incompleteBeta(freedom / (freedom + square), freedom / 2, 0.5);
 }
 
 const kept = new Map<string, number>();
