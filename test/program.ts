@@ -13,11 +13,14 @@ export interface Ended {
 }
 
 /** The program with `parameters`, in the repository's folder; `kill -9` whatever a test leaves. */
-export function start(parameters: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
+export function start(
+  parameters: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): { child: ChildProcess; ended: Promise<Ended> } {
   const began = performance.now();
   const child = spawn(process.execPath, ['--import', 'tsx', `${root}src/cli/main.ts`, ...parameters], {
     cwd: root,
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];

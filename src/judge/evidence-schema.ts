@@ -64,6 +64,8 @@ const modelled = z.object({
   /** What each resource of the longest launch would take by itself, longest first. */
   resources: z.array(z.object({ name: z.string(), microseconds: z.number() })).optional(),
   occupancy: z.number(),
+  /** What the model had to assume, in words. */
+  unknown: z.string().optional(),
 });
 
 const measured = z.object({

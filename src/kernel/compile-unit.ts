@@ -3,11 +3,13 @@ import type { Task } from '../task/index.ts';
 import { BuildError, buildDeviceCode, summarise } from './build/index.ts';
 import type { TranslationUnit } from './cpp/translation-unit.ts';
 import type { DeviceFacts } from './device-facts.ts';
-import { CandidateError } from './error.ts';
+import { CandidateError, unsupported } from './error.ts';
+import { findEntry } from './finish-plan.ts';
 import type { HostLimits } from './interpret/limits.ts';
+import { readEntries } from './ptx-entries.ts';
 import { deviceSource } from './split.ts';
 import type { KernelUse } from './trace.ts';
-import type { Build } from './types.ts';
+import type { Build, EntryResources, Remark } from './types.ts';
 
 export interface PrepareOptions {
   /** e.g. `sm_90`. */
@@ -86,4 +88,27 @@ function explained(message: string, unit: TranslationUnit): string {
 /** Overloads have one spelling and several lines. */
 export function keyOf(use: KernelUse): string {
   return `${use.spelling} at ${use.item.line}`;
+}
+
+/**
+ * What ptxas says of the kernel that an occupancy query asks for, from a build that may be there already.
+ * @throws ResourcesNeeded where it must be compiled first; CandidateError where nobody here could tell.
+ */
+export function resourcesOf(use: KernelUse, build: Build | undefined): EntryResources {
+  if (!build) throw new ResourcesNeeded(use);
+  const entry = findEntry(use, readEntries(build.ptx));
+  const found = build.resources.find((one) => one.entry === entry.name);
+  if (found) return found;
+  throw unsupported(
+    `an occupancy query about ${use.spelling}: registers are unknown, as ptxas was not found (install the CUDA toolkit, or fix the grid)`,
+    use.line,
+  );
+}
+
+/** What is not known of a build that no ptxas saw; for the verdict's remarks. */
+export function unknownResources(build: Build): Remark[] {
+  if (build.cubin !== '' || build.ptx === '') return [];
+  const text =
+    'ptxas was not found: registers, spills and occupancy are unknown, and whether a block, or a cooperative grid, has registers enough was not checked';
+  return [{ text, line: 0 }];
 }

@@ -1,15 +1,15 @@
 /** A trace becomes a plan: launches name their PTX entries and carry their arguments as bytes. */
 
-import type { DeviceFacts } from './device-facts.ts';
+import { DEFAULT_SHARED_BYTES, type DeviceFacts } from './device-facts.ts';
 import { encodeArgument } from './encode.ts';
 import { invalid, unsupported } from './error.ts';
 import { showBytes } from './interpret/limits.ts';
 import { planTensor } from './interpret/world.ts';
 import { manglingPattern, variablePattern } from './mangle.ts';
 import { activeBlocks } from './occupancy.ts';
-import { type PtxEntry, type PtxVariable, readEntries, readVariables } from './ptx-entries.ts';
+import { declaredSharedBytes, type PtxEntry, type PtxVariable, readEntries, readVariables } from './ptx-entries.ts';
 import type { HostTrace, KernelUse, TraceLaunch } from './trace.ts';
-import type { Build, EntryResources, Plan, PlanBuffer, PlanStep } from './types.ts';
+import type { Build, Plan, PlanBuffer, PlanStep } from './types.ts';
 
 /**
  * @throws CandidateError where a launch matches no compiled kernel, its arguments do not fit the kernel's parameters, or it asks
@@ -28,7 +28,7 @@ export function finishPlan(trace: HostTrace, build: Pick<Build, 'ptx' | 'resourc
   const steps = trace.steps.map((step): PlanStep => {
     if (step.kind !== 'launch') return step;
     const entry = entryOf(step);
-    checkResources(step, entry, build.resources, facts);
+    checkResources(step, entry, build, facts);
     const { kernel, line } = step;
     if (step.arguments.length !== entry.parameters.length) {
       throw invalid(
@@ -104,14 +104,20 @@ export function findEntry(use: KernelUse, entries: readonly PtxEntry[]): PtxEntr
 function checkResources(
   step: TraceLaunch,
   entry: PtxEntry,
-  resources: readonly EntryResources[],
+  { resources, ptx }: Pick<Build, 'ptx' | 'resources'>,
   facts: DeviceFacts,
 ): void {
   const own = resources.find((r) => r.entry === entry.name);
-  if (!own) return;
   const { kernel, line, block } = step;
   const threads = block[0] * block[1] * block[2];
-  const shared = own.staticSharedBytes + step.dynamicSharedBytes;
+  const staticShared = own?.staticSharedBytes ?? declaredSharedBytes(ptx, entry.name);
+  if (staticShared > DEFAULT_SHARED_BYTES) {
+    throw invalid(
+      `${kernel.spelling} declares ${showBytes(staticShared)} of __shared__ memory, and ${showBytes(DEFAULT_SHARED_BYTES)} are allowed: take the rest as extern __shared__`,
+      kernel.item.line,
+    );
+  }
+  const shared = staticShared + step.dynamicSharedBytes;
   if (shared > facts.sharedBytesPerBlockOptIn) {
     throw invalid(
       `${kernel.spelling} needs ${showBytes(shared)} of shared memory, ${facts.name} has ${showBytes(facts.sharedBytesPerBlockOptIn)} for a block`,
@@ -124,12 +130,14 @@ function checkResources(
       line,
     );
   }
-  if (own.maxThreads !== undefined && threads > own.maxThreads) {
+  if (entry.maxThreads !== undefined && threads > entry.maxThreads) {
     throw invalid(
-      `${kernel.spelling} is launched with ${threads} threads, its __launch_bounds__ allow ${own.maxThreads}`,
+      `${kernel.spelling} is launched with ${threads} threads, its __launch_bounds__ allow ${entry.maxThreads}`,
       line,
     );
   }
+  // Without ptxas registers are unknown: what they limit is not checked, which a remark tells.
+  if (!own) return;
   if (step.cooperative) {
     const blocks = step.grid[0] * step.grid[1] * step.grid[2];
     const resident = activeBlocks(own, threads, step.dynamicSharedBytes, facts) * facts.multiprocessors;

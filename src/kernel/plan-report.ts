@@ -1,6 +1,7 @@
 /** A plan as plain data for people: what each launch takes of the GPU, when each buffer is in use, what comes out. */
 import type { DeviceFacts } from './device-facts.ts';
 import { activeBlocks } from './occupancy.ts';
+import { declaredSharedBytes } from './ptx-entries.ts';
 import type { Dim3, PlanBuffer, PlanStep, PlanTensor, PreparedCandidate } from './types.ts';
 
 export interface ReportedLaunch {
@@ -11,7 +12,8 @@ export interface ReportedLaunch {
   entry: string;
   grid: Dim3;
   block: Dim3;
-  staticSharedBytes?: number;
+  /** As ptxas says; where it is not there, as the PTX declares it. */
+  staticSharedBytes: number;
   dynamicSharedBytes: number;
   /** Registers a thread; like the next two only where the assembler was there to say. */
   registers?: number;
@@ -43,6 +45,9 @@ export interface PlanReport {
   outputs: readonly PlanTensor[];
   argumentBytes: number;
   workspaceBytes: number;
+  /** The most that workspaces take at once, were each kept from its first use to its last (outputs to the end), and the step where they do. */
+  peakWorkspaceBytes: number;
+  peakStep?: number;
 }
 
 /** Describes a prepared candidate's plan. */
@@ -58,8 +63,8 @@ export function reportPlan({ plan, build }: PreparedCandidate, facts: DeviceFact
         const threads = block[0] * block[1] * block[2];
         return {
           ...{ kind, ...common, kernel, entry, grid, block, dynamicSharedBytes },
+          staticSharedBytes: own?.staticSharedBytes ?? declaredSharedBytes(module?.ptx ?? '', entry),
           ...(own && {
-            staticSharedBytes: own.staticSharedBytes,
             registers: own.registers,
             spillBytes: own.spillLoadBytes + own.spillStoreBytes,
             occupancy: residentShare(activeBlocks(own, threads, dynamicSharedBytes, facts), threads, facts),
@@ -101,7 +106,25 @@ export function reportPlan({ plan, build }: PreparedCandidate, facts: DeviceFact
     outputs: plan.outputs,
     argumentBytes: bytesOf('argument'),
     workspaceBytes: bytesOf('workspace'),
+    ...peakOf(buffers, steps.length),
   };
+}
+
+/** Where the live workspaces are largest. */
+function peakOf(
+  buffers: readonly ReportedBuffer[],
+  steps: number,
+): Pick<PlanReport, 'peakWorkspaceBytes' | 'peakStep'> {
+  let peak: Pick<PlanReport, 'peakWorkspaceBytes' | 'peakStep'> = { peakWorkspaceBytes: 0 };
+  for (let step = 0; step < steps; step++) {
+    const live = buffers.filter(
+      ({ kind, output, firstStep = steps, lastStep = -1 }) =>
+        kind === 'workspace' && firstStep <= step && (output || step <= lastStep),
+    );
+    const bytes = live.reduce((sum, one) => sum + one.bytes, 0);
+    if (bytes > peak.peakWorkspaceBytes) peak = { peakWorkspaceBytes: bytes, peakStep: step };
+  }
+  return peak;
 }
 
 function buffersOf(step: PlanStep): number[] {

@@ -1,16 +1,23 @@
 /** From a candidate's source to what a device needs: frozen source, plan, compiled code. */
 import { createHash } from 'node:crypto';
 import type { Signature } from '../task/index.ts';
-import { compileUnit, keyOf, MAX_ROUNDS, type PrepareOptions, ResourcesNeeded } from './compile-unit.ts';
+import {
+  compileUnit,
+  keyOf,
+  MAX_ROUNDS,
+  type PrepareOptions,
+  ResourcesNeeded,
+  resourcesOf,
+  unknownResources,
+} from './compile-unit.ts';
 import { parseTranslationUnit } from './cpp/translation-unit.ts';
 import { deviceFactsOf } from './device-facts.ts';
 import { CandidateError, unsupported } from './error.ts';
-import { findEntry, finishPlan } from './finish-plan.ts';
+import { finishPlan } from './finish-plan.ts';
 import { interpretHost } from './interpret/host.ts';
 import { candidateLanguage } from './language.ts';
 import { activeBlocks } from './occupancy.ts';
 import { preparePtx } from './ptx-door/prepare-ptx.ts';
-import { readEntries } from './ptx-entries.ts';
 import { preparePython } from './python/prepare-python.ts';
 import type { HostTrace, KernelUse } from './trace.ts';
 import type { Build, PreparedCandidate } from './types.ts';
@@ -48,9 +55,7 @@ export async function prepareCandidate(
         limits: options.limits,
         entry: options.entry,
         occupancy: (use, threads, shared) => {
-          const entry = compiled && known.has(keyOf(use)) ? findEntry(use, readEntries(compiled.ptx)) : undefined;
-          const resources = entry && compiled?.resources.find((r) => r.entry === entry.name);
-          if (!resources) throw new ResourcesNeeded(use);
+          const resources = resourcesOf(use, known.has(keyOf(use)) ? compiled : undefined);
           return activeBlocks(resources, threads, shared, facts);
         },
       });
@@ -63,11 +68,13 @@ export async function prepareCandidate(
   }
   for (const use of trace.instantiations) known.set(keyOf(use), use);
   build = await compileUnit(unit, [...known.values()], options);
+  const remarks = unknownResources(build);
   return {
     source,
     sourceHash: createHash('sha256').update(source).digest('hex'),
     plan: finishPlan(trace, build, facts),
     build,
+    ...(remarks.length > 0 && { remarks }),
   };
 }
 

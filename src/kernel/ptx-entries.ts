@@ -9,6 +9,8 @@ export interface PtxParameter {
 export interface PtxEntry {
   name: string;
   parameters: readonly PtxParameter[];
+  /** Threads of a block that it is compiled for at most (`__launch_bounds__`). */
+  maxThreads?: number;
   /** The candidate's lines that `-lineinfo` names in it. */
   lines: readonly number[];
   /** Statically allocated shared memory is ptxas' to say, see EntryResources. */
@@ -32,7 +34,12 @@ export function readEntries(ptx: string): PtxEntry[] {
     const body = ptx.slice(match.index, end < 0 ? undefined : end);
     // The candidate is the first file of the table; lines of inlined headers have other files.
     const lines = [...body.matchAll(/^\s*\.loc\s+1\s+(\d+)/gm)].map((loc) => Number(loc[1]));
-    entries.push({ name: match[1] ?? '', parameters, lines, line });
+    const bounds = /^[^{]*?\.maxntid\s+([\d, ]+)/.exec(body.slice(match[0].length))?.[1];
+    const maxThreads = bounds?.split(',').reduce((product, count) => product * Number(count), 1);
+    entries.push({
+      ...{ name: match[1] ?? '', parameters, lines, line },
+      ...(maxThreads !== undefined && { maxThreads }),
+    });
   }
   return entries;
 }
@@ -65,4 +72,28 @@ export function entryText(ptx: string, entry: string): string | undefined {
   if (start < 0) return undefined;
   const next = ptx.indexOf('.entry', start + 6);
   return ptx.slice(start, next < 0 ? undefined : next);
+}
+
+/**
+ * Bytes of shared memory that an entry declares, or that stand at the file's level and are named in it (in any function, where it calls one), without gaps for alignment:
+ * what can be told where no ptxas says it.
+ */
+export function declaredSharedBytes(ptx: string, entry: string): number {
+  const body = entryText(ptx, entry) ?? '';
+  const calls = /^\s*call\b/m.test(body);
+  const declared = [...ptx.matchAll(/\.shared\s+(?:\.align\s+\d+\s+)?\.(\w+)\s+([\w$]+)(?:\[(\d+)\])?;/g)];
+  // Those inside of another entry are that entry's own.
+  const global = new Set(declared.filter(({ index }) => !insideEntry(ptx, index)).map(([, , name]) => name!));
+  const named = new Set(body.match(/[\w$]+/g));
+  return declared
+    .filter(([, , name]) => named.has(name!) || (calls && global.has(name!)))
+    .reduce(
+      (sum, [, type, , count]) => sum + (SCALAR_BYTES[/\d+/.exec(type!)?.[0] ?? '8'] ?? 1) * Number(count ?? 1),
+      0,
+    );
+}
+
+function insideEntry(ptx: string, at: number): boolean {
+  const start = ptx.lastIndexOf('.entry', at);
+  return start >= 0 && ptx.lastIndexOf('\n}', at) < start;
 }

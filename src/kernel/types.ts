@@ -100,7 +100,7 @@ export interface Plan {
   outputs: readonly PlanTensor[];
 }
 
-/** What ptxas says of one entry on one architecture. */
+/** What ptxas says of one entry on one architecture. Where there is no ptxas there are none of these, and nobody guesses. */
 export interface EntryResources {
   entry: string;
   registers: number;
@@ -108,7 +108,6 @@ export interface EntryResources {
   spillStoreBytes: number;
   spillLoadBytes: number;
   stackBytes: number;
-  maxThreads?: number;
 }
 
 /** Device code, compiled. Its line numbers (`-lineinfo`, messages) are the candidate's own: host code was blanked, not cut. */
@@ -116,7 +115,7 @@ export interface Build {
   /** SHA-256 over source, instantiations, flags, and the compiler's version; hex. */
   hash: string;
   ptx: string;
-  /** Machine code for `arch`; base64. */
+  /** Machine code for `arch`; base64. Empty where there is no ptxas. */
   cubin: string;
   arch: string;
   resources: readonly EntryResources[];

@@ -173,6 +173,12 @@ export class VirtualGpu {
     return kernel !== undefined && waitsForGrid(module, kernel);
   }
 
+  /** Shared memory that a kernel declares, and what it calls: what a block of it takes at least. Undefined for no kernel of the module. */
+  staticSharedBytes(module: LoadedModule, kernelName: string): number | undefined {
+    const kernel = module.ptx.functions.get(kernelName);
+    return kernel && sharedBytesNeeded(module.sharedLayout(kernel), 0);
+  }
+
   /** A module's global variable: its address and size; undefined when it has none of that name. */
   global(module: LoadedModule, name: string): { pointer: DevicePointer; bytes: number } | undefined {
     const found = module.global(name);

@@ -213,6 +213,8 @@ export interface ModelledTime {
   readonly resources?: readonly { readonly name: string; readonly microseconds: number }[];
   /** Occupancy of the longest launch, 0 to 1. */
   readonly occupancy: number;
+  /** What the model had to assume because nobody told it, in words; absent where it knew all. */
+  readonly unknown?: string;
 }
 
 /** Bytes of one allocation that were stored to or updated atomically, whatever they held before. */

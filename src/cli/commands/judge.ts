@@ -68,6 +68,7 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
     );
     const next = (modelled.resources ?? []).slice(1, 3).map((one) => `${one.name} (${time(one.microseconds)})`);
     if (next.length > 0) out(wrap(`then by        ${next.join('; ')}`, 79, '                '));
+    if (modelled.unknown) out(wrap(`unknown        ${modelled.unknown}`, 79, '               '));
     if (evidence.floor) {
       out(
         `floor          ${time(evidence.floor.microseconds)}: ${significant((100 * evidence.floor.microseconds) / modelled.microseconds)} % of the speed of light`,
@@ -82,7 +83,7 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
   }
   if (verdict.outcome === 'correct') {
     for (const { text, line } of evidence.candidate.remarks ?? [])
-      out(wrap(`- line ${line}: ${printable(text)}`, 79, '  '));
+      out(wrap(`- ${line > 0 ? `line ${line}: ` : ''}${printable(text)}`, 79, '  '));
     if (evidence.plan?.operators) out("No time is modelled: there is no model of PyTorch's own operators.");
   }
   if (evidence.task.scaled.length > 0) {

@@ -30,7 +30,12 @@ export async function plan(file: string, options: PlanOptions, places: Places, s
     return 0;
   }
   const out = (line = '') => process.stdout.write(`${printable(line)}\n`);
-  out(clip(`${task.name} on ${target.name}: ${report.steps.length} steps`, WIDTH));
+  out(
+    clip(
+      `${task.name} on ${target.name}: ${report.steps.length} ${report.steps.length === 1 ? 'step' : 'steps'}`,
+      WIDTH,
+    ),
+  );
   out();
   steps(report, out);
   out();
@@ -43,7 +48,7 @@ export async function plan(file: string, options: PlanOptions, places: Places, s
         WIDTH,
       ),
     );
-  for (const { text, line } of remarks) out(wrap(`line ${line}: ${text}`, WIDTH, '  '));
+  for (const { text, line } of remarks) out(wrap(`${line > 0 ? `line ${line}: ` : ''}${text}`, WIDTH, '  '));
   return 0;
 }
 
@@ -68,14 +73,18 @@ const shape = ({ grid, block }: ReportedLaunch) =>
   `grid ${grid.join(' x ')}, block ${block.join(' x ')} (${block[0] * block[1] * block[2]} threads)`;
 
 function resources(step: ReportedLaunch): string[] {
-  const { staticSharedBytes = 0, dynamicSharedBytes, registers, spillBytes = 0, occupancy } = step;
+  const { staticSharedBytes, dynamicSharedBytes, registers, spillBytes = 0, occupancy } = step;
   const shared = `shared ${bytes(staticSharedBytes)} static + ${bytes(dynamicSharedBytes)} dynamic`;
-  if (registers === undefined || occupancy === undefined) return [`${shared}; registers are not known without ptxas`];
+  if (registers === undefined || occupancy === undefined)
+    return [shared, 'registers, spills and occupancy are not known without ptxas'];
   const spills = spillBytes > 0 ? `, ${bytes(spillBytes)} of spills` : '';
   return [shared, `${registers} registers a thread${spills}, occupancy ${Math.round(100 * occupancy)} %`];
 }
 
-function buffers({ buffers: all, argumentBytes, workspaceBytes }: PlanReport, out: (line?: string) => void): void {
+function buffers(
+  { buffers: all, argumentBytes, workspaceBytes, peakWorkspaceBytes, peakStep }: PlanReport,
+  out: (line?: string) => void,
+): void {
   out('buffer                                kind          bytes  in use (steps)');
   for (const { id, name, kind, bytes: size, firstStep, lastStep, output } of all) {
     const used =
@@ -84,6 +93,8 @@ function buffers({ buffers: all, argumentBytes, workspaceBytes }: PlanReport, ou
     out(clip(`${`${id} ${clip(name, 32)}`.padEnd(36)}  ${kind.padEnd(9)} ${bytes(size).padStart(10)}  ${life}`, WIDTH));
   }
   out(`arguments ${bytes(argumentBytes)} bytes, workspaces ${bytes(workspaceBytes)} bytes`);
+  if (peakStep !== undefined)
+    out(`most at once, each from first use to last: ${bytes(peakWorkspaceBytes)} bytes, at step ${peakStep}`);
 }
 
 const bytes = (count: number) => count.toLocaleString('en-US');

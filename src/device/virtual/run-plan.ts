@@ -240,8 +240,10 @@ class PlanRun {
       profile: { ...report.profile, kernel: step.kernel },
       demand: {
         threads: step.block[0] * step.block[1] * step.block[2],
-        registers: resources?.registers ?? 32,
-        sharedBytes: (resources?.staticSharedBytes ?? 0) + step.dynamicSharedBytes,
+        registers: resources?.registers,
+        sharedBytes:
+          (resources?.staticSharedBytes ?? this.#gpu.staticSharedBytes(this.#moduleOf(step), step.entry) ?? 0) +
+          step.dynamicSharedBytes,
       },
       spillBytes: (resources?.spillLoadBytes ?? 0) + (resources?.spillStoreBytes ?? 0),
     };

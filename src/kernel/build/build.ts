@@ -94,12 +94,13 @@ async function compile(
   const started = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'assay-build-'));
   const headers = (request.includeFolders ?? []).map((folder) => resolve(folder));
-  const trusted = [toolchain.root, join(toolchain.root, 'include'), ...headers];
+  const { root } = toolchain;
+  const trusted = [root, join(root, 'include'), join(root, 'nvvm', 'libdevice'), ...headers];
   const { source, arch, signal } = request;
   const limits = { ...LIMITS, ...request.limits };
   try {
     await writeFile(join(directory, sourceFile), source);
-    if (toolchain.kind === 'clang') await writeClangHeaders(directory);
+    if (toolchain.kind === 'clang') await writeClangHeaders(directory, toolchain);
     const chosen = [
       ...(flags.some((flag) => flag.startsWith('-std=')) ? [] : ['-std=c++17']),
       ...(flags.some((flag) => /^-O\d/.test(flag)) ? [] : ['-O3']),

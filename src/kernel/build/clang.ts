@@ -3,7 +3,7 @@
  *
  * clang reads the toolkit's own headers through a wrapper of its own (`__clang_cuda_runtime_wrapper.h`), which was written for CUDA 12 and older.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError } from './build-error.ts';
 import type { Toolchain } from './toolchain.ts';
@@ -30,10 +30,17 @@ const AFTER_CUDA = `#undef __grid_constant__
 export const CLANG_HEADERS = 'clang-headers';
 const AFTER = 'after-cuda.h';
 
-/** Puts the small headers into a build's directory. */
-export async function writeClangHeaders(directory: string): Promise<void> {
+/** A toolkit of links: clang takes none that has no `bin`, which toolkits of headers alone lack. */
+const TOOLKIT = 'cuda';
+
+/** Puts into a build's directory what clang reads besides the candidate. */
+export async function writeClangHeaders(directory: string, { root }: Toolchain): Promise<void> {
   const folder = join(directory, CLANG_HEADERS);
   await mkdir(folder);
+  await mkdir(join(directory, TOOLKIT, 'bin'), { recursive: true });
+  await mkdir(join(directory, TOOLKIT, 'nvvm'));
+  for (const part of ['include', join('nvvm', 'libdevice')])
+    await symlink(await realpath(join(root, part)), join(directory, TOOLKIT, part));
   for (const [name, text] of Object.entries({ ...SHIMS, [AFTER]: AFTER_CUDA }))
     await writeFile(join(folder, name), text);
 }
@@ -53,14 +60,20 @@ export interface CompilerRequest {
 /** The command, to be run in the build's directory. */
 export function clangCommand({ toolchain, arch, flags, includeFolders, source, output }: CompilerRequest): string[] {
   const target = clangArchitecture(toolchain, arch);
-  const { root } = toolchain;
   return [
     toolchain.compiler,
-    ...['-x', 'cuda', '--cuda-device-only', `--cuda-gpu-arch=${target}`, `--cuda-path=${root}`, '-S'],
+    ...['-x', 'cuda', '--cuda-device-only', `--cuda-gpu-arch=${target}`, `--cuda-path=${TOOLKIT}`, '-S'],
     // .loc lines and nothing more, as nvcc's -lineinfo.
     ...['-gline-directives-only', '-Wno-unknown-cuda-version', '-Wno-unused-value'],
     ...['-fno-color-diagnostics', '-fshow-overloads=best', '-ferror-limit=40', '-ftemplate-backtrace-limit=0'],
-    ...['-isystem', join(root, 'include', 'cccl'), '-idirafter', CLANG_HEADERS, '-include', join(CLANG_HEADERS, AFTER)],
+    ...[
+      '-isystem',
+      join(TOOLKIT, 'include', 'cccl'),
+      '-idirafter',
+      CLANG_HEADERS,
+      '-include',
+      join(CLANG_HEADERS, AFTER),
+    ],
     ...includeFolders.map((folder) => `-I${folder}`),
     // nvcc defines these; CCCL puts the first one into the names of its namespaces.
     `-D__CUDA_ARCH_LIST__=${target.replace(/\D/g, '')}0`,

@@ -34,7 +34,8 @@ const AT_END = /^At end of source: (error|warning)(?: #[\w-]+)?: (.*)$/;
 /** `ptxas candidate.ptx, line 26; error   : Illegal modifier '.cc' for instruction 'cp.async'`. */
 const PTX_LINE = /^ptxas \S+, line (\d+); (error|fatal|warning)\s*: (.*)$/;
 /** A compiler's own word about itself or a file: `cc1plus: fatal error: ...`, `nvcc fatal   : ...`, `fatal error: error in backend: ...`. */
-const TOOL = /^(?:(?:cc1plus|cicc|nvcc)\s*:? (?:fatal )?(?:error|fatal)\s*|fatal error): (.*)$/;
+const TOOL =
+  /^(?:(?:cc1plus|cicc|nvcc|clang[^\s:]*)\s*:? (?:fatal )?(?:error|fatal)\s*|fatal error): (?!clang frontend command)(.*)$/;
 const PTX_WHOLE = /^ptxas (error|fatal|warning)\s*: (.*)$/;
 /** Lines below an error that say what its operands are. */
 const DETAIL = /^ {8,}((?:operand|argument|object) types? (?:are|is): .*)$/;

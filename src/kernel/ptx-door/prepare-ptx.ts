@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Signature } from '../../task/index.ts';
 import { assemblePtx, BuildError } from '../build/index.ts';
-import type { PrepareOptions } from '../compile-unit.ts';
+import { type PrepareOptions, unknownResources } from '../compile-unit.ts';
 import {
   BLOCK_LIMITS,
   type DeviceFacts,
@@ -14,7 +14,7 @@ import { CandidateError, invalid, overLimit } from '../error.ts';
 import { DEFAULT_LIMITS, showBytes } from '../interpret/limits.ts';
 import { contiguousStrides, count } from '../interpret/world.ts';
 import { DTYPE_BYTES, elementBytes, floatBytes, intBytes } from '../number-format.ts';
-import { type PtxEntry, type PtxParameter, readEntries } from '../ptx-entries.ts';
+import { declaredSharedBytes, type PtxEntry, type PtxParameter, readEntries } from '../ptx-entries.ts';
 import type { Build, Dim3, LaunchArgument, PlanBuffer, PlanStep, PlanTensor, PreparedCandidate } from '../types.ts';
 import { type DescribedArgument, type DescribedLaunch, type Description, readDescription } from './description.ts';
 
@@ -59,7 +59,9 @@ export async function preparePtx(
   });
   const outputs = description.outputs.map((name) => named(tensors.views, name, 'outputs'));
   const plan = { buffers: tensors.buffers, steps, outputs };
-  return { source, sourceHash: createHash('sha256').update(source).digest('hex'), plan, build };
+  const remarks = unknownResources(build);
+  const sourceHash = createHash('sha256').update(source).digest('hex');
+  return { source, sourceHash, plan, build, ...(remarks.length > 0 && { remarks }) };
 }
 
 interface Tensors {
@@ -115,7 +117,7 @@ function launchOf(
   tensor: (name: string) => PlanTensor,
 ): PlanStep {
   const [grid, block] = [dim3(step.grid), dim3(step.block)];
-  checkShape(step, grid, block, where, build, facts);
+  checkShape(step, entry, grid, block, where, build, facts);
   const { parameters } = entry;
   if (parameters.length !== step.arguments.length)
     throw invalid(`${where}: ${entry.name} takes ${parameters.length} arguments, ${step.arguments.length} given`, 0);
@@ -139,6 +141,7 @@ const dim3 = ([x = 1, y = 1, z = 1]: readonly number[]): Dim3 => [x, y, z];
 
 function checkShape(
   step: DescribedLaunch,
+  entry: PtxEntry,
   grid: Dim3,
   block: Dim3,
   where: string,
@@ -154,11 +157,11 @@ function checkShape(
   over(block, BLOCK_LIMITS, 'block');
   const threads = block[0] * block[1] * block[2];
   const own = build.resources.find((r) => r.entry === step.launch);
-  const most = Math.min(THREADS_PER_BLOCK, own?.maxThreads ?? THREADS_PER_BLOCK);
+  const most = Math.min(THREADS_PER_BLOCK, entry.maxThreads ?? THREADS_PER_BLOCK);
   if (threads > most) throw invalid(`${where}: ${threads} threads in a block, at most ${most}`, 0);
   if (own && own.registers * threads > REGISTERS_PER_BLOCK)
     throw invalid(`${where}: ${own.registers} registers a thread: a block of ${threads} threads does not fit`, 0);
-  const shared = step.dynamicSharedBytes + (own?.staticSharedBytes ?? 0);
+  const shared = step.dynamicSharedBytes + (own?.staticSharedBytes ?? declaredSharedBytes(build.ptx, entry.name));
   if (shared > facts.sharedBytesPerBlockOptIn)
     throw invalid(
       `${where}: ${showBytes(shared)} of shared memory, ${facts.name} has ${showBytes(facts.sharedBytesPerBlockOptIn)} for a block`,

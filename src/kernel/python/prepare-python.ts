@@ -15,14 +15,21 @@ import {
   type Task,
   TaskError,
 } from '../../task/index.ts';
-import { compileUnit, keyOf, MAX_ROUNDS, type PrepareOptions, ResourcesNeeded } from '../compile-unit.ts';
+import {
+  compileUnit,
+  keyOf,
+  MAX_ROUNDS,
+  type PrepareOptions,
+  ResourcesNeeded,
+  resourcesOf,
+  unknownResources,
+} from '../compile-unit.ts';
 import { DEFAULT_SHARED_BYTES, type DeviceFacts, THREADS_PER_BLOCK, WARP_SIZE } from '../device-facts.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
-import { findEntry, finishPlan } from '../finish-plan.ts';
+import { finishPlan } from '../finish-plan.ts';
 import { DEFAULT_LIMITS } from '../interpret/limits.ts';
 import { planTensor, World } from '../interpret/world.ts';
 import { activeBlocks } from '../occupancy.ts';
-import { readEntries } from '../ptx-entries.ts';
 import type { KernelUse } from '../trace.ts';
 import type { Build, Plan, PlanStep, PreparedCandidate, Remark } from '../types.ts';
 import { Extension } from './extension.ts';
@@ -62,7 +69,11 @@ export async function preparePython(
   }
   const { plan, build } = await judge.finish(run);
   const sourceHash = createHash('sha256').update(source).digest('hex');
-  const remarks = [...run.remarks.map(([text, line]): Remark => ({ text, line })), ...judge.remarks];
+  const remarks = [
+    ...run.remarks.map(([text, line]): Remark => ({ text, line })),
+    ...judge.remarks,
+    ...unknownResources(build),
+  ];
   return { source, sourceHash, plan, build, ...(remarks.length > 0 && { remarks }) };
 }
 
@@ -118,9 +129,7 @@ class Answers implements SubmissionHost {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       occupancy: (use, threads, shared) => {
         const early = this.#early.get(this.#extensionOf(use));
-        const entry = early?.uses.has(keyOf(use)) ? findEntry(use, readEntries(early.build.ptx)) : undefined;
-        const resources = entry && early?.build.resources.find((r) => r.entry === entry.name);
-        if (!resources) throw new ResourcesNeeded(use);
+        const resources = resourcesOf(use, early?.uses.has(keyOf(use)) ? early.build : undefined);
         return activeBlocks(resources, threads, shared, facts);
       },
     });

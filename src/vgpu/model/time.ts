@@ -16,8 +16,8 @@ import { defaultConstants, fittedConstants, type GpuTarget, type ModelConstants 
 /** A launch as the model sees it. */
 export interface ModelledLaunch {
   profile: LaunchProfile;
-  /** From ptxas and the launch: threads, registers, shared memory. */
-  demand: BlockDemand;
+  /** From ptxas and the launch: threads, registers, shared memory. Registers are absent where no ptxas was there to say. */
+  demand: Omit<BlockDemand, 'registers'> & { registers?: number };
   /** Local-memory spill traffic of one thread, bytes, as ptxas counts it statically. */
   spillBytes: number;
 }
@@ -66,16 +66,43 @@ export function modelTime(
       .filter(({ seconds }) => seconds > 0)
       .map(({ name, seconds }) => ({ name, microseconds: seconds * 1e6 })),
     occupancy: longest?.occupancy ?? 0,
+    ...(launches.some(({ demand }) => demand.registers === undefined) && {
+      unknown: `registers and spills: ptxas was not there, so the estimate takes ${ASSUMED_REGISTERS} registers a thread and the interval holds from ${FEWEST_REGISTERS} to as many as a block may have`,
+    }),
   };
 }
+
+/** What a kernel takes that nobody assembled: the estimate's assumption, and the least. */
+const ASSUMED_REGISTERS = 32;
+const FEWEST_REGISTERS = 16;
+const MOST_REGISTERS = 255;
 
 function limitOf({ resources, launchSeconds }: LaunchTime): string {
   const [first] = resources;
   return first === undefined || first.seconds < launchSeconds ? 'launch overhead' : first.name;
 }
 
-/** The time of one launch and of each of its resources. */
+/** The time of one launch and of each of its resources. Where registers are unknown the interval spans all that the launch could have. */
 export function launchTime(launch: ModelledLaunch, target: GpuTarget, constants: ModelConstants): LaunchTime {
+  const { registers, threads } = launch.demand;
+  const of = (count: number): LaunchTime =>
+    timeWith({ ...launch, demand: { ...launch.demand, registers: count } }, target, constants);
+  if (registers !== undefined) return of(registers);
+  const warps = Math.ceil(threads / 32);
+  // In units of 8 a thread (256 a warp), as many as let one block be resident.
+  const most = Math.min(MOST_REGISTERS, 8 * Math.floor(target.registersPerSm / (warps * 256)));
+  const estimate = of(Math.min(ASSUMED_REGISTERS, most));
+  const bounds = [estimate, of(Math.min(FEWEST_REGISTERS, most)), of(most)];
+  return {
+    ...estimate,
+    low: Math.min(...bounds.map(({ low }) => low)),
+    high: Math.max(...bounds.map(({ high }) => high)),
+  };
+}
+
+type KnownLaunch = ModelledLaunch & { demand: BlockDemand };
+
+function timeWith(launch: KnownLaunch, target: GpuTarget, constants: ModelConstants): LaunchTime {
   const { profile, demand } = launch;
   const fit = occupancy(demand, target);
   if (fit.blocksPerSm === 0) {
