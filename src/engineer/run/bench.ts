@@ -55,6 +55,8 @@ export class JudgementBench {
   /** Sources frozen and not yet judged. */
   readonly #frozen = new Set<string>();
   #commitment: Commitment | undefined;
+  /** Candidates that are prepared and not yet judged, by the hash of their source. */
+  readonly #prepared = new Map<string, Promise<PreparedCandidate>>();
 
   constructor(options: JudgementBenchOptions) {
     this.#options = options;
@@ -72,15 +74,18 @@ export class JudgementBench {
     this.#frozen.add(sourceHash(source));
   }
 
-  /** Interprets and compiles. Throws CandidateError for what is the candidate's. */
+  /** Interprets and compiles, once for a source until it is judged: a search asks for its fingerprint first. Throws CandidateError for what is the candidate's. */
   prepare(source: string, signal?: AbortSignal): Promise<PreparedCandidate> {
+    const hash = sourceHash(source);
+    const known = this.#prepared.get(hash);
+    if (known) return known;
     const { task, cacheDir } = this.#options;
-    return prepareCandidate(source, task.signature, {
-      arch: this.target.arch,
-      facts: factsOf(this.target),
-      cacheDir,
-      signal,
-    });
+    const options = { arch: this.target.arch, facts: factsOf(this.target), cacheDir, signal };
+    const preparing = prepareCandidate(source, task.signature, options);
+    this.#prepared.set(hash, preparing);
+    // What was cut off, or refused, is not kept.
+    preparing.catch(() => this.#prepared.delete(hash));
+    return preparing;
   }
 
   /** Judges a candidate under `name` (for events); `fresh` draws seeds for it alone. */
@@ -107,6 +112,7 @@ export class JudgementBench {
       const request = { task, device, gpu, limits, events, candidate: name, signal, commitment, oracle };
       const verdict = await judgePrepared(fresh ? { ...request, full, cacheDir } : request, prepared);
       this.#frozen.delete(hash);
+      this.#prepared.delete(hash);
       const evidence = evidenceOf({
         ...{ verdict, task, candidateSource: source, device, gpu, limits },
         ...{ floor: this.floor, arithmetics: oracle.arithmetics },
