@@ -94,8 +94,8 @@ function taskNumbered(tasks: string | undefined, name: string): string | undefin
 function fromPython(text: string, name: string, task: string | undefined): CorpusProgram[] {
   const { strings, code } = withoutStrings(text);
   const texts = new Map<string, string>();
-  for (const [, variable, which] of code.matchAll(/([A-Za-z_]\w*)\s*=\s*\(?\s*[rRbBuU]*«(\d+)»/g)) {
-    texts.set(variable!, strings[Number(which)]!);
+  for (const [, variable, literals] of code.matchAll(/([A-Za-z_]\w*)\s*=\s*\(?\s*((?:[rRbBuU]*«\d+»\s*)+)/g)) {
+    texts.set(variable!, [...literals!.matchAll(/«(\d+)»/g)].map(([, which]) => strings[Number(which)]).join(''));
   }
   const programs: CorpusProgram[] = [];
   const submission = /^class ModelNew\b/m.test(text) ? text : undefined;

@@ -108,7 +108,10 @@ async function measure(program: CorpusProgram): Promise<Progress> {
   const { submission } = program;
   if (submission === undefined || row.arguments === undefined || row.compiles === false) return row;
   const judges = options.judge && row.stage === 'compiled';
-  const misfits = row.stage === 'not planned' && row.arguments !== 'own' && (options.compile || options.judge);
+  const misfits =
+    row.stage === 'not planned' &&
+    (row.arguments !== 'own' || row.kind === 'invalid') &&
+    (options.compile || options.judge);
   if (!judges && !misfits) return row;
   const whole = await measureSubmission(program, submission);
   if (whole.stage === 'judged') return judges ? { ...whole, arguments: row.arguments } : whole;

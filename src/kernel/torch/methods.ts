@@ -180,6 +180,18 @@ const select: Method = (t, call) => {
   return tensorValue({ ...row, shape: row.shape.filter(keep), strides: row.strides.filter(keep) });
 };
 
+/** index({i, j}): the view at these places of the first dimensions. Slices and tensors of indices are not taken. */
+const index: Method = (t, call) => {
+  const at = call.indices(0);
+  if (at.length > t.shape.length)
+    throw invalid(`${at.length} indices of a tensor with ${t.shape.length} dimensions`, call.line);
+  const place = at.reduce((view, given, d) => {
+    const size = t.shape[d] ?? 1;
+    return narrow(view, d, given < 0 ? given + size : given, 1, 1, call.line);
+  }, t);
+  return tensorValue({ ...place, shape: t.shape.slice(at.length), strides: t.strides.slice(at.length) });
+};
+
 const to: Method = (t, call) => {
   const other = call.value(0);
   if (other.kind === 'tensor' && other.tensor) return convertTo(t, call, other.tensor.dtype, other.tensor.device);
@@ -293,6 +305,7 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
   },
   slice,
   select,
+  index,
   clone: (t, call) => tensorValue(call.m.world.materialise(t, t.dtype, call.line, preservedStrides(t))),
   to,
   to_type: to,

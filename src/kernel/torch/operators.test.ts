@@ -40,6 +40,11 @@ test('reductions and functions of one tensor', () => {
     ['max', { dims: [0, 1], keepdim: true, ties: 'share' }, '1,1', 1],
     ['sqrt', {}, '1,1', 1],
   ]);
+  assert.deepEqual(operators('return x.var({1}, false, true) + x.var() + x.var(false);').slice(0, 3), [
+    ['var', { dims: [1], keepdim: true, correction: 0 }, '4,1', 1],
+    ['var', { dims: [0, 1], keepdim: false, correction: 1 }, '', 1],
+    ['add', {}, '4,1', 2],
+  ]);
   assert.deepEqual(operators('return at::mean(x).square();'), [
     ['mean', { dims: [0, 1], keepdim: false }, '', 1],
     ['pow', { other: 2, reverse: false }, '', 1],

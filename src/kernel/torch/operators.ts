@@ -26,7 +26,7 @@ const BINARY: Readonly<Record<string, string>> = {
 };
 const SYMBOLS: Readonly<Record<string, string>> = { '+': 'add', '-': 'sub', '*': 'mul', '/': 'div' };
 const COMMUTES = new Set(['add', 'mul', 'minimum', 'maximum']);
-const REDUCTIONS = new Set(['sum', 'mean', 'amax', 'amin']);
+const REDUCTIONS = new Set(['sum', 'mean', 'amax', 'amin', 'var']);
 
 /** Whether `torch::name(x, ...)` and `x.name(...)`, or `x.name_(...)` in place, are such operators. */
 export function isOperator(name: string): boolean {
@@ -87,16 +87,34 @@ function spelled(value: number): Attribute {
   return Number.isFinite(value) ? value : value > 0 ? 'inf' : '-inf';
 }
 
+/** var(), var(unbiased), var(dims, unbiased = true, keepdim = false). */
+function variance(t: TensorView, call: LibraryCall): TensorView {
+  const first = call.count > 0 ? call.value(0) : undefined;
+  const isFlag = first?.kind === 'int' && first.type.bits === 1;
+  if (call.count > (isFlag ? 1 : 3) || (first && first.kind !== 'int' && first.kind !== 'list'))
+    throw unsupported(`${call.name} with these arguments`, call.line);
+  const unbiased = isFlag ? call.flag(0) : call.count < 2 || call.flag(1);
+  const keepdim = call.count > 2 && call.flag(2);
+  const dims = dimensions(t, first && !isFlag ? call.indices(0) : []);
+  return step(call.m, 'var', { dims, keepdim, correction: unbiased ? 1 : 0 }, [t], call.line);
+}
+
+/** Sorted, negative ones counted from the end; none means all. */
+function dimensions(t: TensorView, given: readonly number[]): number[] {
+  const rank = t.shape.length;
+  const counted = given.map((d) => (d < 0 ? d + rank : d));
+  return counted.length > 0 ? [...new Set(counted)].sort((a, b) => a - b) : t.shape.map((_, i) => i);
+}
+
 /** sum(), sum(dims, keepdim = false), and mean likewise; amax and amin. */
 function reduce(t: TensorView, name: string, call: LibraryCall): TensorView {
+  if (name === 'var') return variance(t, call);
   const { line } = call;
-  const rank = t.shape.length;
   const [first, second] = [call.count > 0 ? call.value(0) : undefined, call.count > 1 ? call.value(1) : undefined];
   if (call.count > 2 || (first && first.kind !== 'int' && first.kind !== 'list') || (second && second.kind !== 'int')) {
     throw unsupported(`${call.name} with these arguments`, line);
   }
-  const given = first ? call.indices(0).map((d) => (d < 0 ? d + rank : d)) : [];
-  const dims = given.length > 0 ? [...new Set(given)].sort((a, b) => a - b) : t.shape.map((_, i) => i);
+  const dims = dimensions(t, first ? call.indices(0) : []);
   const op = { amax: 'max', amin: 'min' }[name] ?? name;
   const ties: Attributes = op === 'max' || op === 'min' ? { ties: 'share' } : {};
   return step(call.m, op, { dims, keepdim: second ? call.flag(1) : false, ...ties }, [t], line);

@@ -83,6 +83,16 @@ test('an element of a tensor is assigned to in place; a variable is not', () => 
   assert.throws(() => run('at::maybe_wrap_dim(2, x.dim()); return x;'), /dimension 2 of a tensor with 2 dimensions/);
 });
 
+test('index with numbers is a view that can be assigned to', () => {
+  const trace = run('auto y = torch::empty_like(x); y.index({1, -1}) = x.index({2, 3}); y.index({3}) = 2; return y;');
+  const [copy, fill] = trace.steps;
+  assert(copy?.kind === 'copy' && fill?.kind === 'fill');
+  assert.deepEqual([copy.from.offset, copy.to.offset, copy.to.shape], [19, 15, []]);
+  assert.deepEqual([fill.tensor.offset, fill.tensor.shape], [24, [8]]);
+  assert.throws(() => run('return x.index({0, 1, 2});'), /3 indices of a tensor with 2 dimensions/);
+  assert.throws(() => run('return x.index({4});'), /elements 4 to 5 of a dimension of 4/);
+});
+
 test('views share a buffer; copies are steps', () => {
   const trace = run(
     'auto t = x.t(); auto c = t.contiguous(); auto same = c.contiguous(); k<<<1, 1>>>(same.data_ptr<float>()); return c.view({-1});',
