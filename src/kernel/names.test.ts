@@ -1,0 +1,119 @@
+/** Kernels' names as people make them, through the real compiler: each launch finds its entry; and what a plan tells of launches and lifetimes. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { findToolchain } from './build/index.ts';
+import { deviceFactsOf } from './device-facts.ts';
+import { signatureOf } from './interpret/try-host.fixture.ts';
+import { reportPlan } from './plan-report.ts';
+import { prepareCandidate } from './prepare.ts';
+
+const skip = (await findToolchain()) ? false : 'no compiler of CUDA C++ is installed';
+let cacheDir = '';
+before(async () => {
+  cacheDir = await mkdtemp(join(tmpdir(), 'assay-names-'));
+});
+after(() => rm(cacheDir, { recursive: true, force: true }));
+const prepare = (source: string) => prepareCandidate(source, signatureOf('x[16]'), { arch: 'sm_90', cacheDir });
+
+/** Declarations, the launches, and the entries that they must find; anonymous namespaces have names of the compiler's own. */
+const CASES: readonly (readonly [declaration: string, launches: string, entries: readonly RegExp[]])[] = [
+  [
+    'template <typename T = float, int N = 4, bool B = false> __global__ void defaults(T* p) { p[0] = N + B; }',
+    'defaults<><<<1, 1>>>(p); defaults<float, 8><<<1, 1>>>(p); defaults<<<1, 1>>>(p);',
+    [/^_Z8defaultsIfLi4ELb0EEvPT_$/, /^_Z8defaultsIfLi8ELb0EEvPT_$/, /^_Z8defaultsIfLi4ELb0EEvPT_$/],
+  ],
+  [
+    'template <typename T> __global__ void pointed(T* p) { p[0] = 1; }',
+    'auto f = &pointed<float>; f<<<1, 1>>>(p); auto g = pointed<float>; g<<<1, 1>>>(p);',
+    [/^_Z7pointedIfEvPT_$/, /^_Z7pointedIfEvPT_$/],
+  ],
+  [
+    'template <typename T> __global__ void passed(T* p) { p[0] = 1; }\ntemplate <typename K, typename... A> void start(K kernel, A... a) { kernel<<<1, 1>>>(a...); }',
+    'start(passed<float>, p);',
+    [/^_Z6passedIfEvPT_$/],
+  ],
+  [
+    'struct P { float* p; int n; };\ntemplate <int N> __global__ void __launch_bounds__(N, 2) bounded(const __grid_constant__ P a) { a.p[0] = a.n; }\n__global__ __launch_bounds__(128) void behind(float* p) { p[0] = 1; }',
+    'bounded<256><<<1, 256>>>(P{p, 3}); behind<<<1, 128>>>(p);',
+    [/^_Z7boundedILi256EEv1P$/, /^_Z6behindPf$/],
+  ],
+  [
+    'namespace { namespace in { template <typename T, int N> __global__ void hidden(T* p) { p[0] = N; } } }\ntemplate <typename T> static __global__ void own(T* p, int n) { p[n] = 0; }',
+    'in::hidden<float, 3><<<1, 1>>>(p); own<float><<<1, 1>>>(p, 2); own<<<1, 1>>>(p, 3);',
+    [/^_ZN.*GLOBAL__N_.*2in6hiddenIfLi3EEEvPT_$/, /^_ZL?3ownIfEvPT_i$/, /^_ZL?3ownIfEvPT_i$/],
+  ],
+  ['extern "C" { __global__ void plain(float* p) { p[0] = 1; } }', 'plain<<<1, 1>>>(p);', [/^plain$/]],
+  [
+    'template <int A, unsigned B, long C, char D, bool E, size_t F, int64_t G> __global__ void numbers(float* p) { p[0] = A + B + C + D + E + F + G; }',
+    "numbers<-1, 2u, -3L, 'a', true, 5, -6><<<1, 1>>>(p);",
+    [/^_Z7numbersILin1ELj2ELln3ELc97ELb1ELm5ELln6EEvPf$/],
+  ],
+  [
+    'template <typename A, typename B, typename C, typename D> __global__ void types(A* p) { p[0] = sizeof(B) + sizeof(C) + sizeof(D); }',
+    'types<float, __nv_bfloat16, __half2, unsigned char><<<1, 1>>>(p); types<float, float4, long long, float*><<<1, 1>>>(p);',
+    [/^_Z5typesIf13__nv_bfloat167__half2hEvPT_$/, /^_Z5typesIf6float4xPfEvPT_$/],
+  ],
+  [
+    'template <typename T> struct V { T a[4]; };\ntemplate <typename T> __global__ void nested(V<V<T>> v, float* p) { p[0] = v.a[0].a[1]; }',
+    'nested<float><<<1, 1>>>(V<V<float>>{}, p);',
+    [/^_Z6nestedIfEv1VIS0_IT_EEPf$/],
+  ],
+  [
+    'enum Mode { A, B };\ntemplate <auto M> __global__ void deduced(float* p) { p[0] = int(M); }',
+    'deduced<A><<<1, 1>>>(p); deduced<3><<<1, 1>>>(p);',
+    [/^_Z7deducedIL4Mode0EEvPf$/, /^_Z7deducedILi3EEvPf$/],
+  ],
+];
+
+test('launches find the kernels that they name', { skip }, async () => {
+  const source = `#include <torch/extension.h>
+#include <cuda_fp16.h>
+#include <cuda_bf16.h>
+${CASES.map(([declaration]) => declaration).join('\n')}
+torch::Tensor forward(torch::Tensor x) {
+  float* p = x.data_ptr<float>();
+  ${CASES.map(([, launches]) => `{ ${launches} }`).join('\n  ')}
+  return x;
+}
+`;
+  const { plan } = await prepare(source);
+  const entries = plan.steps.map((step) => (step.kind === 'launch' ? step.entry : step.kind));
+  const expected = CASES.flatMap(([, , all]) => all);
+  assert.equal(entries.length, expected.length);
+  expected.forEach((pattern, i) => {
+    assert.match(entries[i]!, pattern);
+  });
+});
+
+test('a launch with more threads than its launch bounds allow is refused; a plan tells what workspaces take at once', {
+  skip,
+}, async () => {
+  const source = (
+    threads: number,
+  ) => `__global__ void __launch_bounds__(64) k(const float* a, float* b) { b[threadIdx.x] = a[threadIdx.x]; }
+torch::Tensor forward(torch::Tensor x) {
+  auto a = torch::empty({1024}, x.options()), b = torch::empty({256}, x.options()), c = torch::empty({16}, x.options());
+  k<<<1, 16>>>(x.data_ptr<float>(), a.data_ptr<float>());
+  k<<<1, 16>>>(a.data_ptr<float>(), b.data_ptr<float>());
+  k<<<1, ${threads}>>>(b.data_ptr<float>(), c.data_ptr<float>());
+  return c; }`;
+  await assert.rejects(prepare(source(128)), /line 6: .*launched with 128 threads, its __launch_bounds__ allow 64/);
+  const facts = deviceFactsOf('sm_90');
+  assert(facts);
+  const report = reportPlan(await prepare(source(16)), facts);
+  assert.equal(report.workspaceBytes, 4 * (1024 + 256 + 16));
+  assert.equal(report.peakWorkspaceBytes, 4 * (1024 + 256));
+  assert.equal(report.peakStep, 1);
+  assert.deepEqual(
+    report.buffers.map(({ firstStep, lastStep }) => [firstStep, lastStep]),
+    [
+      [0, 0],
+      [0, 1],
+      [1, 2],
+      [2, 2],
+    ],
+  );
+});
