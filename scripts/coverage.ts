@@ -106,7 +106,7 @@ function functionsOf(program: CorpusProgram): HostFunction[] | undefined {
 async function measure(program: CorpusProgram): Promise<Progress> {
   const row = await measureAlone(program);
   const { submission } = program;
-  if (submission === undefined || row.arguments === undefined || row.compiles === false) return row;
+  if (submission === undefined || row.arguments === undefined) return row;
   const judges = options.judge && row.stage === 'compiled';
   const misfits =
     row.stage === 'not planned' &&
