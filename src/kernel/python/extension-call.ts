@@ -16,7 +16,8 @@ export function functionsOf(m: Machine, asked: readonly string[]): Map<string, H
   for (const name of asked) {
     const one = hostFunction(m, name);
     if (!one) throw invalid(`load_inline names the function ${name}, which the sources do not define`, 0);
-    found.set(name, one);
+    // The binding that load_inline writes names no arguments: C++'s own defaults are not seen from Python.
+    found.set(name, { ...one, parameters: one.parameters.map((p) => ({ ...p, default: undefined })) });
   }
   return found;
 }

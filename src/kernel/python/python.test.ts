@@ -468,6 +468,13 @@ const REFUSED: readonly [string, string, CandidateErrorKind, RegExp, string][] =
     'return ext.sum',
   ],
   [
+    'an argument left to its default in C++, which pybind11 does not see',
+    submission('return ext.sum(x)').replace(/torch::Tensor y\) \{/, 'torch::Tensor y = torch::Tensor()) {'),
+    'invalid',
+    /called without its argument y/,
+    'return ext.sum(x)',
+  ],
+  [
     'a kernel without a host function',
     submission('return x').replace('"twice_", "sum"', '"twice"'),
     'invalid',
