@@ -364,6 +364,7 @@ const REFUSED: readonly [string, string, CandidateErrorKind, RegExp, string][] =
     /no files but those that it writes/,
     'open(',
   ],
+  ['a file in forward', submission('open("k.txt", "w")\nreturn x'), 'unsupported', /open\(\) in forward/, 'open('],
   [
     'a Python module written',
     submission('return x', { top: 'open("/tmp/torch.py", "w")' }),
