@@ -176,8 +176,11 @@ describe('the analysis', () => {
           numbersIn(found).every((x) => !Number.isNaN(x)),
           JSON.stringify(found),
         );
-        assert.ok(speedup.low <= speedup.ratio && speedup.ratio <= speedup.high);
-        assert.ok(noiseFloor.ratio >= 1);
+        assert.ok(
+          speedup.low <= speedup.ratio && speedup.ratio <= speedup.high,
+          'speedup.low <= speedup.ratio && speedup.ratio <= speedup.high',
+        );
+        assert.ok(noiseFloor.ratio >= 1, 'noiseFloor.ratio >= 1');
       }),
       { numRuns: 60 },
     );

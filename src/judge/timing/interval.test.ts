@@ -46,8 +46,11 @@ describe('the interval over processes', () => {
     for (let i = 0; i < 50; i++) {
       const values = draw(random, 4 + (i % 9), 5, 0.01, 0.01);
       const [plain, wide] = [processInterval(values, 0.02), processInterval(values, 0.02, bootstrap(`${i}`))];
-      assert.ok(wide.low <= plain.low && wide.high >= plain.high);
-      assert.ok(wide.bootstrap!.low <= wide.estimate && wide.bootstrap!.high >= wide.estimate);
+      assert.ok(wide.low <= plain.low && wide.high >= plain.high, 'wide.low <= plain.low && wide.high >= plain.high');
+      assert.ok(
+        wide.bootstrap!.low <= wide.estimate && wide.bootstrap!.high >= wide.estimate,
+        'wide.bootstrap!.low <= wide.estimate && wide.bootstrap!.high >= wide.estimate',
+      );
     }
   });
 
@@ -74,7 +77,10 @@ describe('the interval over processes', () => {
         close(turned.high, -plain.low);
         const reversed = processInterval(lists.slice().reverse(), 0.01);
         close(reversed.low, plain.low);
-        assert.ok([plain.low, plain.high, plain.estimate].every(Number.isFinite));
+        assert.ok(
+          [plain.low, plain.high, plain.estimate].every(Number.isFinite),
+          '[plain.low, plain.high, plain.estimate].every(Number.isFinite)',
+        );
       }),
     );
   });

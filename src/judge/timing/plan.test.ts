@@ -25,9 +25,15 @@ const pilot = (deviceMicroseconds: number) => ({
 describe('looks', () => {
   it('spend all of alpha and no more, little of it early', () => {
     const spent = alphaOfLooks(defaultPlan);
-    assert.ok(Math.abs(spent.reduce((sum, x) => sum + x, 0) - defaultPlan.alpha) < 1e-15);
-    assert.ok(spent[0]! < 0.02 * defaultPlan.alpha);
-    assert.ok(spent.every((x, i) => i === 0 || x > spent[i - 1]!));
+    assert.ok(
+      Math.abs(spent.reduce((sum, x) => sum + x, 0) - defaultPlan.alpha) < 1e-15,
+      'Math.abs(spent.reduce((sum, x) => sum + x, 0) - defaultPlan.alpha) < 1e-15',
+    );
+    assert.ok(spent[0]! < 0.02 * defaultPlan.alpha, 'spent[0]! < 0.02 * defaultPlan.alpha');
+    assert.ok(
+      spent.every((x, i) => i === 0 || x > spent[i - 1]!),
+      'spent.every((x, i) => i === 0 || x > spent[i - 1]!)',
+    );
   });
 
   it('that cannot be followed are refused', () => {
@@ -53,7 +59,7 @@ describe('sizes', () => {
       [1000, 1],
     ] as const) {
       const sized = sizePlan(defaultPlan, facts, [pilot(microseconds), pilot(2 * microseconds)]);
-      assert.ok('calls' in sized);
+      assert.ok('calls' in sized, "'calls' in sized");
       assert.equal(sized.calls, calls);
     }
   });
@@ -62,10 +68,16 @@ describe('sizes', () => {
     const size = (milliseconds: number) =>
       sizePlan(defaultPlan, facts, [pilot(1000 * milliseconds), pilot(1000 * milliseconds)]);
     const [short, long, longer, longest] = [size(1), size(40), size(100), size(3000)];
-    assert.ok('plan' in short && short.plan.blocks === defaultPlan.blocks);
-    assert.ok('plan' in long && long.plan.blocks < defaultPlan.blocks && long.plan.looks.length === 3);
-    assert.ok('plan' in longer && longer.plan.looks.length < 3);
-    assert.ok('refused' in longest);
+    assert.ok(
+      'plan' in short && short.plan.blocks === defaultPlan.blocks,
+      "'plan' in short && short.plan.blocks === defaultPlan.blocks",
+    );
+    assert.ok(
+      'plan' in long && long.plan.blocks < defaultPlan.blocks && long.plan.looks.length === 3,
+      "'plan' in long && long.plan.blocks < defaultPlan.blocks && long.plan.looks.length === 3",
+    );
+    assert.ok('plan' in longer && longer.plan.looks.length < 3, "'plan' in longer && longer.plan.looks.length < 3");
+    assert.ok('refused' in longest, "'refused' in longest");
     assert.match(longest.refused, /budget of 120 s .* 4 processes of 4 blocks take about 96\d s/);
   });
 
@@ -82,7 +94,7 @@ describe('sizes', () => {
           const windows = blocks * windowsOfBlock(1, plan.rounds).calls;
           const seconds = 1e-6 * windows * (9 + calls * a + 9 + calls * b);
           assert.ok(seconds <= plan.budget.seconds, `${seconds} s`);
-          assert.ok(2 * windows * calls <= plan.budget.calls);
+          assert.ok(2 * windows * calls <= plan.budget.calls, '2 * windows * calls <= plan.budget.calls');
         },
       ),
     );

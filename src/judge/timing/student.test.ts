@@ -23,8 +23,14 @@ describe("Student's t", () => {
 
   it('with one and two degrees of freedom is what algebra gives', () => {
     for (const t of [0, 0.3, 1, 7, 400]) {
-      assert.ok(Math.abs(studentTail(t, 1) - (0.5 - Math.atan(t) / Math.PI)) < 1e-12);
-      assert.ok(Math.abs(studentTail(t, 2) - 0.5 * (1 - t / Math.sqrt(2 + t * t))) < 1e-12);
+      assert.ok(
+        Math.abs(studentTail(t, 1) - (0.5 - Math.atan(t) / Math.PI)) < 1e-12,
+        'Math.abs(studentTail(t, 1) - (0.5 - Math.atan(t) / Math.PI)) < 1e-12',
+      );
+      assert.ok(
+        Math.abs(studentTail(t, 2) - 0.5 * (1 - t / Math.sqrt(2 + t * t))) < 1e-12,
+        'Math.abs(studentTail(t, 2) - 0.5 * (1 - t / Math.sqrt(2 + t * t))) < 1e-12',
+      );
     }
   });
 
@@ -34,7 +40,10 @@ describe("Student's t", () => {
         fc.double({ min: 1e-6, max: 0.5, noNaN: true }),
         fc.integer({ min: 1, max: 200 }),
         (tail, freedom) => {
-          assert.ok(Math.abs(studentTail(studentQuantile(tail, freedom), freedom) / tail - 1) < 1e-9);
+          assert.ok(
+            Math.abs(studentTail(studentQuantile(tail, freedom), freedom) / tail - 1) < 1e-9,
+            'Math.abs(studentTail(studentQuantile(tail, freedom), freedom) / tail - 1) < 1e-9',
+          );
         },
       ),
     );
