@@ -180,6 +180,10 @@ export interface FunctionItem extends Placed {
   /** Tokens of the body without its braces; absent for a prototype. Parsed when first called. */
   body?: readonly Token[];
   isSpecialization: boolean;
+  /** A virtual member function, also one that overrides. */
+  isVirtual?: boolean;
+  /** A constructor that no conversion may use. */
+  isExplicit?: boolean;
   /** Of a constructor: `: a(x), Base(y)`. */
   initializers?: readonly MemberInitializer[];
   /** Line of the closing brace. */
@@ -202,7 +206,7 @@ export interface StructItem extends Placed {
   kind: 'struct';
   name: string;
   template?: readonly TemplateParameter[];
-  /** Of `template <> struct S<float>`: what it is for. */
+  /** Of `template <> struct S<float>` and `template <int N> struct S<float, N>`: what it is for. */
   specialization?: readonly TemplateArgument[];
   bases: readonly TypeNode[];
   /** `using T = X;` inside. */
@@ -211,6 +215,10 @@ export interface StructItem extends Placed {
   /** Member functions and constructors, by name. */
   methods: readonly FunctionItem[];
   staticFields: readonly Declarator[];
+  /** `struct alignas(16) S`: a number of bytes, or a type. */
+  alignment?: TemplateArgument;
+  /** Structs and enumerations declared inside. */
+  nested: readonly (StructItem | EnumItem)[];
   problem?: string;
 }
 
@@ -236,6 +244,8 @@ export interface VariableItem extends Placed {
   isConst: boolean;
   declarators: readonly Declarator[];
   template?: readonly TemplateParameter[];
+  /** Of `template <> constexpr bool v<float> = true`: what it is for. */
+  specialization?: readonly TemplateArgument[];
   problem?: string;
 }
 

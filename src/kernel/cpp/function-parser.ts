@@ -11,6 +11,9 @@ import {
   skipAttributes,
 } from './type-parser.ts';
 
+/** The name that all conversion functions, `operator int()` and its like, have here. */
+export const CONVERSION = 'operator to';
+
 const NO_FUNCTION_NAME =
   /^(__launch_bounds__|__attribute__|alignas|__align__|decltype|noexcept|__declspec|__maxnreg__|__cluster_dims__|requires|explicit|if|for|while|switch|return|sizeof|static_assert)$/;
 
@@ -61,12 +64,23 @@ export function parseFunction(
     endLine: first.line,
     names: s.names,
   };
-  if (words.includes('operator')) {
-    const at = words.indexOf('operator');
-    item.name = words.slice(at).join('');
-  }
+  if (words.includes('explicit')) item.isExplicit = true;
+  const operatorAt = words.indexOf('operator');
+  const conversion =
+    operatorAt >= 0 &&
+    s.tokens[from + operatorAt + 1]?.kind === 'identifier' &&
+    !/^(new|delete)$/.test(words[operatorAt + 1] ?? '');
+  if (operatorAt >= 0) item.name = conversion ? CONVERSION : words.slice(operatorAt).join('');
+  const ending = s.tokens.slice(afterParameters, bodyAt).map((t) => t.text);
+  if (words.includes('virtual') || ending.includes('override') || ending.includes('final')) item.isVirtual = true;
   try {
-    item.returns = parseReturns(s, words.includes('operator') ? from + words.indexOf('operator') : open - 1, inStruct);
+    item.returns = conversion
+      ? null
+      : parseReturns(s, words.includes('operator') ? from + words.indexOf('operator') : open - 1, inStruct);
+    if (conversion) {
+      s.at = from + operatorAt + 1;
+      item.returns = parseType(s);
+    }
     s.at = open;
     item.parameters = parseParameters(s);
     const trailing = s.tokens.slice(s.at, bodyAt).findIndex((t) => t.text === '->');

@@ -4,7 +4,15 @@ import { parseAssignment, parseExpression, parseList } from './expression-parser
 import type { Token } from './lexer.ts';
 import { parseStruct } from './struct-parser.ts';
 import { TokenStream } from './token-stream.ts';
-import { parsePointers, parseType, parseTypeBase, RESERVED, skipAttributes } from './type-parser.ts';
+import {
+  functionType,
+  parsePointers,
+  parseType,
+  parseTypeBase,
+  RESERVED,
+  skipAttributes,
+  startsFunctionPointer,
+} from './type-parser.ts';
 
 /** A function's body from its tokens (without the outer braces). */
 export function parseBody(tokens: readonly Token[], names: TokenStream['names'], line: number): Statement {
@@ -45,6 +53,8 @@ function readStatement(s: TokenStream): Statement {
     const keyword = readKeyword(s, token.text, line);
     if (keyword) return keyword;
   }
+  if (token.kind === 'identifier' && s.is(':', 1))
+    throw s.error(`the label ${token.text}: write a loop in place of goto`);
   const declaration = parseDeclaration(s);
   if (declaration) {
     s.expect(';', 'after a declaration');
@@ -154,7 +164,7 @@ function readKeyword(s: TokenStream, word: string, line: number): Statement | un
       return { kind: 'try', body, handlers, line };
     }
     case 'goto':
-      throw s.error('goto');
+      throw s.error('goto: write a loop');
     case 'asm':
     case '__asm__':
       throw s.error('asm in host code');
@@ -167,8 +177,7 @@ function readKeyword(s: TokenStream, word: string, line: number): Statement | un
 export function parseAlias(s: TokenStream): Statement {
   const line = s.line;
   if (s.next().text === 'typedef') {
-    const type = parseType(s);
-    const name = s.identifier('after typedef');
+    const { name, type } = parseDeclarator(s, parseTypeBase(s));
     s.expect(';', 'after typedef');
     s.names.types.add(name);
     return { kind: 'alias', name, type, line };
@@ -206,6 +215,7 @@ export function parseDeclaration(s: TokenStream): Statement | undefined {
   if (bindings) return bindings;
   const looksDeclared = s.attempt(() => {
     const type = parsePointers(s, base);
+    if (startsFunctionPointer(s)) return type;
     const name = s.peek();
     if (name.kind !== 'identifier' || RESERVED.has(name.text)) return undefined;
     s.at++;
@@ -252,14 +262,21 @@ function parseNames(s: TokenStream): string[] {
 
 /** `*name[4] = value`, after the base type. */
 export function parseDeclarator(s: TokenStream, base: TypeNode): Declarator {
-  const type = parsePointers(s, base);
+  let type = parsePointers(s, base);
   const line = s.line;
+  const isFunction = startsFunctionPointer(s);
+  if (isFunction) s.at += 2;
   const name = s.identifier('in a declaration');
   skipAttributes(s);
   const dimensions: (Expression | undefined)[] = [];
   while (s.accept('[')) {
     dimensions.push(s.is(']') ? undefined : parseExpression(s));
     s.expect(']', 'after an array size');
+  }
+  if (isFunction) {
+    s.expect(')', 'after the name of a function pointer');
+    s.at = s.pastMatching(s.at);
+    type = functionType(type);
   }
   const declarator: Declarator = { name, type, dimensions, line };
   if (s.accept('=')) declarator.initializer = { style: 'equals', arguments: [parseAssignment(s)] };

@@ -1,5 +1,15 @@
 /** Structs, as far as host code uses them as plain data: fields, static constants, and member functions kept as tokens. */
-import type { Declarator, FunctionItem, StructItem, TemplateParameter, TypeNode } from './ast.ts';
+import type {
+  Declarator,
+  EnumItem,
+  FunctionItem,
+  StructItem,
+  TemplateArgument,
+  TemplateParameter,
+  TypeNode,
+} from './ast.ts';
+import { parseEnum } from './enum-parser.ts';
+import { isKnownType, parseConditional } from './expression-parser.ts';
 import { parseFunction } from './function-parser.ts';
 import { parseAlias, parseDeclaration } from './statement-parser.ts';
 import type { TokenStream } from './token-stream.ts';
@@ -15,7 +25,7 @@ export function parseStruct(
   template: readonly TemplateParameter[] | undefined,
 ): StructItem {
   const first = s.next();
-  skipAttributes(s);
+  const alignment = parseAlignment(s);
   const name = s.peek().kind === 'identifier' ? s.next().text : '';
   s.names.types.add(name);
   if (template) s.names.templates.add(name);
@@ -28,6 +38,8 @@ export function parseStruct(
     fields: [],
     methods: [],
     staticFields: [],
+    nested: [],
+    alignment,
     namespace,
     line: first.line,
     start: first.start,
@@ -35,7 +47,6 @@ export function parseStruct(
   };
   if (s.is('<')) {
     item.specialization = parseTemplateArguments(s);
-    if (template && template.length > 0) item.problem = `the partial specialization of struct ${name}`;
   }
   s.accept('final');
   if (s.accept(':')) item.bases = parseBases(s, item);
@@ -46,6 +57,7 @@ export function parseStruct(
   const staticFields: Declarator[] = [];
   const methods: FunctionItem[] = [];
   const aliases: StructItem['aliases'][number][] = [];
+  const nested: (StructItem | EnumItem)[] = [];
   while (s.at < end - 1) {
     const from = s.at;
     const line = s.line;
@@ -56,6 +68,14 @@ export function parseStruct(
       }
       if (s.accept(';')) return true;
       if (s.is('static_assert') || s.is('friend')) return undefined;
+      if (s.is('enum')) {
+        nested.push(parseEnum(s, [...namespace, name]));
+        return true;
+      }
+      if ((s.is('struct') || s.is('class')) && s.peek(1).kind === 'identifier' && (s.is('{', 2) || s.is(':', 2))) {
+        nested.push(parseStruct(s, [...namespace, name], undefined));
+        return s.accept(';');
+      }
       if (s.is('using') || s.is('typedef')) {
         const alias = parseAlias(s);
         if (alias.kind === 'alias') aliases.push(alias);
@@ -64,14 +84,14 @@ export function parseStruct(
       const header = s.is('template') ? parseTemplateHeader(s) : undefined;
       const method = s.attempt(() => parseFunction(s, namespace, header, name));
       if (method) {
-        if (s.tokens.slice(from, s.at).some((t) => t.text === 'virtual'))
-          method.problem = `the virtual function ${method.name}`;
         methods.push(method);
         return true;
       }
       const declaration = parseDeclaration(s);
       if (declaration?.kind !== 'declaration') return undefined;
       s.expect(';', 'after a field');
+      if (s.tokens.slice(from, s.at).some((t) => /^(alignas|__align__|aligned)$/.test(t.text)))
+        item.problem ??= `the aligned member ${declaration.declarators[0]?.name} of struct ${name}; align the struct`;
       const isStatic = s.tokens.slice(from, s.at).some((t) => t.text === 'static');
       (isStatic ? staticFields : fields).push(...declaration.declarators);
       if (isStatic && !declaration.isConst) {
@@ -86,7 +106,31 @@ export function parseStruct(
   }
   s.at = end;
   item.end = s.tokens[end - 1]?.end ?? item.end;
-  return { ...item, fields, methods, staticFields, aliases };
+  // `struct S { ... } __attribute__((aligned(16)));`
+  item.alignment ??= parseAlignment(s);
+  return { ...item, fields, methods, staticFields, aliases, nested };
+}
+
+/** Attributes, of which `alignas(n)`, `__align__(n)` and `__attribute__((aligned(n)))` say something of the layout. */
+function parseAlignment(s: TokenStream): TemplateArgument | undefined {
+  let found: TemplateArgument | undefined;
+  for (;;) {
+    const from = s.at;
+    skipAttributes(s, 1);
+    if (s.at === from) return found;
+    const to = s.at;
+    const word = s.tokens.slice(from, to).findIndex((t) => /^(alignas|__align__|(__)?aligned(__)?)$/.test(t.text));
+    if (s.tokens.slice(from, to).some((t) => /^(__)?packed(__)?$/.test(t.text))) throw s.error('a packed struct');
+    if (word < 0) continue;
+    s.at = from + word + 1;
+    s.expect('(', 'after an alignment');
+    const type = s.attempt(() => {
+      const node = parseType(s);
+      return s.is(')') && isKnownType(s, node) ? node : undefined;
+    });
+    found = type ? { type, text: 'a type' } : { expression: parseConditional(s, false), text: 'a number' };
+    s.at = to;
+  }
 }
 
 /** `public A, private B<T>`, after the colon. */

@@ -6,15 +6,22 @@
  * is an error only for host code that needs it. Device code may use any C++ that nvcc takes.
  */
 import { CandidateError, refused } from '../error.ts';
-import type { AliasItem, EnumItem, Expression, FunctionItem, Item, KnownNames, TemplateParameter } from './ast.ts';
+import type { AliasItem, FunctionItem, Item, KnownNames, TemplateParameter, VariableItem } from './ast.ts';
+import { parseEnum } from './enum-parser.ts';
 import { parseConditional } from './expression-parser.ts';
 import { parseFunction } from './function-parser.ts';
 import type { Token } from './lexer.ts';
 import { type Preprocessed, preprocess } from './preprocess.ts';
-import { parseDeclaration } from './statement-parser.ts';
+import { parseDeclaration, parseDeclarator } from './statement-parser.ts';
 import { parseStruct } from './struct-parser.ts';
 import { TokenStream } from './token-stream.ts';
-import { parseTemplateHeader, parseType, skipAttributes } from './type-parser.ts';
+import {
+  parseTemplateArguments,
+  parseTemplateHeader,
+  parseType,
+  parseTypeBase,
+  skipAttributes,
+} from './type-parser.ts';
 
 export interface TranslationUnit {
   source: string;
@@ -125,7 +132,7 @@ class TopLevel {
     if (word === 'using' || word === 'typedef') this.parseAlias(namespace);
     else if (/^(PYBIND11_MODULE|TORCH_LIBRARY(_\w+)?)$/.test(word)) this.parseExport(namespace, word);
     else if (word === 'static_assert') this.skipItem();
-    else if (word === 'enum') this.parseEnum(namespace);
+    else if (word === 'enum') this.items.push(parseEnum(s, namespace));
     else this.parseDefinition(namespace, from);
   }
 
@@ -208,6 +215,8 @@ class TopLevel {
   ): void {
     const s = this.s;
     const first = s.tokens[from] as Token;
+    const specialized = template?.length === 0 ? this.parseVariableSpecialization(namespace, from) : false;
+    if (specialized) return;
     const declaration = s.attempt(() => {
       const read = parseDeclaration(s);
       return read?.kind === 'declaration' && s.accept(';') ? read : undefined;
@@ -216,6 +225,7 @@ class TopLevel {
       this.skipUnknown(from);
       return;
     }
+    if (template) for (const { name } of declaration.declarators) this.names.templates.add(name);
     const words = s.tokens.slice(from, s.at).map((t) => t.text);
     const device = words.some((w) => /^__(device|constant|managed)__$/.test(w));
     const isConst =
@@ -243,6 +253,28 @@ class TopLevel {
     if (this.mentionsTorch(from) || (!device && words.includes('std'))) this.blank(from);
   }
 
+  /** `template <> constexpr bool v<float> = true;` */
+  private parseVariableSpecialization(namespace: readonly string[], from: number): boolean {
+    const s = this.s;
+    const first = s.tokens[from] as Token;
+    const item = s.attempt((): VariableItem | undefined => {
+      const type = parseTypeBase(s);
+      const { line } = s.peek();
+      const name = s.identifier('in a declaration');
+      const specialization = parseTemplateArguments(s);
+      s.expect('=', 'after a variable template');
+      const initializer = { style: 'equals', arguments: [parseConditional(s, false)] } as const;
+      s.expect(';', 'after a variable template');
+      const declarators = [{ name, type, dimensions: [], initializer, line }];
+      const place = { namespace, line, start: first.start, end: s.tokens[s.at - 1]?.end ?? first.end };
+      return { kind: 'variable', space: 'host', isConst: true, declarators, specialization, ...place };
+    });
+    if (!item) return false;
+    this.items.push(item);
+    if (this.mentionsTorch(from)) this.blank(from);
+    return true;
+  }
+
   private parseAlias(namespace: readonly string[], template?: readonly TemplateParameter[], start = this.s.at): void {
     const s = this.s;
     const first = s.tokens[start] as Token;
@@ -266,7 +298,9 @@ class TopLevel {
       end: first.end,
     };
     if (isTypedef) {
-      item.type = s.attempt(() => parseType(s)) ?? null;
+      const declared = s.attempt(() => parseDeclarator(s, parseTypeBase(s)));
+      item.type = declared?.type ?? null;
+      item.name = declared?.name ?? '';
       while (!s.ended && !s.is(';')) item.name = s.next().text;
     } else if (s.is('=', 1)) {
       item.name = s.identifier('after using');
@@ -285,38 +319,6 @@ class TopLevel {
       this.items.push(item);
     }
     if (this.mentionsTorch(start)) this.blank(start);
-  }
-
-  private parseEnum(namespace: readonly string[]): void {
-    const s = this.s;
-    const first = s.next();
-    const scoped = s.accept('class') || s.accept('struct');
-    const name = s.peek().kind === 'identifier' ? s.next().text : '';
-    const underlying = s.accept(':') ? parseType(s) : undefined;
-    const members: { name: string; value?: Expression }[] = [];
-    if (s.accept('{')) {
-      while (!s.is('}')) {
-        const member = s.identifier('in an enum');
-        members.push({ name: member, value: s.accept('=') ? parseConditional(s, false) : undefined });
-        if (!s.accept(',')) break;
-      }
-      s.expect('}', 'after an enum');
-    }
-    this.skipItem();
-    this.names.types.add(name);
-    const item: EnumItem = {
-      kind: 'enum',
-      name,
-      scoped,
-      underlying,
-      members,
-      namespace,
-      line: first.line,
-      start: first.start,
-      end: first.end,
-    };
-    item.end = s.tokens[s.at - 1]?.end ?? item.end;
-    this.items.push(item);
   }
 
   private parseExport(namespace: readonly string[], word: string): void {

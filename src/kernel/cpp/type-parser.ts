@@ -45,8 +45,8 @@ export function isSpecifier(word: string): boolean {
 }
 
 /** Skips `__attribute__((...))`, `alignas(...)`, `[[...]]`, `__launch_bounds__(...)` and the like. */
-export function skipAttributes(s: TokenStream): void {
-  for (;;) {
+export function skipAttributes(s: TokenStream, most = Number.POSITIVE_INFINITY): void {
+  for (let n = 0; n < most; n++) {
     const word = s.peek().text;
     if (
       /^(__attribute__|alignas|__align__|__launch_bounds__|__maxnreg__|__cluster_dims__|__declspec|__block_size__)$/.test(
@@ -118,9 +118,11 @@ export function parseTemplateArguments(s: TokenStream): TemplateArgument[] {
       return endsArgument(s) ? node : undefined;
     });
     if (!type && !expression) throw s.error('in template arguments');
-    if (!expression) s.at = afterType;
+    // `vector<vector<int>>`: the comparison `vector < int` ends before the type does.
+    const isType = type !== undefined && (!expression || s.at < afterType);
+    if (isType) s.at = afterType;
     const text = spelled(s, from);
-    args.push({ type, expression, expands: s.accept('...'), text });
+    args.push({ type, expression: isType ? undefined : expression, expands: s.accept('...'), text });
     if (!s.accept(',')) break;
   }
   s.expect('>', 'after template arguments');
@@ -134,9 +136,23 @@ function endsArgument(s: TokenStream): boolean {
 /** A type with its pointers and reference, without a name. */
 export function parseType(s: TokenStream): TypeNode {
   return s.nested(() => {
-    const base = parseTypeBase(s);
-    return parsePointers(s, base);
+    const type = parsePointers(s, parseTypeBase(s));
+    // `int (*)(float)`: a pointer to a function.
+    if (!(s.is('(') && s.is('*', 1) && s.is(')', 2) && s.is('(', 3))) return type;
+    s.at = s.pastMatching(s.at + 3);
+    return functionType(type);
   });
+}
+
+/** What can be called and gives `returns`: std::function<returns()>, which a pointer to a function is for host code. */
+export function functionType(returns: TypeNode): TypeNode {
+  const name = { path: ['std', 'function'], arguments: [{ type: returns, text: 'a function' }] };
+  return { name, pointers: 0, reference: '', isConst: false, line: returns.line };
+}
+
+/** `(*name[n])(int, float)` after the returned type, on the parenthesis: a pointer to a function, by its name. */
+export function startsFunctionPointer(s: TokenStream): boolean {
+  return s.is('(') && s.is('*', 1) && s.peek(2).kind === 'identifier' && (s.is(')', 3) || s.is('[', 3));
 }
 
 /** `const unsigned long`, `std::vector<T>`, `decltype(x)`: a type without pointers. */
@@ -205,6 +221,15 @@ export function parseParameters(s: TokenStream): Parameter[] {
     const from = s.at;
     const type = parseType(s);
     const { pointers } = type;
+    if (startsFunctionPointer(s)) {
+      s.at += 2;
+      const name = s.identifier('after *');
+      s.expect(')', 'after the name of a function pointer');
+      s.at = s.pastMatching(s.at);
+      parameters.push({ type: functionType(type), name, text: 'void*', line });
+      if (!s.accept(',')) break;
+      continue;
+    }
     if (s.is('(')) throw s.error('a parameter that is a function or a reference to an array');
     const isPack = s.accept('...');
     let name = '';

@@ -1,5 +1,6 @@
 /** Operators on values: integer promotion, the usual arithmetic conversions, and C++'s undefined cases as errors. */
 import { invalid, refused, unsupported } from '../error.ts';
+import { printedText } from '../library/text.ts';
 import { roundToFormat } from '../number-format.ts';
 import { convert, isNumber, truth, typeOfValue } from './convert.ts';
 import {
@@ -22,6 +23,7 @@ import {
   type FloatValue,
   type IntValue,
   intValue,
+  type ListValue,
   longValue,
   type Value,
   wrap,
@@ -81,10 +83,15 @@ export function binary(operator: string, a: Value, b: Value, line: number): Valu
   if (isNumber(a) && isNumber(b)) {
     return a.kind === 'int' && b.kind === 'int' ? intBinary(operator, a, b, line) : floatBinary(operator, a, b, line);
   }
+  if (a.kind === 'struct' || b.kind === 'struct') return structBinary(operator, a, b, line);
   if (a.kind === 'tensor' || b.kind === 'tensor') {
     throw refused(`tensor ${operator} computes with PyTorch; a candidate must do the work in its own kernels`, line);
   }
   if (a.kind === 'opaque' && operator === '<<') return a;
+  if (a.kind === 'text-stream' && operator === '<<') {
+    a.text += printedText(b, line);
+    return a;
+  }
   if (a.kind === 'optional' || b.kind === 'optional') {
     const empty = (v: Value): boolean => v.kind === 'optional' && !v.cell;
     if (operator === '==' && empty(a) && empty(b)) return boolValue(true);
@@ -102,6 +109,9 @@ export function binary(operator: string, a: Value, b: Value, line: number): Valu
     if (COMPARISONS.has(operator))
       return boolValue(compare(operator, a.value < b.value ? -1 : a.value > b.value ? 1 : 0));
   }
+  if (a.kind === 'list' && b.kind === 'list' && /^[<>]=?$/.test(operator)) {
+    return boolValue(compare(operator, listOrder(a, b, line)));
+  }
   if (a.kind === 'list' && b.kind === 'list' && (operator === '==' || operator === '!=')) {
     const equal =
       a.cells.length === b.cells.length &&
@@ -111,12 +121,47 @@ export function binary(operator: string, a: Value, b: Value, line: number): Valu
       });
     return boolValue(equal === (operator === '=='));
   }
+  // A string and a character.
+  if (operator === '+' && (a.kind === 'string' || b.kind === 'string') && (isCharacter(a) || isCharacter(b))) {
+    return { kind: 'string', value: printedText(a, line) + printedText(b, line) };
+  }
   const plain = plainKey(a);
   const other = plainKey(b);
   if (plain !== undefined && other !== undefined && (operator === '==' || operator === '!=')) {
     return boolValue((plain === other) === (operator === '=='));
   }
   throw unsupported(`${describeValue(a)} ${operator} ${describeValue(b)}`, line);
+}
+
+function isCharacter(value: Value): boolean {
+  return value.kind === 'int' && value.type.bits === 8;
+}
+
+/** Lexicographic, as vectors, arrays, pairs and tuples compare. */
+function listOrder(a: ListValue, b: ListValue, line: number): number {
+  for (const [i, c] of a.cells.entries()) {
+    const x = c.value;
+    const y = b.cells[i]?.value;
+    if (!x || !y) return 1;
+    if (truth(binary('<', x, y, line), line)) return -1;
+    if (truth(binary('<', y, x, line), line)) return 1;
+  }
+  return a.cells.length - b.cells.length;
+}
+
+/** Through the candidate's own operator, or a struct's conversion to a number. */
+function structBinary(operator: string, a: Value, b: Value, line: number): Value {
+  const own = [a, b].flatMap((v) => (v.kind === 'struct' && v.type.behaviour ? [v.type.behaviour] : []));
+  const result = own[0]?.operator(operator, [a, b], line);
+  if (result) return result;
+  const number = (v: Value): Value | undefined =>
+    v.kind === 'struct'
+      ? (v.type.behaviour?.convertTo(v, LONG, line) ?? v.type.behaviour?.convertTo(v, DOUBLE, line))
+      : v;
+  const x = number(a);
+  const y = number(b);
+  if (!x || !y) throw unsupported(`${describeValue(a)} ${operator} ${describeValue(b)}`, line);
+  return binary(operator, x, y, line);
 }
 
 /** Values that can be compared for equality only. */

@@ -6,7 +6,7 @@ import { callLibrary, isLibraryFunction } from '../library/functions.ts';
 import type { TemplateValue } from '../trace.ts';
 import { promote } from './arithmetic.ts';
 import { construct } from './construct.ts';
-import { convert, converts, typeOfValue } from './convert.ts';
+import { convert, converts, derivesFrom, typeOfValue } from './convert.ts';
 import { evaluate, type Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { callMember } from './members.ts';
@@ -98,11 +98,13 @@ export function callValue(
         bindParameters(m, parameters, args, inner, line, 'the lambda');
         const ended = execute(m, body, inner);
         if (ended?.kind !== 'return') return VOID_VALUE;
-        return returns ? converted(m, ended.value, resolveType(m, returns, inner), line) : copyValue(ended.value);
+        const own = returns ? converted(m, ended.value, resolveType(m, returns, inner), line) : copyValue(ended.value);
+        return value.result ? converted(m, own, value.result, line) : own;
       });
     case 'function': {
       if (value.overloads.length === 0) throw unsupported(`${value.name} as a function object`, line);
-      return callFunction(m, value, args, line);
+      const own = callFunction(m, value, args, line);
+      return value.result ? converted(m, own, value.result, line) : own;
     }
     case 'pointer':
       if (value.target.kind === 'function') return callValue(m, value.target.value, args, scope, line, types);
@@ -184,12 +186,21 @@ export function chooseOverload(
   return best.f.body || !second ? best.f : second.f.body ? second.f : best.f;
 }
 
+/** The overloads that take these arguments. */
+export function viable(m: Machine, fn: FunctionValue, args: readonly Operand[], line: number): FunctionItem[] {
+  return fn.overloads.filter(
+    (f) => f.parameters.length === args.length && !f.problem && overloadScore(m, f, fn, args, line) >= 0,
+  );
+}
+
 /** -1 where an argument does not convert; else higher for more exact matches, and for plain functions over templates. */
 function overloadScore(m: Machine, f: FunctionItem, fn: FunctionValue, args: readonly Operand[], line: number): number {
   try {
     const around = fn.owner && memberScope(m, fn.owner);
     const { scope } = bindTemplate(m, f, fn.arguments ?? [], args, fn.scope, line, around);
     // Plain functions come before templates, and those before packs.
+    if (f.returns?.name.path.includes('enable_if') || f.returns?.name.path.includes('enable_if_t'))
+      resolveType(m, f.returns, scope);
     let score = f.template ? (f.parameters.some((p) => p.isPack) ? -1 : 0) : 1;
     for (let i = 0; i < args.length; i++) {
       const parameter = f.parameters[i];
@@ -211,7 +222,7 @@ function overloadScore(m: Machine, f: FunctionItem, fn: FunctionValue, args: rea
 /** How well an argument's type fits a parameter's: exact, by promotion, by another conversion of its kind, by any conversion. */
 function matchRank(own: CppType, type: CppType): number {
   if (own.kind !== type.kind) return 0;
-  if (JSON.stringify(own) === JSON.stringify(type)) return 4;
+  if (sameType(own, type)) return 4;
   const promoted = own.kind === 'int' ? promote(own) : own.kind === 'float' && own.format === 'float32' ? DOUBLE : own;
   return promoted !== own && sameType(promoted, type) ? 3 : 1;
 }
@@ -371,7 +382,14 @@ export function elementTypes(m: Machine, parameter: Parameter, count: number, sc
 /** Whether a reference of type `type` can name a variable of type `own`: otherwise a const one names a converted copy. */
 function bindsTo(own: CppType, type: CppType): boolean {
   if (type.kind === 'auto' || own.kind === 'auto') return true;
+  if (own.kind === 'struct' && type.kind === 'struct') return sameType(own, type) || derivesFrom(own, type);
   return own.kind === type.kind && ((own.kind !== 'int' && own.kind !== 'float') || sameType(own, type));
+}
+
+/** A variable as a reference to its base knows it: the same object, under the base's type. */
+export function asBase(variable: Cell, type: CppType): Cell {
+  const isBase = type.kind === 'struct' && variable.type.kind === 'struct' && derivesFrom(variable.type, type);
+  return isBase ? { ...variable, type, constant: true } : variable;
 }
 
 /** A parameter's variable: the argument's own for a reference, else a converted copy. */
@@ -383,8 +401,11 @@ function bindParameter(
   name: string,
   line: number,
 ): Cell {
-  if (parameter.type.reference && operand.cell && bindsTo(operand.cell.type, type)) return operand.cell;
+  if (parameter.type.reference && operand.cell && bindsTo(operand.cell.type, type)) return asBase(operand.cell, type);
   if (operand.value === undefined) throw invalid(`an argument of ${name} is read before it is given a value`, line);
+  // A reference to the base names the whole object, also where that is a temporary.
+  const isBase = operand.value.kind === 'struct' && type.kind === 'struct' && derivesFrom(operand.value.type, type);
+  if (parameter.type.reference && isBase) return cell(type, operand.value, true);
   const value = converted(m, operand.value, type, line);
   return cell(type.kind === 'auto' ? typeOfValue(value) : type, value);
 }

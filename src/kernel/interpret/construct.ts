@@ -19,7 +19,7 @@ export function construct(m: Machine, type: CppType, args: readonly Operand[], b
     case 'list':
       return constructList(type, values, braces, line);
     case 'struct':
-      return type.name === 'dim3' ? dim3(type, values, braces, line) : constructStruct(m, type, values, line);
+      return type.name === 'dim3' ? dim3(type, values, braces, line) : constructStruct(m, type, values, line, args);
     case 'library':
       if (type.name === 'guard') return { kind: 'opaque', name: 'a guard' };
       if (type.name === 'Device') return device(values, line);

@@ -21,6 +21,7 @@ import {
   type FloatValue,
   type IntValue,
   type ListValue,
+  type StructValue,
   type Value,
   wrap,
 } from './values.ts';
@@ -46,6 +47,11 @@ export function truth(value: Value, line: number): boolean {
       return true;
     case 'address':
       return true;
+    case 'struct': {
+      const made = value.type.behaviour?.convertTo(value, BOOL, line);
+      if (made) return truth(made, line);
+      throw invalid(`${describeValue(value)} is not a condition`, line);
+    }
     default:
       throw invalid(`${describeValue(value)} is not a condition`, line);
   }
@@ -68,6 +74,11 @@ export function toInt(value: Value, type: IntType, line: number): IntValue {
     case 'optional':
       if (type.bits === 1) return boolValue(truth(value, line));
       break;
+    case 'struct': {
+      const made = value.type.behaviour?.convertTo(value, type, line);
+      if (made) return toInt(made, type, line);
+      break;
+    }
     case 'address':
       throw unsupported("the value of a tensor's address (only its alignment, address % 16, can be known)", line);
   }
@@ -77,6 +88,8 @@ export function toInt(value: Value, type: IntType, line: number): IntValue {
 export function toFloat(value: Value, type: FloatType, line: number): FloatValue {
   if (value.kind === 'int') return { kind: 'float', type, value: roundToFormat(Number(value.value), type.format) };
   if (value.kind === 'float') return { kind: 'float', type, value: roundToFormat(value.value, type.format) };
+  const made = value.kind === 'struct' ? value.type.behaviour?.convertTo(value, type, line) : undefined;
+  if (made) return toFloat(made, type, line);
   throw invalid(`cannot convert ${describeValue(value)} to ${type.name}`, line);
 }
 
@@ -155,6 +168,8 @@ export function convert(value: Value, type: CppType, line: number, explicit = fa
       return { kind: 'optional', of: type.of, cell: cell(type.of, convert(value, type.of, line)) };
     }
     case 'library':
+      if (type.name === 'callable' && type.returns && (value.kind === 'lambda' || value.kind === 'function'))
+        return { ...value, result: type.returns };
       return convertLibrary(value, type.name, line);
   }
 }
@@ -164,7 +179,12 @@ function convertPointer(value: Value, to: CppType, line: number, explicit: boole
   if (value.kind === 'pointer') {
     // `auto*`: what it points to comes from the value.
     if (to.kind === 'auto') return value;
-    const free = explicit || value.target.kind === 'null' || to.kind === 'void' || sameType(value.to, to);
+    const free =
+      explicit ||
+      value.target.kind === 'null' ||
+      to.kind === 'void' ||
+      sameType(value.to, to) ||
+      (value.to.kind === 'struct' && derivesFrom(value.to, to));
     if (!free)
       throw invalid(`cannot convert ${spellType({ kind: 'pointer', to: value.to })} to ${spellType(type)}`, line);
     return { ...value, to };
@@ -182,10 +202,17 @@ function convertPointer(value: Value, to: CppType, line: number, explicit: boole
 
 function convertStruct(value: Value, type: StructType, line: number): Value {
   if (value.kind === 'struct' && value.type.name === type.name) return copyValue(value);
+  if (value.kind === 'struct' && derivesFrom(value.type, type)) return sliced(value, type);
   // dim3 has an implicit constructor from integers; plain structs are made from lists in order.
   if (type.name === 'dim3') {
     const items = value.kind === 'list' ? value.cells.map((c) => initialised(c, line)) : [value];
     return makeDim3(type, items, line);
+  }
+  if (value.kind === 'list' && value.container === 'initializer_list' && type.behaviour) {
+    return type.behaviour.make(
+      value.cells.map((c) => initialised(c, line)),
+      line,
+    );
   }
   if (value.kind === 'list' && value.container === 'initializer_list') {
     if (value.cells.length > type.fields.length) throw invalid(`too many values for ${type.name}`, line);
@@ -197,7 +224,23 @@ function convertStruct(value: Value, type: StructType, line: number): Value {
     });
     return { kind: 'struct', type, fields };
   }
+  const converted = value.kind === 'struct' ? value.type.behaviour?.convertTo(value, type, line) : undefined;
+  if (converted) return converted;
+  if (type.behaviour?.converts && value.kind !== 'list') return type.behaviour.make([value], line);
   throw invalid(`cannot convert ${describeValue(value)} to ${type.name}`, line);
+}
+
+/** Whether a struct has another as one of its bases. */
+export function derivesFrom(type: StructType, base: CppType): boolean {
+  return (type.bases ?? []).some((b) => sameType(b, base) || derivesFrom(b, base));
+}
+
+/** The part of an object that is its base. */
+function sliced(value: StructValue, type: StructType): Value {
+  const copy = copyValue(value);
+  if (copy.kind !== 'struct') return copy;
+  const fields = new Map([...copy.fields].filter(([name]) => type.fields.some((f) => f.name === name)));
+  return { ...copy, type, fields };
 }
 
 /** dim3's constructor: missing dimensions are 1. */
@@ -228,6 +271,7 @@ export function zeroOf(type: CppType, line: number): Value {
       return { kind: 'pointer', to: type.to, target: { kind: 'null' } };
     case 'struct': {
       if (type.name === 'dim3') return makeDim3(type, [], line);
+      if (type.behaviour) return type.behaviour.make([], line);
       const fields = new Map<string, Cell>();
       for (const field of type.fields) fields.set(field.name, cell(field.type, zeroOf(field.type, line)));
       return { kind: 'struct', type, fields };
@@ -250,6 +294,8 @@ export function zeroOf(type: CppType, line: number): Value {
           return { kind: 'string', value: '' };
         case 'TensorOptions':
           return { kind: 'options', options: {} };
+        case 'string stream':
+          return { kind: 'text-stream', text: '' };
         case 'stream':
           return { kind: 'stream' };
         case 'device properties':
@@ -327,7 +373,9 @@ function convertLibrary(value: Value, name: string, line: number): Value {
       if (value.kind === 'pointer' && value.target.kind === 'null') return { kind: 'stream' };
       break;
     case 'callable':
-      if (value.kind === 'lambda' || value.kind === 'function') return value;
+      if (value.kind === 'lambda' || value.kind === 'function' || value.kind === 'operator') return value;
+      if (value.kind === 'pointer' && (value.target.kind === 'function' || value.target.kind === 'null')) return value;
+      if (value.kind === 'struct') return copyValue(value);
       break;
     case 'MemoryFormat':
       if (value.kind === 'format') return value;
@@ -387,6 +435,8 @@ export function typeOfValue(value: Value): CppType {
       return { kind: 'library', name: 'callable' };
     case 'iterator':
       return { kind: 'library', name: 'iterator' };
+    case 'text-stream':
+      return { kind: 'library', name: 'string stream' };
     case 'properties':
       return { kind: 'library', name: 'device properties' };
     default:

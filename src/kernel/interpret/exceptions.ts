@@ -1,11 +1,11 @@
 /** C++ exceptions: what a candidate throws itself, or a failed check of its own, and which handler takes it. */
 import type { TypeNode } from '../cpp/ast.ts';
 import { CandidateError } from '../error.ts';
-import { typeOfValue } from './convert.ts';
+import { derivesFrom, typeOfValue } from './convert.ts';
 import type { Machine } from './machine.ts';
 import type { Scope } from './scope.ts';
 import { normalisePath, resolveType } from './type-resolver.ts';
-import { type CppType, type StructType, sameType } from './types.ts';
+import { sameType } from './types.ts';
 import { describeValue, type Value } from './values.ts';
 
 /** The bases of the standard library's and PyTorch's exceptions ([std.exceptions], c10/util/Exception.h). */
@@ -62,9 +62,5 @@ export function handles(m: Machine, type: TypeNode | undefined, value: Value, sc
   if (EXCEPTION_CLASSES.includes(name)) return false;
   const caught = resolveType(m, type, scope);
   const own = typeOfValue(value);
-  return sameType(own, caught) || (own.kind === 'struct' && derives(own, caught));
-}
-
-function derives(type: StructType, base: CppType): boolean {
-  return (type.bases ?? []).some((b) => sameType(b, base) || derives(b, base));
+  return sameType(own, caught) || (own.kind === 'struct' && derivesFrom(own, caught));
 }

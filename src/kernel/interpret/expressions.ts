@@ -8,7 +8,7 @@ import { callExpression } from './calls.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, isNumber, makeDim3, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
 import { thrown } from './exceptions.ts';
-import { launchExpression } from './launch.ts';
+import { launchExpression, requirePlainLayout } from './launch.ts';
 import type { Machine } from './machine.ts';
 import { memberValue } from './members.ts';
 import { lookUp } from './names.ts';
@@ -110,6 +110,7 @@ export function resolve(m: Machine, e: Expression, scope: Scope): Operand {
       return { value: { kind: 'void' } };
     case 'sizeof': {
       const type = e.type ? resolveType(m, e.type, scope) : operandType(m, e.operand, scope);
+      requirePlainLayout(type, 'sizeof', e.line);
       const size = sizeOf(type);
       if (size === 0) throw unsupported(`sizeof(${spellType(type)})`, e.line);
       return { value: intValue(size, ULONG) };

@@ -62,6 +62,7 @@ export function launch(
         line,
       );
     const type = known ?? resolveType(m, parameter.type, scope);
+    requirePlainLayout(type, `the argument ${parameter.name} of ${use.spelling}`, line);
     if (operand.value.kind === 'tensor') {
       throw invalid(`a tensor is given to ${use.spelling} as ${parameter.name}; pass its data_ptr<T>()`, line);
     }
@@ -80,6 +81,15 @@ export function launch(
     }
   });
   m.world.launch(use, shape, args, line);
+}
+
+/** Fails for a struct whose bytes hold what no plan can: a table of virtual functions, or another variable's address. */
+export function requirePlainLayout(type: CppType, what: string, line: number): void {
+  if (type.kind !== 'struct') return;
+  if (type.behaviour?.isPolymorphic) throw unsupported(`${what}: ${type.name} has virtual functions`, line);
+  const reference = type.fields.find((f) => f.isReference);
+  if (reference) throw unsupported(`${what}: the field ${reference.name} of ${type.name} is a reference`, line);
+  for (const field of type.fields) requirePlainLayout(field.type, what, line);
 }
 
 /** A kernel with its template arguments, from what stands before `<<<` or in a query's argument. */

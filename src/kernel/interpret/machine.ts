@@ -5,6 +5,7 @@ import { parseBody } from '../cpp/statement-parser.ts';
 import { overLimit } from '../error.ts';
 import type { Program } from './program.ts';
 import { Scope } from './scope.ts';
+import type { StructType } from './types.ts';
 import type { Cell } from './values.ts';
 import type { World } from './world.ts';
 
@@ -18,6 +19,10 @@ export class Machine {
   readonly making = new Set<VariableItem>();
   /** Struct types by declaration and template arguments. */
   readonly structs: StructItem[] = [];
+  /** Struct types that were made, by declaration and name: one that is being made is found here, incomplete. */
+  readonly structTypes = new Map<string, StructType>();
+  /** Where a struct inside of a function was declared: its members see the names there. */
+  readonly localScopes = new WeakMap<StructItem, Scope>();
   private readonly bodies = new Map<FunctionItem, Statement>();
   private steps = 0;
   private depth = 0;

@@ -5,6 +5,7 @@ import { LibraryCall } from '../library/call.ts';
 import { propertyOf } from '../library/cuda.ts';
 import { LIST_METHODS } from '../library/list-methods.ts';
 import { MAP_METHODS } from '../library/map-methods.ts';
+import { streamMethod, textMethod } from '../library/text.ts';
 import { TENSOR_METHODS } from '../torch/methods.ts';
 import { applyOperator, isOperator } from '../torch/operators.ts';
 import { isAssociative } from './associative.ts';
@@ -17,7 +18,8 @@ import { resolveAll } from './packs.ts';
 import { methodRefusalOf } from './refusals.ts';
 import type { Scope } from './scope.ts';
 import { callMethod } from './structs.ts';
-import { boolValue, describeValue, intValue, longValue, type TensorOptions, type Value } from './values.ts';
+import type { StructType } from './types.ts';
+import { boolValue, describeValue, intValue, type TensorOptions, type Value } from './values.ts';
 
 type MemberNode = Extract<Expression, { kind: 'member' }>;
 
@@ -47,6 +49,12 @@ function through(operand: Operand, e: MemberNode): Value {
     if (at) return initialised(at, e.line);
   }
   return value;
+}
+
+/** The struct that an object is known as: of the reference or pointer through which it is reached. */
+function declaredType({ cell, value }: Operand, own: StructType): StructType {
+  const type = value?.kind === 'pointer' ? value.to : value?.kind === 'struct' ? cell?.type : undefined;
+  return type?.kind === 'struct' ? type : own;
 }
 
 export function callMember(
@@ -101,10 +109,13 @@ export function callMember(
       if (callee.name === 'synchronize') return { value: { kind: 'void' } };
       break;
     case 'string':
-      if (callee.name === 'c_str' || callee.name === 'data') return { value: object };
-      if (callee.name === 'size' || callee.name === 'length') return { value: longValue(object.value.length) };
-      if (callee.name === 'empty') return { value: boolValue(object.value.length === 0) };
+      {
+        const result = textMethod(object, callee.name, call, operand);
+        if (result) return result;
+      }
       break;
+    case 'text-stream':
+      return { value: streamMethod(object, callee.name, call) };
     case 'exception':
       if (callee.name === 'what' || callee.name === 'what_without_backtrace' || callee.name === 'msg')
         return { value: { kind: 'string', value: object.text } };
@@ -117,7 +128,16 @@ export function callMember(
       const field = object.fields.get(callee.name);
       const operands = resolveAll(m, args, scope);
       if (field) return { value: callValue(m, initialised(field, line), operands, scope, line) };
-      const result = callMethod(m, object, callee.name, operands, line, callee.arguments, scope);
+      const result = callMethod(
+        m,
+        object,
+        callee.name,
+        operands,
+        line,
+        callee.arguments,
+        scope,
+        declaredType(operand, object.type),
+      );
       if (result) return result;
       break;
     }

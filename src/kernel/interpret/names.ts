@@ -7,9 +7,10 @@ import { evaluate, type Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { refusalOf } from './refusals.ts';
 import { Scope } from './scope.ts';
+import { chooseSpecialization } from './specialize.ts';
 import { declareVariable } from './statements.ts';
 import { staticMember } from './structs.ts';
-import { candidateNames, normalisePath, ownerOf, resolveType, typeTrait } from './type-resolver.ts';
+import { bindTypeParameters, candidateNames, normalisePath, ownerOf, resolveType, typeTrait } from './type-resolver.ts';
 import { type Cell, cell, intValue, type Value } from './values.ts';
 
 export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: number): Operand {
@@ -30,7 +31,9 @@ export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: numb
         line,
       );
     }
-    const found = constantOf(m, declared, simple, line);
+    const found = declared.template
+      ? templateConstant(m, declared, simple, name, scope, line)
+      : constantOf(m, declared, simple, line);
     return { cell: found, value: found.value };
   }
   const enumerator = m.program.findEnumMember(path, scope.namespace);
@@ -61,7 +64,6 @@ function constantOf(m: Machine, item: VariableItem, name: string, line: number):
   const key = [...item.namespace, name].join('::');
   const known = m.constants.get(key);
   if (known) return known;
-  if (item.template) throw unsupported(`the variable template ${name}`, line);
   if (m.making.has(item)) throw invalid(`the constant ${name} needs its own value`, line);
   m.making.add(item);
   const scope = new Scope(m.globals, item.namespace);
@@ -72,6 +74,27 @@ function constantOf(m: Machine, item: VariableItem, name: string, line: number):
   }
   m.making.delete(item);
   return m.constants.get(key) ?? cell({ kind: 'auto' }, undefined);
+}
+
+/** `v<float>` of a variable template: of its specialization for these arguments, where there is one. */
+function templateConstant(
+  m: Machine,
+  item: VariableItem,
+  simple: string,
+  name: QualifiedName,
+  scope: Scope,
+  line: number,
+): Cell {
+  const inner = new Scope(m.globals, item.namespace);
+  const values = bindTypeParameters(m, item.template, name.arguments, inner, scope, line);
+  const chosen = chooseSpecialization(m, m.program.variableSpecializationsOf(item, simple), values, inner, line);
+  const declarator = (chosen?.item ?? item).declarators.find((d) => d.name === simple);
+  if (!declarator) throw invalid(`the variable template ${simple} has no value`, line);
+  return m.within(line, () => {
+    const made = new Scope(chosen ? new Scope(m.globals, item.namespace) : inner);
+    declareVariable(m, declarator, true, made);
+    return made.find(simple) ?? cell({ kind: 'auto' }, undefined);
+  });
 }
 
 function enumValue(m: Machine, item: EnumOf, index: number, line: number): Value {

@@ -1,5 +1,5 @@
 /** A candidate's declarations by name, and the place where the interpreter finds them. */
-import type { AliasItem, EnumItem, FunctionItem, StructItem, VariableItem } from '../cpp/ast.ts';
+import type { AliasItem, EnumItem, FunctionItem, Item, StructItem, VariableItem } from '../cpp/ast.ts';
 import type { TranslationUnit } from '../cpp/translation-unit.ts';
 
 interface Placed {
@@ -13,6 +13,7 @@ export class Program {
   readonly structs: StructItem[] = [];
   private readonly types = new Map<string, (StructItem | EnumItem | AliasItem)[]>();
   private readonly variables = new Map<string, (VariableItem & { name: string })[]>();
+  private readonly variableSpecializations = new Map<string, (VariableItem & { name: string })[]>();
   private readonly enumMembers = new Map<
     string,
     { item: EnumItem; index: number; name: string; namespace: readonly string[] }[]
@@ -20,7 +21,7 @@ export class Program {
 
   constructor(unit: TranslationUnit) {
     this.unit = unit;
-    for (const item of unit.items) {
+    for (const item of unit.items.flatMap(withNested)) {
       switch (item.kind) {
         case 'function':
           add(this.functions, item.name, item);
@@ -40,7 +41,10 @@ export class Program {
           });
           break;
         case 'variable':
-          for (const d of item.declarators) add(this.variables, d.name, { ...item, name: d.name });
+          for (const d of item.declarators) {
+            const table = item.specialization ? this.variableSpecializations : this.variables;
+            add(table, d.name, { ...item, name: d.name });
+          }
           break;
       }
     }
@@ -70,17 +74,22 @@ export class Program {
     return select(this.variables.get(last(path)) ?? [], path, namespace)[0];
   }
 
+  /** `template <> constexpr int v<float> = 4;` for a variable template. */
+  variableSpecializationsOf(item: VariableItem, name: string): VariableItem[] {
+    const found = this.variableSpecializations.get(name) ?? [];
+    return found.filter((v) => v.namespace.join('::') === item.namespace.join('::'));
+  }
+
   findEnumMember(path: readonly string[], namespace: readonly string[]): { item: EnumItem; index: number } | undefined {
     const members = this.enumMembers.get(last(path)) ?? [];
     const named = path.length > 1 ? members.find((m) => m.item.name === path[path.length - 2]) : undefined;
     return named ?? select(members, path, namespace)[0];
   }
+}
 
-  /** Adds a struct declared inside a function. */
-  addStruct(item: StructItem): void {
-    this.structs.push(item);
-    add(this.types, item.name, item);
-  }
+/** An item and, of a struct, what is declared inside of it. */
+function withNested(item: Item): Item[] {
+  return item.kind === 'struct' ? [item, ...item.nested.flatMap(withNested)] : [item];
 }
 
 function add<T>(map: Map<string, T[]>, name: string, item: T): void {

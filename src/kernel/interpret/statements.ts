@@ -3,6 +3,7 @@ import type { Declarator, Expression, Statement } from '../cpp/ast.ts';
 import { CandidateError, invalid, refused, unsupported } from '../error.ts';
 import { binary } from './arithmetic.ts';
 import { requireOrder } from './associative.ts';
+import { asBase } from './calls.ts';
 import { construct } from './construct.ts';
 import { convert, initialised, toIndex, truth, typeOfValue, zeroOf } from './convert.ts';
 import { handles, ThrownError } from './exceptions.ts';
@@ -10,6 +11,7 @@ import { evaluate, type Operand, resolve } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { resolveAll } from './packs.ts';
 import { Scope } from './scope.ts';
+import { structType } from './structs.ts';
 import { resolveType } from './type-resolver.ts';
 import type { CppType } from './types.ts';
 import { type Cell, cell, copyValue, describeValue, type Value } from './values.ts';
@@ -46,7 +48,9 @@ export function execute(m: Machine, s: Statement, scope: Scope): Completion {
       scope.declareType(s.name, resolveType(m, s.type, scope));
       return undefined;
     case 'struct':
-      m.program.addStruct(s.struct);
+      if (s.struct.template) throw unsupported(`the template ${s.struct.name} inside of a function`, s.line);
+      m.localScopes.set(s.struct, scope);
+      scope.declareType(s.struct.name, structType(m, s.struct, undefined, scope, s.line));
       return undefined;
     case 'if': {
       const inner = new Scope(scope);
@@ -205,7 +209,7 @@ export function declareVariable(m: Machine, d: Declarator, isConst: boolean, sco
   if (d.type.reference && operands.length === 1 && first?.cell) {
     const same = type.kind === 'auto' || first.value === undefined || typeMatches(first.cell, type);
     if (same) {
-      scope.declare(d.name, constant && !first.cell.constant ? first.cell : first.cell);
+      scope.declare(d.name, asBase(first.cell, type));
       return;
     }
   }

@@ -1,19 +1,40 @@
 /** The candidate's own structs: their types, members, constructors and operators. */
 import type { AliasItem, Declarator, FunctionItem, StructItem, TemplateArgument } from '../cpp/ast.ts';
+import { CONVERSION } from '../cpp/function-parser.ts';
 import { invalid, unsupported } from '../error.ts';
 import type { TemplateValue } from '../trace.ts';
-import { bindParameters, callFunction, chooseOverload } from './calls.ts';
+import { binary } from './arithmetic.ts';
+import { bindParameters, bindTemplate, callFunction, chooseOverload, viable } from './calls.ts';
 import { construct } from './construct.ts';
-import { convert, zeroOf } from './convert.ts';
+import { convert, toIndex, truth, zeroOf } from './convert.ts';
 import type { Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { resolveAll } from './packs.ts';
 import { Scope } from './scope.ts';
+import { chooseSpecialization } from './specialize.ts';
 import { spellTemplate } from './spell.ts';
 import { declareVariable, execute, variableType } from './statements.ts';
-import { bindTypeParameters, resolveType } from './type-resolver.ts';
-import { AUTO, type CppType, type StructType, structLayout } from './types.ts';
-import { type Cell, cell, copyValue, type FunctionValue, type StructValue, type Value, VOID_VALUE } from './values.ts';
+import { bindTypeParameters, evaluateArgument, resolveType } from './type-resolver.ts';
+import {
+  AUTO,
+  alignmentOf,
+  type CppType,
+  type StructBehaviour,
+  type StructType,
+  sameType,
+  spellType,
+  structLayout,
+} from './types.ts';
+import {
+  boolValue,
+  type Cell,
+  cell,
+  copyValue,
+  type FunctionValue,
+  type StructValue,
+  type Value,
+  VOID_VALUE,
+} from './values.ts';
 
 /** The type that a struct's name and template arguments mean: of a specialization, where one is for these arguments. */
 export function structType(
@@ -25,29 +46,107 @@ export function structType(
 ): StructType {
   const inner = new Scope(m.globals, primary.namespace);
   const values = primary.template ? bindTypeParameters(m, primary.template, args, inner, scope, line) : undefined;
-  const item = values ? specializationFor(m, primary, values, line) : primary;
+  const chosen = values && chooseSpecialization(m, m.program.specializationsOf(primary), values, inner, line);
+  const item = chosen?.item ?? primary;
   if (item.problem) throw unsupported(item.problem, line);
   const path = [...primary.namespace, primary.name];
   const name = spellTemplate(path, values ?? [], line);
   let declaration = m.structs.indexOf(item);
   if (declaration < 0) declaration = m.structs.push(item) - 1;
-  const shell: StructType = {
+  const key = `${declaration} ${name}`;
+  const isLocal = m.localScopes.has(item);
+  const known = isLocal ? undefined : m.structTypes.get(key);
+  if (known) return known;
+  // Found by its own bases and members while it is made: `struct D : Base<D>`.
+  const type: StructType = {
     ...{ kind: 'struct', name, fields: [], alignment: 1, declaration, path },
-    templateArguments: values,
+    ...{ templateArguments: values, patternArguments: chosen?.bound },
   };
-  const members = memberScope(m, shell);
+  if (!isLocal) m.structTypes.set(key, type);
+  try {
+    complete(m, type, item, line);
+  } catch (error) {
+    m.structTypes.delete(key);
+    throw error;
+  }
+  return type;
+}
+
+/** Bases, fields, alignment and behaviour of a struct's type. */
+function complete(m: Machine, type: StructType, item: StructItem, line: number): void {
+  const { name } = type;
+  const members = memberScope(m, type);
   const bases = item.bases.map((node) => {
     const base = resolveType(m, node, members);
     if (base.kind !== 'struct') throw unsupported(`the base class of ${name}`, line);
     return base;
   });
-  const own = item.fields.map((field) => ({ name: field.name, type: variableType(m, field, members) }));
+  const own = item.fields.map((field) => ({
+    name: field.name,
+    type: variableType(m, field, members),
+    ...(field.type.reference !== '' && { isReference: true }),
+  }));
   const inherited = bases.flatMap((base) => base.fields);
   const repeated = inherited.find((f) => own.some((o) => o.name === f.name));
   if (repeated) throw unsupported(`${name} hides the field ${repeated.name} of its base`, line);
-  const type = { ...shell, fields: [...inherited, ...own], bases };
+  const isPolymorphic =
+    bases.some((b) => b.behaviour?.isPolymorphic) || item.methods.some((f) => f.isVirtual && f.name !== item.name);
+  const behaviour: StructBehaviour = {
+    make: (values, at) => valueInitialized(m, type, values, at),
+    convertTo: (self, wanted, at) => callConversion(m, self, wanted, at),
+    operator: (operator, operands, at) =>
+      callOperator(
+        m,
+        operator,
+        operands.map((value) => ({ value })),
+        m.globals,
+        at,
+      )?.value,
+    converts: item.methods.some((f) => f.name === item.name && f.given !== 'delete' && !f.isExplicit && takesOne(f)),
+    isPolymorphic,
+  };
+  Object.assign(type, {
+    fields: [...inherited, ...own],
+    bases,
+    alignment: writtenAlignment(m, item, members),
+    behaviour,
+  });
   checkBases(m, type, bases, line);
-  return type;
+}
+
+function takesOne(f: FunctionItem): boolean {
+  return f.parameters.length > 0 && f.parameters.slice(1).every((p) => p.default);
+}
+
+function writtenAlignment(m: Machine, { alignment, line }: StructItem, scope: Scope): number {
+  if (alignment?.type) return alignmentOf(resolveType(m, alignment.type, scope));
+  return alignment ? toIndex(evaluateArgument(m, alignment, scope, line), line) : 1;
+}
+
+/** `S{...}`: without values, what neither a constructor nor an initializer gives is zero. */
+function valueInitialized(m: Machine, type: StructType, values: readonly Value[], line: number): Value {
+  const made = constructStruct(m, type, values, line);
+  const hasConstructor = itemOf(m, type)?.methods.some((f) => f.name === itemOf(m, type)?.name && !f.given);
+  if (made.kind === 'struct' && !hasConstructor)
+    for (const field of made.fields.values()) field.value ??= zeroOf(field.type, line);
+  return made;
+}
+
+/** `operator T()`: the one to this very type, else the only one to a number, for a number. */
+function callConversion(m: Machine, self: StructValue, wanted: CppType, line: number): Value | undefined {
+  const found = methodsNamed(m, self.type, CONVERSION);
+  if (!found) return undefined;
+  const scope = memberScope(m, found.owner);
+  const typed = found.items.flatMap((f) => (f.returns ? [{ f, type: resolveType(m, f.returns, scope) }] : []));
+  const isNumber = (type: CppType): boolean => type.kind === 'int' || type.kind === 'float';
+  const exact = typed.find(({ type }) => sameType(type, wanted));
+  const numbers = isNumber(wanted) ? typed.filter(({ type }) => isNumber(type)) : [];
+  const chosen = exact ?? (numbers.length === 1 ? numbers[0] : undefined);
+  if (!chosen && numbers.length > 1)
+    throw unsupported(`the conversion of ${self.type.name} to ${spellType(wanted)}`, line);
+  if (!chosen) return undefined;
+  const overloads = [chosen.f];
+  return callFunction(m, { kind: 'function', name: CONVERSION, overloads, scope, owner: found.owner }, [], line, self);
 }
 
 /**
@@ -69,22 +168,6 @@ function checkBases(m: Machine, type: StructType, bases: readonly StructType[], 
   }
 }
 
-function specializationFor(
-  m: Machine,
-  primary: StructItem,
-  values: readonly TemplateValue[],
-  line: number,
-): StructItem {
-  const wanted = spellTemplate([primary.name], values, line);
-  const scope = new Scope(m.globals, primary.namespace);
-  for (const item of m.program.specializationsOf(primary)) {
-    if (item.problem) throw unsupported(item.problem, line);
-    const own = bindTypeParameters(m, primary.template, item.specialization, new Scope(scope), scope, item.line);
-    if (spellTemplate([primary.name], own, line) === wanted) return item;
-  }
-  return primary;
-}
-
 function itemOf(m: Machine, type: StructType): StructItem | undefined {
   return type.declaration === undefined ? undefined : m.structs[type.declaration];
 }
@@ -92,8 +175,8 @@ function itemOf(m: Machine, type: StructType): StructItem | undefined {
 /** Where a struct's members look up names: its template parameters are bound, its own members are found through `owner`. */
 export function memberScope(m: Machine, type: StructType): Scope {
   const item = itemOf(m, type);
-  const scope = new Scope(m.globals, item?.namespace, type);
-  if (!item?.specialization) bindValues(item?.template, type.templateArguments, scope);
+  const scope = new Scope((item && m.localScopes.get(item)) ?? m.globals, item?.namespace, type);
+  bindValues(item?.template, item?.specialization ? type.patternArguments : type.templateArguments, scope);
   return scope;
 }
 
@@ -137,6 +220,22 @@ function methodsNamed(
   return undefined;
 }
 
+/** The member functions that `object.name()` means where the object is known as `declared`: virtual ones are the object's own. */
+function dispatched(
+  m: Machine,
+  own: StructType,
+  declared: StructType,
+  name: string,
+): { owner: StructType; items: FunctionItem[] } | undefined {
+  const found = methodsNamed(m, declared, name);
+  return found && own !== declared && isVirtual(m, declared, name) ? methodsNamed(m, own, name) : found;
+}
+
+function isVirtual(m: Machine, type: StructType, name: string): boolean {
+  const own = itemOf(m, type)?.methods.some((f) => f.name === name && f.isVirtual) ?? false;
+  return own || (type.bases ?? []).some((base) => isVirtual(m, base, name));
+}
+
 /** Calls `object.name(...)`; undefined where the struct has no such member function. */
 export function callMethod(
   m: Machine,
@@ -146,8 +245,9 @@ export function callMethod(
   line: number,
   written: readonly TemplateArgument[] = [],
   scope: Scope = m.globals,
+  declared: StructType = self.type,
 ): Operand | undefined {
-  const found = methodsNamed(m, self.type, name);
+  const found = dispatched(m, self.type, declared, name);
   if (!found) return undefined;
   const value: FunctionValue = {
     kind: 'function',
@@ -180,7 +280,8 @@ export function selfOf(scope: Scope): StructValue | undefined {
 
 /** A member function called by its plain name from inside of another one. */
 export function siblingMethod(m: Machine, name: string, scope: Scope): FunctionValue | undefined {
-  const found = scope.owner && methodsNamed(m, scope.owner, name);
+  const { owner } = scope;
+  const found = owner && dispatched(m, selfOf(scope)?.type ?? owner, owner, name);
   return found && { kind: 'function', name, overloads: found.items, scope, owner: found.owner };
 }
 
@@ -231,14 +332,20 @@ export function memberType(m: Machine, type: StructType, name: string): CppType 
 }
 
 /** `T(a, b)` and `T{a, b}`: through a constructor where there is one, else field by field. */
-export function constructStruct(m: Machine, type: StructType, values: readonly Value[], line: number): Value {
+export function constructStruct(
+  m: Machine,
+  type: StructType,
+  values: readonly Value[],
+  line: number,
+  operands: readonly Operand[] = [],
+): Value {
   const [first] = values;
   if (values.length === 1 && first?.kind === 'struct' && first.type.name === type.name) return copyValue(first);
   const item = itemOf(m, type);
   const constructors = (item?.methods ?? []).filter((f) => f.name === item?.name && f.given !== 'delete');
   const written = constructors.filter((f) => f.given !== 'default');
   if (written.length > 0 && !(values.length === 0 && constructors.length > written.length)) {
-    return callConstructor(m, type, written, values, line);
+    return callConstructor(m, type, written, values, line, operands);
   }
   const named = first?.kind === 'fields' ? first : undefined;
   if (!named && values.length > type.fields.length)
@@ -250,6 +357,14 @@ export function constructStruct(m: Machine, type: StructType, values: readonly V
   type.fields.forEach((field, i) => {
     const at = named ? named.names.indexOf(field.name) : i;
     const given = named ? named.values[at] : values[i];
+    if (field.isReference) {
+      const bound = named ? undefined : operands[i]?.cell;
+      if (!bound)
+        throw unsupported(`the reference ${field.name} of ${type.name} to something that is no variable`, line);
+      fields.set(field.name, bound);
+      scope.declare(field.name, bound);
+      return;
+    }
     const value = given
       ? initialValue(m, given, field.type, line)
       : defaultOf(m, type, field.name, scope, line, values.length > 0);
@@ -302,8 +417,10 @@ function callConstructor(
   constructors: readonly FunctionItem[],
   values: readonly Value[],
   line: number,
+  operands: readonly Operand[],
 ): Value {
-  const args = values.map((value) => ({ value }));
+  // References bind to variables, where these are given by name.
+  const args = values.map((value, i) => (operands[i]?.value === value ? (operands[i] as Operand) : { value }));
   const scope = memberScope(m, type);
   const { name } = constructors[0]!;
   const chosen = chooseOverload(
@@ -313,12 +430,12 @@ function callConstructor(
     line,
     () => true,
   );
-  if (chosen.template) throw unsupported(`the constructor template of ${type.name}`, line);
   if (!chosen.body) throw invalid(`a constructor of ${type.name} is declared but has no body`, line);
   return m.within(line, () => {
     const made: StructValue = { kind: 'struct', type, fields: new Map() };
     for (const field of type.fields) made.fields.set(field.name, cell(field.type, undefined));
-    const inner = new Scope(selfScope(m, type, made));
+    const self = selfScope(m, type, made);
+    const inner = new Scope(bindTemplate(m, chosen, [], args, scope, line, self).scope);
     bindParameters(m, chosen.parameters, args, inner, line, name);
     const initializers = chosen.initializers ?? [];
     const delegated = initializers.find((each) => each.name === name);
@@ -336,6 +453,14 @@ function callConstructor(
       for (const field of type.fields) {
         if (!own.has(field.name)) continue;
         const given = initializers.find((each) => each.name === field.name);
+        if (field.isReference) {
+          const bound = given && resolveAll(m, given.arguments, inner)[0]?.cell;
+          if (!bound)
+            throw unsupported(`the reference ${field.name} of ${type.name} to something that is no variable`, line);
+          made.fields.set(field.name, bound);
+          self.declare(field.name, bound);
+          continue;
+        }
         const value = given
           ? construct(m, field.type, resolveAll(m, given.arguments, inner), given.braces, given.line)
           : defaultOf(m, type, field.name, inner, line, false);
@@ -362,10 +487,25 @@ export function callOperator(
   const [first, ...rest] = operands;
   const name = `operator${operator}`;
   if (first?.value?.kind === 'struct') {
+    const equality =
+      name === 'operator==' && methodsNamed(m, first.value.type, name)?.items.find((f) => f.given === 'default');
+    if (equality) return { value: memberwiseEqual(first.value, rest[0]?.value, line) };
     const member = callMethod(m, first.value, name, rest, line);
     if (member) return member;
   }
-  const overloads = m.program.findFunctions([name], scope.namespace);
+  const written = m.program.findFunctions([name], scope.namespace);
+  const overloads = viable(m, { kind: 'function', name, overloads: written, scope }, operands, line);
   if (overloads.length === 0) return undefined;
   return { value: callFunction(m, { kind: 'function', name, overloads, scope }, operands, line) };
+}
+
+/** `bool operator==(const S&) const = default;` */
+function memberwiseEqual(a: StructValue, b: Value | undefined, line: number): Value {
+  const other = b?.kind === 'struct' ? b : undefined;
+  const equal = [...a.fields].every(([name, field]) => {
+    const theirs = other?.fields.get(name)?.value;
+    if (!field.value || !theirs) throw invalid('structs are compared before they are given a value', line);
+    return truth(binary('==', field.value, theirs, line), line);
+  });
+  return boolValue(equal);
 }

@@ -3,7 +3,8 @@ import type { QualifiedName, StructItem, TemplateArgument, TemplateParameter, Ty
 import { CandidateError, invalid, unsupported } from '../error.ts';
 import { LAUNCH_STRUCTS } from '../library/launches.ts';
 import type { TemplateValue } from '../trace.ts';
-import { convert, toIndex, typeOfValue } from './convert.ts';
+import { commonType, promote } from './arithmetic.ts';
+import { convert, derivesFrom, toIndex, typeOfValue } from './convert.ts';
 import { evaluate, operandType } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { expandTemplateArguments } from './packs.ts';
@@ -26,6 +27,8 @@ import {
   pointerTo,
   type StructType,
   sameType,
+  spellType,
+  VOID,
 } from './types.ts';
 import { intValue, type Value } from './values.ts';
 
@@ -41,6 +44,8 @@ const LIBRARY_CLASSES: Readonly<Record<string, LibraryType>> = {
   'torch::Scalar': 'Scalar',
   'std::string': 'string',
   'std::string_view': 'string',
+  'std::ostringstream': 'string stream',
+  'std::stringstream': 'string stream',
   'torch::string_view': 'string',
   'cuda::CUDAStream': 'stream',
   'cuda::CUDAGuard': 'guard',
@@ -52,7 +57,6 @@ const LIBRARY_CLASSES: Readonly<Record<string, LibraryType>> = {
   'torch::AutoGradMode': 'guard',
   'torch::AutoDispatchBelowADInplaceOrView': 'guard',
   cudaDeviceProp: 'device properties',
-  'std::function': 'callable',
 };
 
 /** `at::` and `c10::` name the same things as `torch::`; their `cuda::` parts are one. */
@@ -211,6 +215,37 @@ function resolveTemplate(
     case 'torch::PackedTensorAccessor64':
     case 'torch::PackedTensorAccessor':
       return packedAccessor(type(0), size(1), 64);
+    case 'std::function':
+      return args.length > 0 ? ({ ...library('callable'), returns: type(0) } as CppType) : library('callable');
+    case 'std::enable_if_t':
+    case 'std::enable_if::type':
+      if (size(0) === 0) throw invalid('a std::enable_if whose condition is false', node.line);
+      return args.length > 1 ? type(1) : VOID;
+    case 'std::void_t':
+      return VOID;
+    case 'std::make_unsigned_t':
+    case 'std::make_unsigned::type':
+    case 'std::make_signed_t':
+    case 'std::make_signed::type':
+      return withSign(type(0), full.includes('unsigned'), node.line);
+    case 'std::common_type_t':
+    case 'std::common_type::type': {
+      const common = args.map((_, i) => type(i)).reduce((a, b) => (sameType(a, b) ? a : (commonType(a, b) ?? VOID)));
+      if (common.kind === 'void') throw unsupported(`${full} of these types`, node.line);
+      return common;
+    }
+    case 'std::underlying_type_t':
+    case 'std::underlying_type::type': {
+      const of = type(0);
+      return of.kind === 'int' ? promote({ ...of, enumeration: of.enumeration ?? '' }) : of;
+    }
+    case 'std::tuple_element_t':
+    case 'std::tuple_element::type': {
+      const of = type(1);
+      const found = of.kind === 'list' ? of.elements?.[size(0)] : undefined;
+      if (!found) throw unsupported(`${full} of ${spellType(of)}`, node.line);
+      return found;
+    }
     case 'std::conditional_t':
     case 'std::conditional::type':
       return size(0) !== 0 ? type(1) : type(2);
@@ -234,6 +269,17 @@ function resolveTemplate(
     default:
       return undefined;
   }
+}
+
+/** The integer of the same size with or without a sign. */
+function withSign(type: CppType, unsigned: boolean, line: number): CppType {
+  const word =
+    type.kind === 'int' ? { 8: 'char', 16: 'short', 32: 'int', 64: 'long', 1: undefined }[type.bits] : undefined;
+  const isLongLong = type.kind === 'int' && (type.mangled === 'x' || type.mangled === 'y');
+  const name = isLongLong ? 'long long' : word;
+  const found = name && NAMED_TYPES.get(unsigned ? `${name} unsigned` : name === 'char' ? 'char signed' : name);
+  if (!found) throw unsupported(`the ${unsigned ? 'unsigned' : 'signed'} type of ${spellType(type)}`, line);
+  return found;
 }
 
 /** `typename... Ts` or `int... Is` of a struct or alias: all written arguments that are left. */
@@ -323,6 +369,12 @@ export function typeArgument(m: Machine, argument: TemplateArgument, scope: Scop
   }
 }
 
+/** Numbers that are no classes (c10::Half is one) and no enumerations. */
+function isArithmetic(type: CppType): boolean {
+  if (type.kind === 'int') return type.enumeration === undefined;
+  return type.kind === 'float' && (type.format === 'float32' || type.format === 'float64');
+}
+
 /** `std::is_same_v<A, B>`, `std::is_same<A, B>::value` and their like, by name. */
 export function typeTrait(
   m: Machine,
@@ -340,11 +392,28 @@ export function typeTrait(
     case 'is_same':
       return b && truth(sameType(a, b));
     case 'is_integral':
-      return truth(a.kind === 'int');
+      return truth(a.kind === 'int' && a.enumeration === undefined);
     case 'is_floating_point':
       return truth(a.kind === 'float' && (a.format === 'float32' || a.format === 'float64'));
     case 'is_pointer':
       return truth(a.kind === 'pointer');
+    case 'is_arithmetic':
+    case 'is_scalar':
+      return truth(isArithmetic(a) || (trait === 'is_scalar' && (a.kind === 'pointer' || a.kind === 'int')));
+    case 'is_signed':
+      return truth(isArithmetic(a) && (a.kind === 'float' || (a.kind === 'int' && a.signed && a.bits > 1)));
+    case 'is_unsigned':
+      return truth(isArithmetic(a) && a.kind === 'int' && !(a.signed && a.bits > 1));
+    case 'is_enum':
+      return truth(a.kind === 'int' && a.enumeration !== undefined);
+    case 'is_void':
+      return truth(a.kind === 'void');
+    case 'is_class':
+      return truth(a.kind === 'struct' || a.kind === 'list' || a.kind === 'optional');
+    case 'is_base_of':
+      return b && truth(b.kind === 'struct' && (sameType(a, b) || derivesFrom(b, a)));
+    case 'is_convertible':
+      return b && isArithmetic(a) && isArithmetic(b) ? truth(true) : undefined;
     default:
       return undefined;
   }

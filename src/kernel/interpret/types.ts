@@ -4,6 +4,7 @@
  */
 import type { DType } from '../../task/index.ts';
 import type { TemplateValue } from '../trace.ts';
+import type { StructValue, Value } from './values.ts';
 
 export interface IntType {
   kind: 'int';
@@ -28,6 +29,22 @@ export interface FloatType {
 export interface StructField {
   name: string;
   type: CppType;
+  /** `int& n`: the field is another variable. */
+  isReference?: boolean;
+}
+
+/** What a candidate's struct does where the rules of the language ask for it: the interpreter's, set for its own structs. */
+export interface StructBehaviour {
+  /** `S{a, b}`, and `S s = a` for a constructor of one value. */
+  make(values: readonly Value[], line: number): Value;
+  /** Through its conversion function to this type; undefined where it has none. */
+  convertTo(self: StructValue, type: CppType, line: number): Value | undefined;
+  /** Its own operator with these operands; undefined where it has none. */
+  operator(name: string, operands: readonly Value[], line: number): Value | undefined;
+  /** Whether a constructor takes one value. */
+  converts: boolean;
+  /** It has virtual functions: its layout holds a pointer that no plan can. */
+  isPolymorphic: boolean;
 }
 
 export interface StructType {
@@ -43,6 +60,9 @@ export interface StructType {
   /** For the candidate's structs: namespaces ('' an anonymous one) and own name, without template arguments. */
   path?: readonly string[];
   templateArguments?: readonly TemplateValue[];
+  /** Of a specialization: what its own template parameters are. */
+  patternArguments?: readonly TemplateValue[];
+  behaviour?: StructBehaviour;
 }
 
 export type CppType =
@@ -56,7 +76,7 @@ export type CppType =
   | { kind: 'list'; container: Container; element?: CppType; elements?: readonly CppType[]; size?: number }
   | { kind: 'optional'; of: CppType }
   /** A class of the standard library or of PyTorch that values carry whole. */
-  | { kind: 'library'; name: LibraryType };
+  | { kind: 'library'; name: LibraryType /** What a std::function gives. */; returns?: CppType };
 
 export type Container =
   | 'vector'
@@ -82,6 +102,7 @@ export type LibraryType =
   | 'Scalar'
   | 'stream'
   | 'callable'
+  | 'string stream'
   | 'iterator'
   | 'guard'
   | 'device properties';

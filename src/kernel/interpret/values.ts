@@ -65,6 +65,8 @@ export interface FunctionValue {
   overloads: readonly FunctionItem[];
   arguments?: readonly TemplateArgument[];
   scope: Scope;
+  /** Of the std::function that holds it. */
+  result?: CppType;
   /** The struct, where these are static member functions. */
   owner?: StructType;
 }
@@ -112,11 +114,14 @@ export type Value =
   | { kind: 'format'; format: 'contiguous' | 'channels_last' | 'preserve' }
   | { kind: 'stream' }
   | { kind: 'properties' }
+  /** std::ostringstream, std::stringstream: shared by all that name it. */
+  | { kind: 'text-stream'; text: string }
   /** An exception of the standard library or of PyTorch, by its class's normalised name. */
   | { kind: 'exception'; name: string; text: string }
   /** Objects whose only effect would be on the real runtime: guards, profiler marks, cout. */
   | { kind: 'opaque'; name: string }
-  | { kind: 'lambda'; lambda: Extract<Expression, { kind: 'lambda' }>; scope: Scope }
+  /** `result`: of the std::function that holds it, which its own result is converted to. */
+  | { kind: 'lambda'; lambda: Extract<Expression, { kind: 'lambda' }>; scope: Scope; result?: CppType }
   | FunctionValue
   /** std::multiplies<>() and its like. */
   | { kind: 'operator'; operator: string }
@@ -161,7 +166,10 @@ export function tensorValue(tensor: TensorView): Value {
 export function copyValue(value: Value): Value {
   if (value.kind === 'struct') {
     const fields = new Map<string, Cell>();
-    for (const [name, field] of value.fields) fields.set(name, copyCell(field));
+    for (const [name, field] of value.fields) {
+      const isReference = value.type.fields.some((f) => f.name === name && f.isReference);
+      fields.set(name, isReference ? field : copyCell(field));
+    }
     return { ...value, fields };
   }
   if (value.kind === 'list') return { ...value, cells: value.cells.map(copyCell) };

@@ -79,6 +79,7 @@ const PLAIN = new Map<string, Value>([
   ['LONG_MAX', intValue(2n ** 63n - 1n, LONG)],
   ['SIZE_MAX', intValue(2n ** 64n - 1n, ULONG)],
   ['warpSize', intValue(32)],
+  ['string::npos', intValue(2n ** 64n - 1n, ULONG)],
   ['nullopt', { kind: 'optional' }],
   ['torch::nullopt', { kind: 'optional' }],
   ['torch::kCUDA', { kind: 'device', device: 'cuda' }],

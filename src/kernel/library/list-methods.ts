@@ -1,10 +1,11 @@
 /** Methods of vectors, arrays and IntArrayRef. */
 import { invalid, unsupported } from '../error.ts';
-import { convert, toIndices, typeOfValue, zeroOf } from '../interpret/convert.ts';
+import { convert, initialised, toIndices, typeOfValue, zeroOf } from '../interpret/convert.ts';
 import { exceptionValue, ThrownError } from '../interpret/exceptions.ts';
 import type { Operand } from '../interpret/expressions.ts';
 import { LONG, ULONG } from '../interpret/types.ts';
 import { boolValue, cell, copyValue, intValue, type ListValue, type Value, VOID_VALUE } from '../interpret/values.ts';
+import { range } from './algorithms.ts';
 import type { LibraryCall } from './call.ts';
 
 /** @param list the object */
@@ -77,16 +78,27 @@ export const LIST_METHODS: Readonly<Record<string, ListMethod>> = {
   }),
   insert: give((list, call) => {
     const where = call.value(0);
-    if (where.kind !== 'iterator' || call.count !== 2) throw unsupported('this insert', call.line);
+    if (where.kind !== 'iterator') throw unsupported('this insert', call.line);
+    if (call.count === 3) {
+      const type = list.element ?? LONG;
+      const values =
+        call.value(1).kind === 'iterator'
+          ? range(call, 1).map((c) => initialised(c, call.line))
+          : Array.from({ length: Math.min(call.index(1), 1_000_000) }, () => call.value(2));
+      list.cells.splice(where.index, 0, ...values.map((v) => cell(type, convert(v, type, call.line))));
+      return { kind: 'iterator', list, index: where.index };
+    }
     const type = list.element ?? typeOfValue(call.value(1));
     list.cells.splice(where.index, 0, cell(type, convert(call.value(1), type, call.line)));
-    return VOID_VALUE;
+    return { kind: 'iterator', list, index: where.index };
   }),
   erase: give((list, call) => {
     const where = call.value(0);
-    if (where.kind !== 'iterator' || call.count !== 1) throw unsupported('this erase', call.line);
-    list.cells.splice(where.index, 1);
-    return VOID_VALUE;
+    const last = call.count > 1 ? call.value(1) : undefined;
+    if (where.kind !== 'iterator' || (last && last.kind !== 'iterator')) throw unsupported('this erase', call.line);
+    if (where.index >= list.cells.length && !last) throw invalid('erase of the end of a list', call.line);
+    list.cells.splice(where.index, last ? last.index - where.index : 1);
+    return { kind: 'iterator', list, index: where.index };
   }),
   equals: give((list, call) => boolValue(toIndices(list, call.line).join() === call.indices(0).join())),
   slice: give((list, call) => {

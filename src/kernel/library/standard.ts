@@ -1,7 +1,8 @@
 /** Functions of the C and C++ standard libraries that host code uses to compute sizes, and checks. */
 import type { Expression } from '../cpp/ast.ts';
 import { invalid, unsupported } from '../error.ts';
-import { binary, commonNumber } from '../interpret/arithmetic.ts';
+import { binary, commonInt, commonNumber } from '../interpret/arithmetic.ts';
+import { callValue } from '../interpret/calls.ts';
 import {
   convert,
   initialised,
@@ -210,6 +211,13 @@ const MATH: Readonly<Record<string, (...x: number[]) => number>> = {
   fmod: (x = 0, y = 0) => x % y,
   fmin: Math.min,
   fmax: Math.max,
+  hypot: Math.hypot,
+  ldexp: (x = 0, e = 0) => x * 2 ** e,
+  log1p: Math.log1p,
+  expm1: Math.expm1,
+  tan: Math.tan,
+  atan: Math.atan,
+  atan2: Math.atan2,
 };
 
 const mathFunctions: Record<string, LibraryFunction> = {};
@@ -292,6 +300,25 @@ export const STANDARD_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     cell: cell(typeOfValue(call.value(0)), copyValue(call.value(0))),
   }),
   ...exceptions,
+  gcd: (call) => divisor(call, false),
+  lcm: (call) => divisor(call, true),
+  __builtin_popcount: (call) => intValue(BigInt.asUintN(32, bits(call)).toString(2).replaceAll('0', '').length),
+  __builtin_popcountll: (call) => intValue(BigInt.asUintN(64, bits(call)).toString(2).replaceAll('0', '').length),
+  __builtin_clz: (call) => intValue(leadingZeros(call, 32)),
+  __builtin_clzll: (call) => intValue(leadingZeros(call, 64)),
+  __builtin_ctz: (call) => intValue(trailingZeros(call)),
+  __builtin_ctzll: (call) => intValue(trailingZeros(call)),
+  __builtin_expect: (call) => call.value(0),
+  apply: (call) => {
+    const list = listArgument(call, 1);
+    return callValue(
+      call.m,
+      call.value(0),
+      list.cells.map((c) => ({ cell: c, value: c.value })),
+      call.scope,
+      call.line,
+    );
+  },
   printf: printed,
   fprintf: printed,
   puts: printed,
@@ -323,6 +350,36 @@ export const STANDARD_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   'torch::ceil_div': (call) => ceilDivide(call),
   'torch::divup': (call) => ceilDivide(call),
 };
+
+function bits(call: LibraryCall): bigint {
+  const value = call.value(0);
+  if (value.kind !== 'int') throw invalid(`${call.name} of ${describeValue(value)}`, call.line);
+  return value.value;
+}
+
+/** Of 0 the built-ins say nothing. */
+function leadingZeros(call: LibraryCall, size: number): number {
+  const value = BigInt.asUintN(size, bits(call));
+  if (value === 0n) throw invalid(`${call.name} of 0 is undefined`, call.line);
+  return size - value.toString(2).length;
+}
+
+function trailingZeros(call: LibraryCall): number {
+  const value = bits(call);
+  if (value === 0n) throw invalid(`${call.name} of 0 is undefined`, call.line);
+  return (value & -value).toString(2).length - 1;
+}
+
+/** Greatest common divisor, or least common multiple, in the type that both numbers meet in. */
+function divisor(call: LibraryCall, multiple: boolean): Value {
+  const [a, b] = [call.value(0), call.value(1)];
+  if (a.kind !== 'int' || b.kind !== 'int') throw invalid(`${call.name} needs integers`, call.line);
+  const size = (n: bigint): bigint => (n < 0n ? -n : n);
+  let [x, y] = [size(a.value), size(b.value)];
+  while (y !== 0n) [x, y] = [y, x % y];
+  const type = commonInt(a.type, b.type);
+  return intValue(multiple ? (x === 0n ? 0n : size((a.value / x) * b.value)) : x, type);
+}
 
 /** Largest finite value, smallest normal value and epsilon of each format (IEEE 754; bfloat16: 8 exponent, 7 fraction bits). */
 const FLOAT_LIMITS: Readonly<Record<FloatType['format'], { max: number; min: number; epsilon: number }>> = {

@@ -25,6 +25,23 @@ template <int N> int times(int v) { if constexpr (N > 2) return (v & 255) * N; e
 template <typename F> auto twice(F f, int v) { return f(f(v)); }
 enum class E { A = 1, B, C = 8 };
 constexpr int pick(E e) { switch (e) { case E::A: return 4; case E::B: return 5; default: return static_cast<int>(e); } }
+template <typename T, int N> struct V { static constexpr int id = 1; T v[N]; };
+template <typename T> struct V<T, 4> { static constexpr int id = 2; };
+template <int N> struct V<double, N> { static constexpr int id = 3; };
+template <typename T> struct V<T*, 2> { static constexpr int id = 4; using of = T; };
+template <typename T> constexpr int per_vector = 16 / sizeof(T);
+template <> constexpr int per_vector<bool> = 99;
+struct alignas(16) Wide { float v[3]; char c = 1; };
+struct Num { int n; operator int() const { return n; } };
+struct Any { int n; template <typename T> Any(T v) : n((int)v & 63) {} };
+struct Root { int k = 3; virtual int area() const { return k; } int plain() const { return 1; } int both() const { return area() * 2 + plain(); } virtual ~Root() = default; };
+struct Leaf : Root { int s; Leaf(int v) : s(v & 31) {} int area() const override { return s + k; } int plain() const { return 5; } };
+static int area_of(const Root& r) { return r.area() * 10 + r.plain(); }
+struct Ctx { int& n; long m = 4; void bump(int k) { n = (n + (k & 7)) & 63; m += n; } };
+template <typename T, std::enable_if_t<std::is_integral_v<T>, int> = 0> int kind(T) { return 1; }
+template <typename T, std::enable_if_t<!std::is_integral_v<T>, int> = 0> int kind(T) { return 2; }
+struct Nest { enum { COUNT = 12 }; enum class M { A = 3, B }; struct In { int q = 2; }; static constexpr int T[3] = {1, 4, 9}; };
+static int increment(int v) { return (v & 63) + 1; } using Step = int (*)(int);
 int over(int v) { return 1; } int over(double v) { return 2; } int over(int64_t v) { return 3; } int over(const P& p) { return 4; } int over(int a, int b) { return 5; }
 `;
 
@@ -50,7 +67,7 @@ export function expression(c: Choices, depth: number, others: readonly string[] 
   }
   const sub = (): string => expression(c, depth - 1, others);
   const integral = (): string => `((int)(${sub()}) & 1023)`;
-  switch (c.below(24)) {
+  switch (c.below(28)) {
     case 0:
     case 1:
       return `(${sub()} ${c.pick(['+', '-'])} ${sub()})`;
@@ -110,6 +127,27 @@ export function expression(c: Choices, depth: number, others: readonly string[] 
         `std::abs(${integral()} - 500)`,
         `static_cast<int>(std::is_same_v<decltype(${sub()}), ${c.pick(['int', 'double', 'float', 'long', 'unsigned'])}>)`,
       ]);
+    case 23:
+      return c.pick([
+        `V<${c.pick(['float', 'int', 'char', 'float*'])}, ${1 + c.below(4)}>::id`,
+        `V<double, ${1 + c.below(3)}>::id`,
+        `sizeof(V<int*, 2>::of)`,
+        `per_vector<${c.pick(['float', 'bool', 'long', 'int'])}>`,
+        `sizeof(Wide)`,
+        `(Nest::COUNT + (int)Nest::M::B + Nest::In().q + Nest::T[${c.below(3)}])`,
+      ]);
+    case 24:
+      return `(Num{${integral()}} ${c.pick(['+', '-', '<', '*'])} ${c.below(9)})`;
+    case 25:
+      return `Any(${sub()}).n`;
+    case 26:
+      return c.pick([`area_of(Leaf(${integral()}))`, `Leaf(${integral()}).both()`, `Leaf(${integral()}).plain()`]);
+    case 27:
+      return c.pick([
+        `kind(${sub()})`,
+        `(std::is_signed_v<decltype(${sub()})> ? 1 : 2)`,
+        `__builtin_popcount(${integral()})`,
+      ]);
     case 22:
       return `(${integral()} * 1.0${c.pick(['', 'f'])} / ${1 + c.below(9)})`;
     default:
@@ -123,7 +161,7 @@ export function statement(c: Choices, depth: number, others: readonly string[] =
   const small = (): string => 'abcd'[c.below(4)]!;
   const inner = (): string => statement(c, depth - 1, others);
   const value = (n: number): string => expression(c, n, others);
-  switch (depth === 0 ? 0 : c.below(17)) {
+  switch (depth === 0 ? 0 : c.below(22)) {
     case 1:
       return `if (${value(2)}) { ${inner()} } else { ${inner()} }`;
     case 2:
@@ -154,6 +192,16 @@ export function statement(c: Choices, depth: number, others: readonly string[] =
       return `try { if (${value(1)}) { ${c.pick([`TORCH_CHECK(${c.below(2)} > 0, "n")`, 'throw std::runtime_error("n")', `throw std::invalid_argument("m")`])}; } ${inner()} } catch (const std::${c.pick(['exception', 'runtime_error'])}& err) { ${small()} = ${c.below(90)}; }`;
     case 15:
       return `{ std::function<int(int)> go = [&](int n) -> int { return n < 2 ? ${c.below(9)} : n + go(n - ${1 + c.below(2)}); }; ${small()} = go(${c.below(12)}); std::string s = "x" + std::to_string((int)(${value(1)}) & 99); ${small()} = s.size() * 3 + (s == "x7" ? 1 : 0); }`;
+    case 17:
+      return `{ int n = (int)(${value(1)}) & 63; Ctx k{n}; k.bump(${c.below(20)}); Ctx same = k; same.bump(${c.below(9)}); ${small()} = n * 2 + (int)k.m; }`;
+    case 18:
+      return `{ Leaf l((int)(${value(1)}) & 63); Root& r = l; const Root* p = &l; Root copied = l; r.k = ${c.below(9)}; ${small()} = r.both() + p->area() * 3 + r.plain() + copied.area(); }`;
+    case 19:
+      return `{ std::ostringstream s; s << "n" << ((int)(${value(1)}) & 1023) << ' ' << ${c.pick(['1.5f', '0.1', '1e-9', '123456789.0', 'true', '3u'])}; std::string t = s.str(); t += "z"; ${small()} = (int)t.size() + (int)(t.find("5") & 31) + (t.substr(1, 1) == "4" ? 7 : 0); }`;
+    case 20:
+      return `{ struct L { int n${c.pick(['', ' = 4'])}; int m = 5; int sum() const { return n + m; } }; std::vector<L> v; v.push_back({${c.below(9)}}); v.push_back(L{1, 2}); std::vector<std::vector<int>> w = {{1, ${c.below(9)}}, {3}}; w[1].push_back(v[0].sum()); std::sort(w.begin(), w.end(), [](const auto& p, const auto& q) { return p.size() + p[0] > q.size() + q[0]; }); ${small()} = w[0].back() + v[1].sum() * 2 + (w[0] < w[1] ? 1 : 0); }`;
+    case 21:
+      return `{ Step f = increment; int (*g)(int) = ${value(1)} ? increment : times<3>; Step all[] = {f, g, &increment}; ${small()} = all[${c.below(3)}](${c.below(60)}) + g(f(${c.below(9)})); }`;
     case 16:
       return `{ int k = (int)(${value(1)}) & 15; while (k > 0) { k >>= 1; if (k == 2) continue; ${variable()} = k; } }`;
     default: {

@@ -1,0 +1,125 @@
+/** Which specialization of a struct or variable template its arguments choose, partial ones included. */
+import type { StructItem, TemplateArgument, TemplateParameter, TypeNode } from '../cpp/ast.ts';
+import { CandidateError, unsupported } from '../error.ts';
+import type { TemplateValue } from '../trace.ts';
+import type { Machine } from './machine.ts';
+import type { Scope } from './scope.ts';
+import { spellArgument } from './spell.ts';
+import { evaluateArgument, resolveType } from './type-resolver.ts';
+import { type CppType, sameType } from './types.ts';
+
+type Bound = Map<string, TemplateValue>;
+
+/** What a specialization's own parameters are for these arguments, or undefined where it does not match. */
+export interface Match<T> {
+  item: T;
+  bound: readonly TemplateValue[];
+}
+
+/**
+ * The most specialized of the items whose pattern matches the values: the one that fixes most of them.
+ * @throws CandidateError where two fix as much
+ */
+export function chooseSpecialization<T extends Pick<StructItem, 'specialization' | 'template' | 'line'>>(
+  m: Machine,
+  items: readonly T[],
+  values: readonly TemplateValue[],
+  scope: Scope,
+  line: number,
+): Match<T> | undefined {
+  const matches = items.flatMap((item) => {
+    const bound: Bound = new Map();
+    const pattern = item.specialization ?? [];
+    const parameters = item.template ?? [];
+    let fixed = 0;
+    for (let i = 0; i < values.length; i++) {
+      const argument = pattern[i];
+      const depth = argument && match(m, argument, values[i]!, parameters, bound, scope);
+      if (depth === undefined) return [];
+      fixed += depth;
+    }
+    const own = parameters.map((p) => bound.get(p.name));
+    return own.every((v) => v !== undefined) ? [{ item, bound: own as TemplateValue[], fixed }] : [];
+  });
+  matches.sort((a, b) => b.fixed - a.fixed);
+  const [best, second] = matches;
+  if (best && second && best.fixed === second.fixed)
+    throw unsupported('two partial specializations that both match', line);
+  return best;
+}
+
+/** How much of the value the pattern fixes: 0 where it is a bare parameter; undefined where they do not match. */
+function match(
+  m: Machine,
+  pattern: TemplateArgument,
+  value: TemplateValue,
+  parameters: readonly TemplateParameter[],
+  bound: Bound,
+  scope: Scope,
+): number | undefined {
+  const name = plainName(pattern);
+  const parameter = parameters.find((p) => p.name === name);
+  if (parameter) {
+    if (parameter.isPack) throw unsupported('a partial specialization with a parameter pack', scopeLine(pattern));
+    const known = bound.get(parameter.name);
+    if (known) return spellArgument(known, 0) === spellArgument(value, 0) ? 1 : undefined;
+    bound.set(parameter.name, value);
+    return 0;
+  }
+  if (value.kind === 'type') return pattern.type && matchType(m, pattern.type, value.type, parameters, bound, scope);
+  if (value.kind === 'pack')
+    throw unsupported('a specialization of a template with a parameter pack', scopeLine(pattern));
+  const wanted = evaluateArgument(m, pattern, scope, scopeLine(pattern));
+  const same = wanted.kind === 'int' && value.value.kind === 'int' && wanted.value === value.value.value;
+  return same ? 2 : undefined;
+}
+
+function matchType(
+  m: Machine,
+  node: TypeNode,
+  type: CppType,
+  parameters: readonly TemplateParameter[],
+  bound: Bound,
+  scope: Scope,
+): number | undefined {
+  let inner = type;
+  for (let i = 0; i < node.pointers; i++) {
+    if (inner.kind !== 'pointer') return undefined;
+    inner = inner.to;
+  }
+  const whole = { ...node, pointers: 0 };
+  const argument: TemplateArgument = { type: whole, text: '' };
+  if (parameters.some((p) => p.name === plainName(argument))) {
+    const depth = match(m, argument, { kind: 'type', type: inner }, parameters, bound, scope);
+    return depth === undefined ? undefined : depth + node.pointers;
+  }
+  if (inner.kind === 'struct' && inner.path?.at(-1) === node.name.path.at(-1) && node.name.arguments) {
+    let fixed = 1 + node.pointers;
+    for (const [i, each] of node.name.arguments.entries()) {
+      const value = inner.templateArguments?.[i];
+      const depth = value && match(m, each, value, parameters, bound, scope);
+      if (depth === undefined) return undefined;
+      fixed += depth;
+    }
+    return fixed;
+  }
+  try {
+    return sameType(resolveType(m, whole, scope), inner) ? 2 + node.pointers : undefined;
+  } catch (error) {
+    // A pattern such as std::vector<T> of a parameter that is not bound: no match for what is no such type.
+    if (error instanceof CandidateError && error.kind !== 'limit') return undefined;
+    throw error;
+  }
+}
+
+/** The name that an argument is, where it is nothing more. */
+function plainName({ type, expression }: TemplateArgument): string | undefined {
+  if (expression?.kind === 'name' && expression.name.path.length === 1 && !expression.name.arguments)
+    return expression.name.path[0];
+  if (type && type.pointers === 0 && type.name.path.length === 1 && !type.name.arguments) return type.name.path[0];
+  return undefined;
+}
+
+function scopeLine({ type, expression }: TemplateArgument): number {
+  return type?.line ?? expression?.line ?? 0;
+}
