@@ -19,6 +19,7 @@ const programs = [
     module: 'device/virtual/child.js',
     flags: ['--max-old-space-size=4096', '--min-semi-space-size=16'],
   },
+  { name: 'cuda-device', module: 'device/cuda/child.js', flags: ['--max-old-space-size=4096'] },
   { name: 'sanitizer', module: 'vgpu/sanitizer/child.js', flags: [] },
 ];
 

@@ -4,6 +4,14 @@ export type { CudaProcessOptions, FakeDriver } from './cuda/cuda-process.ts';
 export { CudaError, NoDriver } from './cuda/driver/errors.ts';
 export { buildFakeDriver, cCompiler } from './cuda/fake/build-fake.ts';
 export type { GpuIdentity } from './cuda/gpu.ts';
+export { type Recognised, recognise } from './cuda/known-devices.ts';
+export type { TimedPlan } from './cuda/timing/instance.ts';
+export type { OperandSource, Renewal } from './cuda/timing/operands.ts';
+export {
+  type BaselineSource,
+  type CudaTimingOptions,
+  createCudaTimingDevice,
+} from './cuda/timing/timing-device.ts';
 export { defaultLimits } from './limits.ts';
 export type {
   DeviceCondition,

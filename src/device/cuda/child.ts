@@ -12,6 +12,7 @@ import { type Packed, pack, unpack } from './exchange.ts';
 import { CudaGpu } from './gpu.ts';
 import type { Answer, ChildSettings, Opened, Requests } from './requests.ts';
 import { runPlan } from './run-plan.ts';
+import { TimingSession } from './timing/session.ts';
 
 /** One request as it travels. */
 export interface Envelope {
@@ -24,6 +25,7 @@ class CudaChild {
   readonly #printed: number;
   #gpu: CudaGpu | undefined;
   #nvml: Nvml | undefined;
+  #timing: TimingSession | undefined;
 
   constructor(settings: ChildSettings) {
     this.#settings = settings;
@@ -48,6 +50,12 @@ class CudaChild {
         return this.#open();
       case 'run':
         return runPlan({ gpu: this.#opened(), printed: () => this.#takePrinted() }, input as Requests['run']['in']);
+      case 'prepare':
+        this.#timing = new TimingSession(this.#opened(), this.#nvml);
+        return this.#timing.prepare(input as Requests['prepare']['in']);
+      case 'window':
+        if (!this.#timing) throw new Error('a window before anything was prepared');
+        return this.#timing.window(input as Requests['window']['in']);
     }
   }
 

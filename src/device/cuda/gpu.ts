@@ -144,11 +144,20 @@ export class CudaGpu {
   /** Repeats a 32-bit pattern over `bytes` bytes, in the stream. The address must be a multiple of 4. */
   fill(address: bigint, word: number, bytes: number): void {
     const words = Math.floor(bytes / 4);
-    if (words > 0) this.driver.call('cuMemsetD32Async', address, word >>> 0, BigInt(words), this.stream);
-    for (let i = words * 4; i < bytes; i++) {
-      const byte = (word >>> (8 * (i % 4))) & 0xff;
-      this.driver.call('cuMemsetD8Async', address + BigInt(i), byte, 1n, this.stream);
-    }
+    this.set(address, word, 4, words);
+    for (let i = words * 4; i < bytes; i++) this.set(address + BigInt(i), (word >>> (8 * (i % 4))) & 0xff, 1, 1);
+  }
+
+  /** Repeats a pattern of 1, 2 or 4 bytes `count` times, in the stream. */
+  set(address: bigint, value: number, width: 1 | 2 | 4, count: number): void {
+    if (count === 0) return;
+    const name = width === 1 ? 'cuMemsetD8Async' : width === 2 ? 'cuMemsetD16Async' : 'cuMemsetD32Async';
+    this.driver.call(name, address, value >>> 0, BigInt(count), this.stream);
+  }
+
+  /** Copies pinned host memory to the device, in the stream. */
+  copyFromPinned(to: bigint, from: bigint, bytes: number): void {
+    if (bytes > 0) this.driver.call('cuMemcpyHtoDAsync_v2', to, from, BigInt(bytes), this.stream);
   }
 
   /** Copies on the device, in the stream. */
@@ -159,6 +168,11 @@ export class CudaGpu {
   /** Waits for the stream. A fault of a kernel that ran since shows here. @throws CudaError */
   synchronise(): void {
     this.driver.call('cuStreamSynchronize', this.stream);
+  }
+
+  /** Waits for everything on the GPU that this process asked for. */
+  synchroniseAll(): void {
+    this.driver.call('cuCtxSynchronize');
   }
 
   /** Takes over a module that was loaded; `unload` gives it back. */

@@ -2,6 +2,7 @@
 import type { RunRequest } from '../types.ts';
 import type { GpuIdentity } from './gpu.ts';
 import type { CudaRun } from './run-plan.ts';
+import type { Prepared, PrepareRequest, TimedAnswer, TimedRequest } from './timing/session.ts';
 
 /** Given to the child when it starts. */
 export interface ChildSettings {
@@ -25,6 +26,8 @@ export interface Opened {
 export interface Requests {
   open: { in: null; out: Opened };
   run: { in: RunRequest; out: CudaRun };
+  prepare: { in: PrepareRequest; out: Prepared };
+  window: { in: TimedRequest; out: TimedAnswer };
 }
 
 /** An answer, or why there is none: a sentence. `usable`: the child can be asked again. */

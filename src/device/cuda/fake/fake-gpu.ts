@@ -41,8 +41,8 @@ const HANGS: readonly FindingKind[] = ['deadlock', 'budget-exceeded', 'barrier-d
 const INSTRUCTION_BUDGET = 2 ** 32;
 
 /** A launch takes as long as its thread-instructions do at this rate, and this long at least. A made-up device; only its consistency matters. */
-const INSTRUCTIONS_PER_NANOSECOND = 200;
-const LEAST_NANOSECONDS = 1500;
+const INSTRUCTIONS_PER_NANOSECOND = 2;
+const LEAST_NANOSECONDS = 500;
 
 interface Kernel {
   module: LoadedModule;
@@ -52,7 +52,9 @@ interface Kernel {
 
 class FakeGpu {
   readonly #gpu = new VirtualGpu({ memoryBytes: 2 ** 30 });
-  readonly #modules = new Map<number, LoadedModule>();
+  readonly #modules = new Map<number, { module: LoadedModule; ptx: string }>();
+  /** Modules that were unloaded, by their text: loading them again starts them afresh without compiling them anew. */
+  readonly #unloaded = new Map<string, LoadedModule[]>();
   readonly #kernels = new Map<number, Kernel>();
   #lastId = 0;
 
@@ -80,7 +82,7 @@ class FakeGpu {
       case 'load':
         return this.#load(textAt(p), q, Number(a));
       case 'unload':
-        return this.#modules.delete(Number(a)) ? 0 : error.invalidValue;
+        return this.#unload(Number(a));
       case 'kernel':
         return this.#kernel(Number(a), textAt(p));
       case 'variable':
@@ -108,7 +110,9 @@ class FakeGpu {
 
   #load(ptx: string, log: bigint, logBytes: number): number {
     try {
-      this.#modules.set(++this.#lastId, this.#gpu.load(ptx, { name: 'module' }));
+      const kept = this.#unloaded.get(ptx)?.pop();
+      if (kept) this.#gpu.resetGlobals(kept);
+      this.#modules.set(++this.#lastId, { module: kept ?? this.#gpu.load(ptx, { name: 'module' }), ptx });
       return this.#lastId;
     } catch (reason) {
       if (!(reason instanceof PtxError)) throw reason;
@@ -117,8 +121,16 @@ class FakeGpu {
     }
   }
 
+  #unload(id: number): number {
+    const found = this.#modules.get(id);
+    if (!found) return error.invalidValue;
+    this.#modules.delete(id);
+    this.#unloaded.set(found.ptx, [...(this.#unloaded.get(found.ptx) ?? []), found.module]);
+    return 0;
+  }
+
   #kernel(id: number, name: string): number {
-    const module = this.#modules.get(id);
+    const module = this.#modules.get(id)?.module;
     const found = module?.ptx.functions.get(name);
     if (!module || !found?.entry) return error.notFound;
     const ends = found.params.map((parameter) => (parameter.kind === 'variable' ? parameter.variable.bytes : 0));
@@ -127,7 +139,7 @@ class FakeGpu {
   }
 
   #variable(id: number, name: string, out: bigint): number {
-    const found = this.#modules.get(id)?.global(name);
+    const found = this.#modules.get(id)?.module.global(name);
     if (!found) return error.notFound;
     const { address, bytes } = found.allocation;
     writeAt(out, new Uint8Array(BigUint64Array.of(address, BigInt(bytes)).buffer));

@@ -6,7 +6,7 @@
  * Settings are environment variables:
  *   ASSAY_FAKE_LOG        file to which every call is appended: name, result
  *   ASSAY_FAKE_FAULTS     "function:nth:what;...": the nth call (0: each) returns an error code, or `hang`s, or `exit`s, or `lie`s (times a tenth)
- *   ASSAY_FAKE_NAME, ASSAY_FAKE_CAPABILITY, ASSAY_FAKE_SMS, ASSAY_FAKE_L2_MIB, ASSAY_FAKE_MEMORY_MIB   the device
+ *   ASSAY_FAKE_NAME, ASSAY_FAKE_CAPABILITY, ASSAY_FAKE_SMS, ASSAY_FAKE_L2_KIB, ASSAY_FAKE_MEMORY_MIB   the device
  *   ASSAY_FAKE_THROTTLE, ASSAY_FAKE_PROCESSES, ASSAY_FAKE_TEMPERATURE                              what NVML says
  *   ASSAY_FAKE_TICK_NS, ASSAY_FAKE_NOISE_PPM                                                     resolution of events, spread of durations
  */
@@ -230,7 +230,7 @@ Result cuDeviceGetAttribute(int *value, int attribute, int dev) {
   int capability = (int)number("ASSAY_FAKE_CAPABILITY", 90);
   switch (attribute) {
     case 16: *value = (int)number("ASSAY_FAKE_SMS", 132); break;
-    case 38: *value = (int)(number("ASSAY_FAKE_L2_MIB", 1) << 20); break;
+    case 38: *value = (int)(number("ASSAY_FAKE_L2_KIB", 1024) << 10); break;
     case 75: *value = capability / 10; break;
     case 76: *value = capability % 10; break;
     default: DONE(INVALID_VALUE);
@@ -392,6 +392,7 @@ Result cuStreamCreate(Handle *stream, unsigned flags) {
 Result cuStreamDestroy_v2(Handle stream) {
   BEGIN_IN_CONTEXT();
   if (!stream_of(stream)) DONE(INVALID_HANDLE);
+  if (stream_of(stream)->captured) release(stream_of(stream)->captured);
   stream_of(stream)->magic = 0;
   live--;
   free((void *)stream);
@@ -512,3 +513,15 @@ Result nvmlDeviceGetTemperature(Handle dev, int sensor, unsigned *out) { (void)d
 Result nvmlDeviceGetPowerUsage(Handle dev, unsigned *out) { (void)dev; NVML_BEGIN(); *out = 250000; DONE(OK); }
 Result nvmlDeviceGetCurrentClocksThrottleReasons(Handle dev, unsigned long long *out) { (void)dev; NVML_BEGIN(); *out = (unsigned long long)number("ASSAY_FAKE_THROTTLE", 0); DONE(OK); }
 Result nvmlDeviceGetComputeRunningProcesses_v3(Handle dev, unsigned *count, void *list) { (void)dev, (void)list; NVML_BEGIN(); *count = (unsigned)number("ASSAY_FAKE_PROCESSES", 1); DONE(OK); }
+
+/* ---- For several tests in one process. ---- */
+
+/* Counts calls from one again, and gives up what is left. */
+void assay_fake_restart(void) {
+  for (int i = 0; i < MOST_NAMES; i++) counted[i].calls = 0;
+  for (int i = 0; i < 4096; i++) {
+    if (blocks[i].address) device(FREE, blocks[i].address, 0, 0, NULL, NULL);
+    blocks[i].address = 0;
+  }
+  contexts = 0, sticky = OK, lying = 0, live = 0, allocated = 0;
+}
