@@ -64,7 +64,7 @@ function groupOf(row: Row): string | undefined {
   if (!isLaunched(row)) return 'Not launched by the Python around it';
   if (row.compiles === false) return 'nvcc refuses the device code';
   if (row.kind === 'refused') return 'Refused on purpose';
-  if (row.kind === 'invalid')
+  if (row.kind === 'invalid' || row.kind === 'fails')
     return row.arguments === 'guessed' ? 'At odds with arguments that were guessed' : "The program's own fault";
   return row.kind === 'limit' ? 'Over a limit' : 'Unsupported';
 }

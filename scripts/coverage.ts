@@ -110,7 +110,7 @@ async function measure(program: CorpusProgram): Promise<Progress> {
   const judges = options.judge && row.stage === 'compiled';
   const misfits =
     row.stage === 'not planned' &&
-    (row.arguments !== 'own' || row.kind === 'invalid') &&
+    (row.arguments !== 'own' || row.kind === 'invalid' || row.kind === 'fails') &&
     (options.compile || options.judge);
   if (!judges && !misfits) return row;
   const whole = await measureSubmission(program, submission);
@@ -125,7 +125,9 @@ async function measure(program: CorpusProgram): Promise<Progress> {
     return { ...row, why: `Not judged within its Python: ${whole.why}` };
   }
   if (whole.stage === 'compiled') return whole;
-  return row.kind === 'invalid' || row.arguments === 'guessed' ? { ...whole, compiles: row.compiles } : row;
+  return row.kind === 'invalid' || row.kind === 'fails' || row.arguments === 'guessed'
+    ? { ...whole, compiles: row.compiles }
+    : row;
 }
 
 async function measureAlone(program: CorpusProgram): Promise<Progress> {

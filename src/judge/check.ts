@@ -8,6 +8,7 @@ import { completes } from './checks/completes.ts';
 import { deviceFindings } from './checks/device-findings.ts';
 import { everyOutputWritten } from './checks/every-output-written.ts';
 import { fullSize } from './checks/full-size.ts';
+import { hostFunction } from './checks/host-function.ts';
 import { inputsUnchanged } from './checks/inputs-unchanged.ts';
 import { launchesKernels } from './checks/launches-kernels.ts';
 import { nanAndInfinity } from './checks/nan-and-infinity.ts';
@@ -15,11 +16,11 @@ import { outputShape } from './checks/output-shape.ts';
 import { poisonIndependent } from './checks/poison-independent.ts';
 import { repeatable } from './checks/repeatable.ts';
 import { values } from './checks/values.ts';
-import type { Check, CheckContext } from './question.ts';
+import type { Check, CheckContext, CheckFacts } from './question.ts';
 import type { CheckResult, Stage } from './types.ts';
 
-/** Every check there is. */
-export const checks: readonly Check[] = [
+/** The checks of a candidate on trial. */
+const trialChecks: readonly Check[] = [
   launchesKernels,
   outputShape,
   completes,
@@ -34,8 +35,11 @@ export const checks: readonly Check[] = [
   fullSize,
 ];
 
+/** Every check there is. */
+export const checks: readonly CheckFacts[] = [hostFunction, ...trialChecks];
+
 /** The checks of a stage, cheap first; ties keep the registry's order. */
-export function planStage(stage: Stage, device: 'virtual' | 'cuda', registry: readonly Check[] = checks): Check[] {
+export function planStage(stage: Stage, device: 'virtual' | 'cuda', registry: readonly Check[] = trialChecks): Check[] {
   return registry
     .filter((check) => check.stages.includes(stage) && check.devices.includes(device))
     .sort((a, b) => a.cost - b.cost);

@@ -143,6 +143,21 @@ describe('the judge on the virtual GPU', { skip: whyNot }, () => {
     });
   }
 
+  test('a host function that fails for these shapes is rejected, with the line', async () => {
+    for (const [change, reason] of [
+      ['TORCH_CHECK(x.size(0) == 7, "seven rows");', /line \d+: .*seven rows/],
+      ['float first = *x.data_ptr<float>();', /line \d+: .*GPU's memory on the host/],
+      ['auto y = x.view({11, -1});', /line \d+: .*cannot take the shape/],
+    ] as const) {
+      const verdict = await verdictOf(candidate().replace('auto out', `${change}\n  auto out`));
+      assert.deepEqual([verdict.outcome, verdict.check], ['rejected', 'host-function'], verdict.reason);
+      assert.match(verdict.reason, reason);
+    }
+    const verdict = await verdictOf(candidate({ grid: 'dim3(1, 100000)' }));
+    assert.deepEqual([verdict.outcome, verdict.check], ['rejected', 'host-function'], verdict.reason);
+    assert.match(verdict.reason, /the grid's y is at most 65535/);
+  });
+
   test('a source that does not compile could not be judged, and says where', async () => {
     const verdict = await verdictOf(candidate({ before: 'int y = undefined_name;' }));
     assert.equal(verdict.outcome, 'unjudgeable');

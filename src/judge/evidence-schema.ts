@@ -135,7 +135,7 @@ export const evidenceSchema = z.object({
       check: z.string(),
       question: z.string(),
       catches: z.array(z.string()),
-      stage: z.enum(['plan', 'first-call', 'sequence']),
+      stage: z.enum(['prepare', 'plan', 'first-call', 'sequence']),
       status: z.enum(['passed', 'rejected', 'not-asked', 'unjudgeable']),
       /** Reason, or remark of a pass. */
       said: z.string().optional(),

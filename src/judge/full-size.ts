@@ -83,7 +83,8 @@ export async function examineFullSize(options: FullSizeOptions): Promise<FullSiz
   try {
     candidate = await full.prepare(task);
   } catch (error) {
-    if (error instanceof CandidateError && error.kind === 'invalid') return wrong(error.message, { line: error.line });
+    if (error instanceof CandidateError && (error.kind === 'invalid' || error.kind === 'fails'))
+      return wrong(error.message, { line: error.line });
     if (!(error instanceof CandidateError) && !(error instanceof BuildError)) throw error;
     return unknown(`the candidate could not be prepared for them: ${error.message}`);
   }

@@ -8,6 +8,7 @@ import type { Task } from '../task/index.ts';
 import { type Finding, gpuTarget } from '../vgpu/index.ts';
 import { type Admission, admit } from './admission.ts';
 import { planStage, runStage } from './check.ts';
+import { hostFunction } from './checks/host-function.ts';
 import { operatorShare, operatorShareInWords } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import { randomOperator } from './random-task.ts';
@@ -44,14 +45,34 @@ export async function judge(request: JudgeRequest): Promise<Verdict> {
       return prepare(request, request.candidateSource, request.task);
     });
   } catch (error) {
-    const missing = error instanceof BuildError && error.kind === 'no-compiler';
-    if (!missing && !(error instanceof CandidateError)) throw error;
-    return unjudgeable(record, 'prepare', error.message);
+    return notPrepared(record, request, error);
   }
   const compiled = [candidate.build, ...(candidate.build.others ?? [])].filter(({ cached }) => !cached);
   const milliseconds = compiled.reduce((sum, build) => sum + build.milliseconds, 0);
   if (milliseconds > 0) record.timings.push({ stage: 'prepare: compiler', milliseconds });
   return tryCandidate(request, record, candidate);
+}
+
+/** The verdict on a candidate that could not be made ready: rejected where that proves it wrong. Rethrows what is no fault of the candidate's. */
+function notPrepared(
+  record: Proceedings,
+  request: Pick<JudgeRequest, 'candidate' | 'events' | 'task'>,
+  error: unknown,
+): Verdict {
+  const missing = error instanceof BuildError && error.kind === 'no-compiler';
+  if (missing) return unjudgeable(record, 'prepare', error.message);
+  if (!(error instanceof CandidateError)) throw error;
+  if (error.kind !== 'fails') return unjudgeable(record, 'prepare', error.message);
+  // At smaller shapes than the file's it may fail because it was never meant for them.
+  if (request.task.scaled.length > 0)
+    return unjudgeable(record, 'prepare', `${error.message} (at the smaller shapes of \`--scale\`; judge it without)`);
+  const milliseconds = record.timings.reduce((sum, one) => sum + one.milliseconds, 0);
+  const result: CheckResult = {
+    ...{ check: hostFunction.id, stage: 'prepare', milliseconds },
+    answer: hostFunction.answer(error),
+  };
+  record.checks.push(result);
+  return decidedBy(request, record, result);
 }
 
 function prepare(
@@ -197,7 +218,11 @@ function unjudgeable(record: Proceedings, check: string, reason: string): Verdic
   return { ...common(record), outcome: 'unjudgeable', check, reason };
 }
 
-function decidedBy(request: TrialRequest, record: Proceedings, { check, answer }: CheckResult): Verdict {
+function decidedBy(
+  request: Pick<JudgeRequest, 'candidate' | 'events'>,
+  record: Proceedings,
+  { check, answer }: CheckResult,
+): Verdict {
   if (answer.status !== 'rejected') {
     return unjudgeable(
       record,

@@ -1,4 +1,5 @@
 /** What a check is: one question the judge asks of a candidate. The registry of them is check.ts. */
+import type { CandidateError } from '../kernel/index.ts';
 import type { Trial } from './trial.ts';
 import type { CheckAnswer, Stage } from './types.ts';
 
@@ -10,7 +11,8 @@ export interface CheckContext {
   readonly calls: readonly number[];
 }
 
-export interface Check {
+/** What every check says of itself. */
+export interface CheckFacts {
   readonly id: string;
   /** The one question it asks. */
   readonly question: string;
@@ -22,9 +24,18 @@ export interface Check {
   readonly devices: readonly ('virtual' | 'cuda')[];
   /** Relative cost of asking: 0 looks at the plan, 1 at bytes that are there, 5 computes references, 9 runs the candidate again. */
   readonly cost: number;
+}
+
+/** A question that is asked of a candidate on trial. */
+export interface Check extends CheckFacts {
   /** Whether there is anything to ask on this trial; absent: always. */
   applies?(trial: Trial): boolean;
   run(context: CheckContext): CheckAnswer | Promise<CheckAnswer>;
+}
+
+/** A question that is answered while a candidate is made ready: `answer` says what a failure there proves. */
+export interface PreparationCheck extends CheckFacts {
+  answer(failure: CandidateError): CheckAnswer;
 }
 
 export const passed = (remark?: string): CheckAnswer => ({ status: 'passed', remark });

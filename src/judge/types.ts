@@ -20,9 +20,9 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /**
  * How much of the candidate has been seen when a check is asked.
- * `plan`: nothing has run. `first-call`: one call in fresh memory. `sequence`: many calls on changing inputs, one after another.
+ * `prepare`: it is being made ready. `plan`: nothing has run. `first-call`: one call in fresh memory. `sequence`: many calls on changing inputs, one after another.
  */
-export type Stage = 'plan' | 'first-call' | 'sequence';
+export type Stage = 'prepare' | 'plan' | 'first-call' | 'sequence';
 
 /** Why a candidate is wrong, in a form that a kernel author can act on. */
 export interface Proof {

@@ -6,11 +6,13 @@
 /**
  * - `unsupported`: a construct that the interpreter does not know. Nothing is said about whether it is right.
  * - `refused`: a construct that no candidate may use (files, streams, threads, state between calls, PyTorch's own operators).
- * - `invalid`: the candidate's own fault: a failed TORCH_CHECK, a type error, a launch shape that no GPU accepts.
+ * - `invalid`: the candidate's own fault: it would not compile, or rests on undefined behaviour.
+ * - `fails`: it compiles, and fails for these shapes for certain: an exception of its own or of PyTorch's, a launch that the GPU does not accept, the GPU's memory
+ *   read by the host. Proof that the candidate is wrong, not only that it cannot be judged.
  * - `compile`: nvcc or ptxas rejects the device code.
  * - `limit`: too many steps, launches, buffers or bytes.
  */
-export type CandidateErrorKind = 'unsupported' | 'refused' | 'invalid' | 'compile' | 'limit';
+export type CandidateErrorKind = 'unsupported' | 'refused' | 'invalid' | 'fails' | 'compile' | 'limit';
 
 export class CandidateError extends Error {
   readonly kind: CandidateErrorKind;
@@ -35,6 +37,10 @@ export function refused(message: string, line: number): CandidateError {
 
 export function invalid(message: string, line: number): CandidateError {
   return new CandidateError('invalid', message, line);
+}
+
+export function fails(message: string, line: number): CandidateError {
+  return new CandidateError('fails', message, line);
 }
 
 export function overLimit(message: string, line: number): CandidateError {

@@ -2,7 +2,7 @@
 
 import { DEFAULT_SHARED_BYTES, type DeviceFacts } from './device-facts.ts';
 import { encodeArgument } from './encode.ts';
-import { invalid, unsupported } from './error.ts';
+import { fails, invalid, unsupported } from './error.ts';
 import { showBytes } from './interpret/limits.ts';
 import { planTensor } from './interpret/world.ts';
 import { manglingPattern, variablePattern } from './mangle.ts';
@@ -119,19 +119,19 @@ function checkResources(
   }
   const shared = staticShared + step.dynamicSharedBytes;
   if (shared > facts.sharedBytesPerBlockOptIn) {
-    throw invalid(
+    throw fails(
       `${kernel.spelling} needs ${showBytes(shared)} of shared memory, ${facts.name} has ${showBytes(facts.sharedBytesPerBlockOptIn)} for a block`,
       line,
     );
   }
   if (shared > step.allowedDynamicSharedBytes && step.dynamicSharedBytes > 0) {
-    throw invalid(
+    throw fails(
       `${kernel.spelling} needs ${showBytes(shared)} of shared memory; above ${showBytes(step.allowedDynamicSharedBytes)} cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes) must allow it first`,
       line,
     );
   }
   if (entry.maxThreads !== undefined && threads > entry.maxThreads) {
-    throw invalid(
+    throw fails(
       `${kernel.spelling} is launched with ${threads} threads, its __launch_bounds__ allow ${entry.maxThreads}`,
       line,
     );
@@ -142,14 +142,14 @@ function checkResources(
     const blocks = step.grid[0] * step.grid[1] * step.grid[2];
     const resident = activeBlocks(own, threads, step.dynamicSharedBytes, facts) * facts.multiprocessors;
     if (blocks > resident) {
-      throw invalid(
+      throw fails(
         `${kernel.spelling} is launched cooperatively with ${blocks} blocks; ${resident} fit ${facts.name} at once: size the grid by cudaOccupancyMaxActiveBlocksPerMultiprocessor`,
         line,
       );
     }
   }
   if (own.registers * threads > 65536) {
-    throw invalid(
+    throw fails(
       `${kernel.spelling} needs ${own.registers} registers a thread: a block of ${threads} threads does not fit`,
       line,
     );

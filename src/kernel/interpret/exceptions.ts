@@ -36,7 +36,7 @@ export class ThrownError extends CandidateError {
   readonly value: Value;
 
   constructor(value: Value, message: string, line: number) {
-    super('invalid', message, line);
+    super('fails', message, line);
     this.value = value;
   }
 }

@@ -1,6 +1,6 @@
 /** Evaluating expressions. */
 import type { Expression } from '../cpp/ast.ts';
-import { invalid, refused, unsupported } from '../error.ts';
+import { fails, invalid, refused, unsupported } from '../error.ts';
 import { tensorArithmetic } from '../torch/operators.ts';
 import { binary, increment, numberLiteral, unary } from './arithmetic.ts';
 import { isAssociative, mapElement } from './associative.ts';
@@ -209,7 +209,7 @@ function resolveUnary(m: Machine, e: Extract<Expression, { kind: 'unary' }>, sco
     }
     case '*': {
       const pointer = evaluate(m, e.operand, scope);
-      if (pointer.kind === 'pointer') return dereference(pointer, 0, line);
+      if (pointer.kind === 'pointer') return dereference(m, pointer, 0, line);
       if (pointer.kind === 'iterator') return element(pointer.list.cells, pointer.index, line);
       if (pointer.kind === 'optional' && pointer.cell) return { cell: pointer.cell, value: pointer.cell.value };
       if (pointer.kind === 'function') return { value: pointer };
@@ -222,12 +222,17 @@ function resolveUnary(m: Machine, e: Extract<Expression, { kind: 'unary' }>, sco
   }
 }
 
-export function dereference(pointer: PointerValue, index: number, line: number): Operand {
+export function dereference(m: Machine, pointer: PointerValue, index: number, line: number): Operand {
   const { target } = pointer;
   switch (target.kind) {
     case 'null':
       throw invalid('a null pointer is dereferenced', line);
     case 'device':
+      if (!m.world.isOnCpu(target.buffer))
+        throw fails(
+          "reads or writes the GPU's memory on the host, which ends the process: copy what is needed, or do it in a kernel",
+          line,
+        );
       throw refused(
         "reads or writes a tensor's contents on the host, where they do not exist: the plan is made from shapes alone, before any kernel runs",
         line,
@@ -273,7 +278,7 @@ function resolveIndex(m: Machine, e: Extract<Expression, { kind: 'index' }>, sco
   const index = toIndex(evaluate(m, e.index, scope), e.line);
   if (object.kind === 'list') return element(object.cells, index, e.line);
   if (object.kind === 'pointer') {
-    return dereference(object, index, e.line);
+    return dereference(m, object, index, e.line);
   }
   if (object.kind === 'string') return { value: intValue(object.value.codePointAt(index) ?? 0, CHAR) };
   throw invalid(`[] of ${describeValue(object)}`, e.line);

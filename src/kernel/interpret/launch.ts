@@ -1,7 +1,7 @@
 /** `kernel<<<grid, block, shared, stream>>>(arguments)`: the one thing a host function is for. */
 import type { Expression, Parameter } from '../cpp/ast.ts';
 import { BLOCK_LIMITS, GRID_LIMITS, THREADS_PER_BLOCK } from '../device-facts.ts';
-import { CandidateError, invalid, unsupported } from '../error.ts';
+import { CandidateError, fails, invalid, unsupported } from '../error.ts';
 import type { KernelUse, TraceLaunch } from '../trace.ts';
 import type { Dim3 } from '../types.ts';
 import { bindTemplate, chooseOverload, elementTypes } from './calls.ts';
@@ -156,14 +156,14 @@ export function toDim3(value: Value, line: number): Dim3 {
 function checkCluster(m: Machine, use: KernelUse, grid: Dim3, cluster: Dim3, line: number): void {
   const [major] = m.world.facts.computeCapability;
   if (major < 9)
-    throw invalid(`${use.spelling} is launched in clusters, which ${m.world.facts.name} does not have`, line);
+    throw fails(`${use.spelling} is launched in clusters, which ${m.world.facts.name} does not have`, line);
   const blocks = cluster[0] * cluster[1] * cluster[2];
   const most = m.world.clusterLimit(use);
   if (blocks < 1 || blocks > most) {
-    throw invalid(`${use.spelling}: a cluster of ${blocks} blocks, at most ${most}`, line);
+    throw fails(`${use.spelling}: a cluster of ${blocks} blocks, at most ${most}`, line);
   }
   if (grid.some((n, i) => n % (cluster[i] ?? 1) !== 0)) {
-    throw invalid(
+    throw fails(
       `${use.spelling}: the grid (${grid.join(', ')}) is no multiple of the cluster (${cluster.join(', ')})`,
       line,
     );
@@ -182,20 +182,19 @@ function checkShape(m: Machine, use: KernelUse, shape: LaunchShape, line: number
   const show = (d: Dim3): string => `(${d.join(', ')})`;
   const what = `${use.spelling}<<<${show(grid)}, ${show(block)}>>>`;
   if (grid.some((n) => n === 0) || block.some((n) => n === 0)) {
-    throw invalid(`${what}: a grid or block of size 0 is an invalid configuration`, line);
+    throw fails(`${what}: a grid or block of size 0 is an invalid configuration`, line);
   }
   grid.forEach((n, i) => {
-    if (n > (GRID_LIMITS[i] ?? 1)) throw invalid(`${what}: the grid's ${'xyz'[i]} is at most ${GRID_LIMITS[i]}`, line);
+    if (n > (GRID_LIMITS[i] ?? 1)) throw fails(`${what}: the grid's ${'xyz'[i]} is at most ${GRID_LIMITS[i]}`, line);
   });
   block.forEach((n, i) => {
-    if (n > (BLOCK_LIMITS[i] ?? 1))
-      throw invalid(`${what}: the block's ${'xyz'[i]} is at most ${BLOCK_LIMITS[i]}`, line);
+    if (n > (BLOCK_LIMITS[i] ?? 1)) throw fails(`${what}: the block's ${'xyz'[i]} is at most ${BLOCK_LIMITS[i]}`, line);
   });
   const threads = block[0] * block[1] * block[2];
   if (threads > THREADS_PER_BLOCK)
-    throw invalid(`${what}: ${threads} threads in a block, at most ${THREADS_PER_BLOCK}`, line);
+    throw fails(`${what}: ${threads} threads in a block, at most ${THREADS_PER_BLOCK}`, line);
   if (sharedBytes < 0 || sharedBytes > m.world.facts.sharedBytesPerBlockOptIn) {
-    throw invalid(
+    throw fails(
       `${what}: ${showBytes(sharedBytes)} of dynamic shared memory, ${m.world.facts.name} has ${showBytes(m.world.facts.sharedBytesPerBlockOptIn)} for a block`,
       line,
     );

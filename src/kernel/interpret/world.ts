@@ -4,7 +4,7 @@
  */
 import type { Attribute, Draw, DType } from '../../task/index.ts';
 import { DEFAULT_SHARED_BYTES, type DeviceFacts, LARGEST_CLUSTER, PORTABLE_CLUSTER } from '../device-facts.ts';
-import { invalid, overLimit, unsupported } from '../error.ts';
+import { fails, invalid, overLimit, unsupported } from '../error.ts';
 import { DTYPE_BYTES, elementBytes } from '../number-format.ts';
 import type { KernelUse, TraceLaunch, TraceStep } from '../trace.ts';
 import type { PlanBuffer, PlanTensor } from '../types.ts';
@@ -69,7 +69,7 @@ export class World {
 
   /** Memory that the host function asks for. Returns the buffer's id. */
   allocate(bytes: number, name: string, line: number): number {
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalid(`asks for ${bytes} bytes of memory`, line);
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw fails(`asks for ${bytes} bytes of memory`, line);
     this.workspaceBytes += bytes;
     if (this.workspaceBytes > this.limits.workspaceBytes) {
       throw overLimit(
@@ -93,7 +93,7 @@ export class World {
     strides: readonly number[] = contiguousStrides(shape),
   ): TensorView {
     if (shape.some((n) => n < 0))
-      throw invalid(`a tensor of shape [${shape.join(', ')}]: sizes cannot be negative`, line);
+      throw fails(`a tensor of shape [${shape.join(', ')}]: sizes cannot be negative`, line);
     const buffer = this.allocate(count(shape) * DTYPE_BYTES[dtype], name, line);
     if (device === 'cpu') this.cpuBuffers.set(buffer, { kind: 'unwritten' });
     return { buffer, dtype, shape, strides, offset: 0, device, name };
@@ -178,6 +178,11 @@ export class World {
       outputs: outputs.map(planTensor),
       line,
     });
+  }
+
+  /** Whether a buffer is the host's. */
+  isOnCpu(buffer: number): boolean {
+    return this.cpuBuffers.has(buffer);
   }
 
   /** A tensor of fixed values that are not all the same. */
@@ -294,8 +299,7 @@ export function isContiguous(t: Pick<TensorView, 'shape' | 'strides'>): boolean 
 /** A broadcast view: strides of expanded dimensions are 0. */
 export function expand(t: TensorView, shape: readonly number[], line: number): TensorView {
   const lead = shape.length - t.shape.length;
-  const bad = (): Error =>
-    invalid(`a tensor [${t.shape.join(', ')}] cannot be expanded to [${shape.join(', ')}]`, line);
+  const bad = (): Error => fails(`a tensor [${t.shape.join(', ')}] cannot be expanded to [${shape.join(', ')}]`, line);
   if (lead < 0) throw bad();
   const strides = shape.map((size, i) => {
     const own = t.shape[i - lead];

@@ -7,7 +7,7 @@ import {
   THREADS_PER_BLOCK,
   WARP_SIZE,
 } from '../device-facts.ts';
-import { invalid, unsupported } from '../error.ts';
+import { fails, invalid, unsupported } from '../error.ts';
 import { construct } from '../interpret/construct.ts';
 import { kernelNamed } from '../interpret/launch.ts';
 import { cudaVector, INT, LONG, ULONG } from '../interpret/types.ts';
@@ -34,7 +34,7 @@ const setAttribute: LibraryFunction = (call) => {
   if (attribute === 8) {
     const most = call.m.world.facts.sharedBytesPerBlockOptIn;
     if (value > most) {
-      throw invalid(
+      throw fails(
         `cudaFuncSetAttribute asks for ${value} bytes of shared memory, ${call.m.world.facts.name} has ${most} for a block`,
         call.line,
       );
@@ -170,7 +170,7 @@ function list(values: readonly number[]): Value {
 const checkStatus: LibraryFunction = (call) => {
   for (const value of call.values()) {
     if (value.kind === 'int' && value.value !== 0n)
-      throw invalid(`${call.name} fails with status ${value.value}`, call.line);
+      throw fails(`${call.name} fails with status ${value.value}`, call.line);
   }
   return VOID_VALUE;
 };

@@ -55,7 +55,7 @@ test('clusters that no GPU would take', () => {
   assertRefused(
     with_('clusterDim.x = 4', 'clusterDim.x = 3'),
     'x[4]',
-    'invalid',
+    'fails',
     /\(8, 2, 1\) is no multiple of the cluster \(3, 1, 1\)/,
     11,
   );
@@ -63,7 +63,7 @@ test('clusters that no GPU would take', () => {
   assertRefused(
     program(`${wide} cudaLaunchKernelEx(&config, k<float>, p, n);`),
     'x[4]',
-    'invalid',
+    'fails',
     /a cluster of 16 blocks, at most 8/,
   );
   const allowed = 'cudaFuncSetAttribute(k<float>, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);';

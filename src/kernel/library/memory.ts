@@ -1,7 +1,7 @@
 /** Device memory as the CUDA runtime's calls see it: memset, memcpy, malloc, and the candidate's own device variables. */
 import type { Expression } from '../cpp/ast.ts';
 import { hostBytes } from '../encode.ts';
-import { invalid, refused } from '../error.ts';
+import { fails, invalid, refused } from '../error.ts';
 import { Scope } from '../interpret/scope.ts';
 import { variableType } from '../interpret/statements.ts';
 import { sizeOf, ULONG } from '../interpret/types.ts';
@@ -21,7 +21,7 @@ function byteRange(call: LibraryCall, i: number, bytes: number): TensorView {
   const { buffer, offset } = value.target;
   const size = call.m.world.buffers[buffer]?.bytes ?? 0;
   if (offset < 0n || Number(offset) + bytes > size) {
-    throw invalid(
+    throw fails(
       `${call.name} of ${bytes} bytes at ${offset} of ${call.m.world.buffers[buffer]?.name}, which has ${size} bytes`,
       call.line,
     );
@@ -67,7 +67,7 @@ function copyInto(call: LibraryCall, to: TensorView, from: number, bytes: number
   const source = hostMemory(call.value(from));
   if (source) {
     if (kind !== HOST_TO_DEVICE && kind !== DEFAULT)
-      throw invalid(`${call.name} from a host variable needs cudaMemcpyHostToDevice`, call.line);
+      throw fails(`${call.name} from a host variable needs cudaMemcpyHostToDevice`, call.line);
     const content = hostBytes(source, bytes, `argument ${from + 1} of ${call.name}`, call.line);
     const { pointers } = content;
     const { buffer, offset: byteOffset } = to;
@@ -81,7 +81,7 @@ function copyInto(call: LibraryCall, to: TensorView, from: number, bytes: number
     return SUCCESS;
   }
   if (kind !== DEVICE_TO_DEVICE && kind !== DEFAULT) {
-    throw invalid(`${call.name} from device memory needs cudaMemcpyDeviceToDevice`, call.line);
+    throw fails(`${call.name} from device memory needs cudaMemcpyDeviceToDevice`, call.line);
   }
   call.m.world.copy(byteRange(call, from, bytes), to, call.line);
   return SUCCESS;
@@ -130,7 +130,7 @@ function symbolOf(call: LibraryCall, i: number): TensorView {
 function symbolRange(call: LibraryCall, i: number, bytes: number, offset: number): TensorView {
   const whole = symbolOf(call, i);
   if (offset < 0 || offset + bytes > (whole.shape[0] ?? 0)) {
-    throw invalid(
+    throw fails(
       `${call.name} of ${bytes} bytes at ${offset} of ${whole.name}, which has ${whole.shape[0]} bytes`,
       call.line,
     );

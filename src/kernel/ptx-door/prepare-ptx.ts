@@ -10,7 +10,7 @@ import {
   REGISTERS_PER_BLOCK,
   THREADS_PER_BLOCK,
 } from '../device-facts.ts';
-import { CandidateError, invalid, overLimit } from '../error.ts';
+import { CandidateError, fails, invalid, overLimit } from '../error.ts';
 import { DEFAULT_LIMITS, showBytes } from '../interpret/limits.ts';
 import { contiguousStrides, count } from '../interpret/world.ts';
 import { DTYPE_BYTES, elementBytes, floatBytes, intBytes } from '../number-format.ts';
@@ -151,19 +151,19 @@ function checkShape(
   const axes = 'xyz';
   const over = (dims: Dim3, limits: readonly number[], what: string) =>
     dims.forEach((n, i) => {
-      if (n > (limits[i] ?? 1)) throw invalid(`${where}: the ${what}'s ${axes[i]} is at most ${limits[i]}`, 0);
+      if (n > (limits[i] ?? 1)) throw fails(`${where}: the ${what}'s ${axes[i]} is at most ${limits[i]}`, 0);
     });
   over(grid, GRID_LIMITS, 'grid');
   over(block, BLOCK_LIMITS, 'block');
   const threads = block[0] * block[1] * block[2];
   const own = build.resources.find((r) => r.entry === step.launch);
   const most = Math.min(THREADS_PER_BLOCK, entry.maxThreads ?? THREADS_PER_BLOCK);
-  if (threads > most) throw invalid(`${where}: ${threads} threads in a block, at most ${most}`, 0);
+  if (threads > most) throw fails(`${where}: ${threads} threads in a block, at most ${most}`, 0);
   if (own && own.registers * threads > REGISTERS_PER_BLOCK)
-    throw invalid(`${where}: ${own.registers} registers a thread: a block of ${threads} threads does not fit`, 0);
+    throw fails(`${where}: ${own.registers} registers a thread: a block of ${threads} threads does not fit`, 0);
   const shared = step.dynamicSharedBytes + (own?.staticSharedBytes ?? declaredSharedBytes(build.ptx, entry.name));
   if (shared > facts.sharedBytesPerBlockOptIn)
-    throw invalid(
+    throw fails(
       `${where}: ${showBytes(shared)} of shared memory, ${facts.name} has ${showBytes(facts.sharedBytesPerBlockOptIn)} for a block`,
       0,
     );

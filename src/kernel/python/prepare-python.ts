@@ -251,7 +251,8 @@ class Answers implements SubmissionHost {
     try {
       return work();
     } catch (error) {
-      if (error instanceof CandidateError && error.kind === 'invalid') return { failed: error.message };
+      if (error instanceof CandidateError && (error.kind === 'invalid' || error.kind === 'fails'))
+        return { failed: error.message };
       throw error;
     }
   }

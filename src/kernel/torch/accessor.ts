@@ -2,7 +2,7 @@
  * Packed accessors: what `x.packed_accessor32<float, 2, torch::RestrictPtrTraits>()` passes to a kernel, a pointer with sizes and strides.
  * Layout and names are those of ATen/core/TensorAccessor.h.
  */
-import { invalid, unsupported } from '../error.ts';
+import { fails, unsupported } from '../error.ts';
 import { toIndex } from '../interpret/convert.ts';
 import { evaluateArgument } from '../interpret/type-resolver.ts';
 import { dtypeOf, type IntType, packedAccessor, spellType } from '../interpret/types.ts';
@@ -16,10 +16,10 @@ export function packedAccessorOf(t: TensorView, call: LibraryCall, bits: 32 | 64
   if (!element) throw unsupported(`${call.name} without template arguments`, call.line);
   const dimensions = toIndex(evaluateArgument(call.m, call.templateArguments[1], call.scope, call.line), call.line);
   if (dtypeOf(element) !== t.dtype) {
-    throw invalid(`${call.name}<${spellType(element)}, ...>() of ${t.name}, which holds ${t.dtype}`, call.line);
+    throw fails(`${call.name}<${spellType(element)}, ...>() of ${t.name}, which holds ${t.dtype}`, call.line);
   }
   if (dimensions !== t.shape.length) {
-    throw invalid(`${call.name} for ${dimensions} dimensions of ${t.name}, which has ${t.shape.length}`, call.line);
+    throw fails(`${call.name} for ${dimensions} dimensions of ${t.name}, which has ${t.shape.length}`, call.line);
   }
   const type = packedAccessor(element, dimensions, bits);
   const [, sizes] = type.fields;

@@ -1,6 +1,6 @@
 /** AT_DISPATCH_*: picks the element type by a tensor's dtype and calls the lambda with `scalar_t` bound to it. */
 import type { DType } from '../../task/index.ts';
-import { invalid, unsupported } from '../error.ts';
+import { fails, invalid, unsupported } from '../error.ts';
 import { callValue } from '../interpret/calls.ts';
 import { type CppType, cppTypeOf } from '../interpret/types.ts';
 import { describeValue, type Value } from '../interpret/values.ts';
@@ -56,7 +56,7 @@ function run(call: LibraryCall, dtypes: readonly DType[], at: number, alias: str
   const body = call.value(at + 2);
   if (!dtypes.includes(dtype)) {
     const text = call.value(at + 1);
-    throw invalid(
+    throw fails(
       `${text.kind === 'string' ? text.value : call.name} is not implemented for ${dtype} (${call.name})`,
       call.line,
     );
@@ -91,5 +91,5 @@ function dispatchSwitch(call: LibraryCall): Value {
       return callValue(call.m, inner.value(at), [], call.scope, call.line, types);
     }
   }
-  throw invalid(`no case of AT_DISPATCH_SWITCH takes ${dtype}`, call.line);
+  throw fails(`no case of AT_DISPATCH_SWITCH takes ${dtype}`, call.line);
 }

@@ -1,6 +1,6 @@
 /** Functions that make tensors: torch::empty, zeros, full, empty_like and their like. Nothing here computes. */
 import type { DType } from '../../task/index.ts';
-import { invalid, refused, unsupported } from '../error.ts';
+import { fails, invalid, refused, unsupported } from '../error.ts';
 import { initialised, isNumber } from '../interpret/convert.ts';
 import { ULONG } from '../interpret/types.ts';
 import {
@@ -58,7 +58,7 @@ function make(call: LibraryCall, shape: readonly number[], options: TensorOption
 
 function channelsLast(shape: readonly number[], call: LibraryCall): number[] {
   if (shape.length !== 4 && shape.length !== 5)
-    throw invalid(`channels_last needs 4 or 5 dimensions, not ${shape.length}`, call.line);
+    throw fails(`channels_last needs 4 or 5 dimensions, not ${shape.length}`, call.line);
   const spatial = shape.map((_, i) => i).slice(2);
   return stridesInOrder(shape, [1, ...spatial.reverse(), 0]);
 }
@@ -175,7 +175,7 @@ function wrapDimension(call: LibraryCall): Value {
   const [d, given] = [call.index(0), call.value(1)];
   const rank = given.kind === 'tensor' ? (given.tensor?.shape.length ?? 0) : call.index(1);
   const size = Math.max(rank, 1);
-  if (d < -size || d >= size) throw invalid(`dimension ${d} of a tensor with ${rank} dimensions`, call.line);
+  if (d < -size || d >= size) throw fails(`dimension ${d} of a tensor with ${rank} dimensions`, call.line);
   return longValue(d < 0 ? d + size : d);
 }
 

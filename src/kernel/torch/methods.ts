@@ -1,6 +1,6 @@
 /** Methods of tensors: questions about shapes, views, and the copies that a plan can express. */
 import type { DType } from '../../task/index.ts';
-import { invalid, refused, unsupported } from '../error.ts';
+import { fails, invalid, refused, unsupported } from '../error.ts';
 import { dtypeOf, spellType, ULONG } from '../interpret/types.ts';
 import {
   boolValue,
@@ -25,13 +25,13 @@ function dimension(t: TensorView, d: number, line: number, extra = 0): number {
   // A tensor without dimensions is wrapped as if it had one.
   const rank = Math.max(1, t.shape.length + extra);
   const at = d < 0 ? d + rank : d;
-  if (at < 0 || at >= rank) throw invalid(`dimension ${d} of a tensor with ${t.shape.length} dimensions`, line);
+  if (at < 0 || at >= rank) throw fails(`dimension ${d} of a tensor with ${t.shape.length} dimensions`, line);
   return at;
 }
 
 /** A dimension that is there: a tensor without dimensions has none to ask for, not even -1. */
 function ownDimension(t: TensorView, d: number, line: number): number {
-  if (t.shape.length === 0) throw invalid(`dimension ${d} of a tensor without dimensions`, line);
+  if (t.shape.length === 0) throw fails(`dimension ${d} of a tensor without dimensions`, line);
   return dimension(t, d, line);
 }
 
@@ -45,7 +45,7 @@ const dataPtr: Method = (t, call) => {
   const target = { kind: 'device', buffer: t.buffer, offset } as const;
   if (!type) return { kind: 'pointer', to: { kind: 'void' }, target };
   if (dtypeOf(type) !== t.dtype) {
-    throw invalid(`.data_ptr<${spellType(type)}>() of ${t.name}, which holds ${t.dtype}`, call.line);
+    throw fails(`.data_ptr<${spellType(type)}>() of ${t.name}, which holds ${t.dtype}`, call.line);
   }
   return { kind: 'pointer', to: type, target };
 };
@@ -70,7 +70,7 @@ const view: Method = (t, call) => {
   }
   const made = reshapeView(t, targetShape(t, call), call.line);
   if (!made)
-    throw invalid(
+    throw fails(
       `view of ${t.name} [${t.shape.join(', ')}] with strides [${t.strides.join(', ')}]: use reshape or contiguous()`,
       call.line,
     );
@@ -99,11 +99,11 @@ function targetShape(t: TensorView, call: LibraryCall): number[] {
   if (open >= 0) {
     const rest = given.reduce((product, n, i) => (i === open ? product : product * n), 1);
     if (rest === 0)
-      throw invalid(`-1 in [${given.join(', ')}] could be any size: the other sizes hold no elements`, call.line);
+      throw fails(`-1 in [${given.join(', ')}] could be any size: the other sizes hold no elements`, call.line);
     given[open] = total / rest;
   }
   if (count(given) !== total || given.some((n) => !Number.isInteger(n) || n < 0)) {
-    throw invalid(`a tensor [${t.shape.join(', ')}] cannot take the shape [${given.join(', ')}]`, call.line);
+    throw fails(`a tensor [${t.shape.join(', ')}] cannot take the shape [${given.join(', ')}]`, call.line);
   }
   return given;
 }
@@ -113,7 +113,7 @@ const permute: Method = (t, call) => {
   const given = first.kind === 'list' ? call.indices(0) : call.values().map((_, i) => call.index(i));
   const order = given.map((d) => dimension(t, d, call.line));
   if (new Set(order).size !== t.shape.length)
-    throw invalid(`permute of ${t.shape.length} dimensions with [${given.join(', ')}]`, call.line);
+    throw fails(`permute of ${t.shape.length} dimensions with [${given.join(', ')}]`, call.line);
   return tensorValue({ ...t, shape: order.map((d) => t.shape[d] ?? 1), strides: order.map((d) => t.strides[d] ?? 1) });
 };
 
@@ -147,7 +147,7 @@ const flatten: Method = (t, call) => {
 function narrow(t: TensorView, d: number, start: number, length: number, step: number, line: number): TensorView {
   const size = t.shape[d] ?? 1;
   if (start < 0 || length < 0 || start + Math.max(0, length - 1) * step >= size + (length === 0 ? 1 : 0)) {
-    throw invalid(`elements ${start} to ${start + length * step} of a dimension of ${size}`, line);
+    throw fails(`elements ${start} to ${start + length * step} of a dimension of ${size}`, line);
   }
   const shape = t.shape.map((n, i) => (i === d ? length : n));
   const strides = t.strides.map((s, i) => (i === d ? s * step : s));
@@ -167,7 +167,7 @@ const slice: Method = (t, call) => {
   const start = bound(1, 0);
   const end = Math.max(start, bound(2, size));
   const step = call.count > 3 ? call.index(3) : 1;
-  if (step < 1) throw invalid('slice with a step below 1', call.line);
+  if (step < 1) throw fails('slice with a step below 1', call.line);
   return tensorValue(narrow(t, d, start, Math.ceil((end - start) / step), step, call.line));
 };
 
@@ -280,7 +280,7 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
   swapaxes: (t, call) =>
     tensorValue(transposed(t, dimension(t, call.index(0), call.line), dimension(t, call.index(1), call.line))),
   t: (t, call) => {
-    if (t.shape.length > 2) throw invalid(`.t() of ${t.shape.length} dimensions`, call.line);
+    if (t.shape.length > 2) throw fails(`.t() of ${t.shape.length} dimensions`, call.line);
     return tensorValue(t.shape.length < 2 ? t : transposed(t, 0, 1));
   },
   mT: (t) => tensorValue(transposed(t, t.shape.length - 2, t.shape.length - 1)),

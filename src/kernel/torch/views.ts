@@ -1,5 +1,5 @@
 /** Views: the same buffer under other shapes and strides. */
-import { invalid } from '../error.ts';
+import { fails } from '../error.ts';
 import type { TensorView } from '../interpret/values.ts';
 import { contiguousStrides, count } from '../interpret/world.ts';
 
@@ -18,7 +18,7 @@ export function transposed(t: TensorView, a: number, b: number): TensorView {
  */
 export function reshapeView(t: TensorView, shape: readonly number[], line: number): TensorView | undefined {
   if (count(shape) !== count(t.shape))
-    throw invalid(`a tensor [${t.shape.join(', ')}] cannot take the shape [${shape.join(', ')}]`, line);
+    throw fails(`a tensor [${t.shape.join(', ')}] cannot take the shape [${shape.join(', ')}]`, line);
   if (count(shape) === 0) return { ...t, shape, strides: contiguousStrides(shape) };
   const strides = new Array<number>(shape.length).fill(1);
   let at = shape.length - 1;

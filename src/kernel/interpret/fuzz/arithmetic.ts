@@ -201,7 +201,7 @@ export function statement(c: Choices, depth: number, others: readonly string[] =
     case 20:
       return `{ struct L { int n${c.pick(['', ' = 4'])}; int m = 5; int sum() const { return n + m; } }; std::vector<L> v; v.push_back({${c.below(9)}}); v.push_back(L{1, 2}); std::vector<std::vector<int>> w = {{1, ${c.below(9)}}, {3}}; w[1].push_back(v[0].sum()); std::sort(w.begin(), w.end(), [](const auto& p, const auto& q) { return p.size() + p[0] > q.size() + q[0]; }); ${small()} = w[0].back() + v[1].sum() * 2 + (w[0] < w[1] ? 1 : 0); }`;
     case 21:
-      return `{ Step f = increment; int (*g)(int) = ${value(1)} ? increment : times<3>; Step all[] = {f, g, &increment}; ${small()} = all[${c.below(3)}](${c.below(60)}) + g(f(${c.below(9)})); }`;
+      return `{ Step once = increment; int (*picked)(int) = ${value(1)} ? increment : times<3>; Step all[] = {once, picked, &increment}; ${small()} = all[${c.below(3)}](${c.below(60)}) + picked(once(${c.below(9)})); }`;
     case 16:
       return `{ int k = (int)(${value(1)}) & 15; while (k > 0) { k >>= 1; if (k == 2) continue; ${variable()} = k; } }`;
     default: {

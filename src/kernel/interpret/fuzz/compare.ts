@@ -142,7 +142,8 @@ function differenceOf(program: HostProgram, expected: readonly string[]): string
     plan = planText(tryHost(candidateText(program), program.signature));
   } catch (error) {
     if (!(error instanceof CandidateError)) throw error;
-    if (error.kind !== 'invalid' || ending === 'ends') return `g++ ${ending}, the interpreter says ${error.message}`;
+    if ((error.kind !== 'invalid' && error.kind !== 'fails') || ending === 'ends')
+      return `g++ ${ending}, the interpreter says ${error.message}`;
     // A failed check is the candidate's own sentence: it must come out the same.
     const own = /^throws !(.*)$/.exec(ending)?.[1];
     return own === undefined || error.message.endsWith(own)
