@@ -1,4 +1,5 @@
 /** What executes a plan. A candidate runs in a child process that can crash, hang, or be killed, and comes back. */
+export { createTorchBaselines, type TorchBaselineOptions, torchSubjects } from './cuda/baselines/torch-baselines.ts';
 export { type CudaDevice, createCudaDevice } from './cuda/cuda-device.ts';
 export type { CudaProcessOptions, FakeDriver } from './cuda/cuda-process.ts';
 export { CudaError, NoDriver } from './cuda/driver/errors.ts';

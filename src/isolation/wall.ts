@@ -10,12 +10,13 @@ const execute = promisify(execFile);
 
 const systemFolders = ['/usr', '/bin', '/lib', '/lib64', '/etc/alternatives', '/etc/ld.so.cache'];
 
-function prefix(folders: readonly string[], writable?: string): string[] {
+function prefix(folders: readonly string[], writable?: string, devices: readonly string[] = []): string[] {
   const existing = [...new Set([...systemFolders, ...folders])].filter((folder) => existsSync(folder));
   return [
     ...['bwrap', '--unshare-all', '--die-with-parent', '--new-session'],
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
     ...existing.flatMap((folder) => ['--ro-bind', folder, folder]),
+    ...devices.flatMap((device) => ['--dev-bind', device, device]),
     ...(writable ? ['--bind', writable, writable, '--chdir', writable] : []),
   ];
 }
@@ -31,11 +32,12 @@ export function wallWorks(): Promise<boolean> {
   return works;
 }
 
-/** `command` behind the wall, or as it is where there is none. `folders` may be read, `directory` written. */
+/** `command` behind the wall, or as it is where there is none. `folders` may be read, `directory` written, `devices` (files of /dev) used. */
 export async function behindWall(
   command: readonly string[],
   directory: string,
   folders: readonly string[],
+  devices: readonly string[] = [],
 ): Promise<string[]> {
-  return (await wallWorks()) ? [...prefix(folders, directory), ...command] : [...command];
+  return (await wallWorks()) ? [...prefix(folders, directory, devices), ...command] : [...command];
 }

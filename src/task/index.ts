@@ -71,5 +71,11 @@ export {
   type SubmissionValue,
 } from './trace/submission.ts';
 export { TaskError, type TaskErrorKind } from './trace/task-error.ts';
-export { pythonWithTorch, type TorchOpinion, type TorchPython, torchOpinions } from './trace/torch-oracle.ts';
+export {
+  pythonWithTorch,
+  type TorchOpinion,
+  type TorchPython,
+  taskPython,
+  torchOpinions,
+} from './trace/torch-oracle.ts';
 export type * from './types.ts';

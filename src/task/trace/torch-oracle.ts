@@ -37,6 +37,9 @@ const limits: ProcessLimits = {
   outputBytes: 1 << 20,
 };
 
+/** Where the Python lies that knows how a task file is scaled and called, for programs that run one in real PyTorch. */
+export const taskPython = fileURLToPath(new URL('./python', import.meta.url));
+
 /** A Python with real PyTorch. */
 export interface TorchPython {
   python: string;
