@@ -50,7 +50,7 @@ export interface RunRequest {
 export interface SealedOutput {
   /** Contiguous, row-major elements of the plan's output tensor. */
   bytes: Uint8Array;
-  /** One byte an element: 1 where every byte of it was written by the call, 0 where poison shows. `cuda`: absent. */
+  /** One byte an element: 1 where every byte of it was written by the call, 0 where poison shows. */
   written?: Uint8Array;
 }
 
@@ -58,6 +58,7 @@ export interface CallResult {
   outputs: readonly SealedOutput[];
   /** Argument buffers whose contents differ from what was given, by signature index, with the first changed byte. */
   changedInputs: readonly { argument: number; firstByte: number }[];
+  /** 0 on a real GPU, which does not count them. */
   threadInstructions: number;
   milliseconds: number;
 }

@@ -47,7 +47,7 @@ export const everyOutputWritten: Check = {
   question: 'Does every call write every element of every output?',
   catches: ['C1', 'C14', 'T2', 'T11', 'T12', 'T13', 'no-op kernel', 'rows or tails left out', 'wrong launch shape'],
   stages: ['first-call', 'sequence'],
-  devices: ['virtual'],
+  devices: ['virtual', 'cuda'],
   cost: 1,
   run(context) {
     const { trial, calls } = context;
