@@ -182,3 +182,12 @@ test("the GPU's memory read by the host is proof against a candidate, not a refu
     assertRefused(source, 'x[4]', 'fails', /GPU's memory on the host/, 3);
   }
 });
+
+test('decltype of what names an object is a reference, which is not known here; without the reference it is', () => {
+  const source = (type: string) =>
+    `__global__ void k(float* p) {}\ntorch::Tensor forward(torch::Tensor x) {\nint a[2] = {1, 2}; int b = 3;\n${type} v = 4; k<<<v, 32>>>(x.data_ptr<float>());\nreturn x; }`;
+  for (const expression of ['a[0]', 'std::max(a[0], b)', 'true ? b : b', '++b'])
+    assertRefused(source(`decltype(${expression})`), 'x[4]', 'unsupported', /is a reference/, 4);
+  for (const type of ['std::decay_t<decltype(a[0])>', 'decltype(b)', 'decltype(b + 1)'])
+    assert.deepEqual(launches(tryHost(source(type), 'x[4]'))[0]?.grid, [4, 1, 1], type);
+});

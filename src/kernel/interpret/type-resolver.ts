@@ -1,5 +1,12 @@
 /** What a written type means where it stands. */
-import type { QualifiedName, StructItem, TemplateArgument, TemplateParameter, TypeNode } from '../cpp/ast.ts';
+import type {
+  Expression,
+  QualifiedName,
+  StructItem,
+  TemplateArgument,
+  TemplateParameter,
+  TypeNode,
+} from '../cpp/ast.ts';
 import { CandidateError, invalid, unsupported } from '../error.ts';
 import { LAUNCH_STRUCTS } from '../library/launches.ts';
 import type { TemplateValue } from '../trace.ts';
@@ -84,7 +91,14 @@ export function resolveType(m: Machine, node: TypeNode, scope: Scope): CppType {
 function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
   const { path, arguments: args, outerArguments } = node.name;
   const name = path[path.length - 1] ?? '';
-  if (node.decltypeOf) return operandType(m, node.decltypeOf, scope);
+  if (node.decltypeOf) {
+    if (givesReference(node.decltypeOf))
+      throw unsupported(
+        'decltype of an expression that names an object is a reference: take it off (std::remove_reference_t), or write the type',
+        node.line,
+      );
+    return operandType(m, node.decltypeOf, scope);
+  }
   if (path.length === 1 && !args) {
     const bound = scope.findType(name);
     if (bound) return bound;
@@ -161,6 +175,31 @@ export function ownerOf(m: Machine, name: QualifiedName, scope: Scope, line: num
   );
   return type.kind === 'struct' ? type : undefined;
 }
+
+/** Calls of the standard library that give a reference to one of their arguments or to what it holds. */
+const GIVES_REFERENCE = /^(max|min|clamp|get|front|back|at|ref)$/;
+
+/** Whether decltype of the expression is a reference ([dcl.type.decltype]): it names an object, and is more than a name. */
+function givesReference(e: Expression): boolean {
+  switch (e.kind) {
+    case 'index':
+    case 'assign':
+      return true;
+    case 'unary':
+      return e.operator === '*' || e.operator === '++' || e.operator === '--';
+    case 'conditional':
+      return namesObject(e.yes) && namesObject(e.no);
+    case 'call':
+      return (
+        (e.callee.kind === 'name' || e.callee.kind === 'member') &&
+        GIVES_REFERENCE.test((e.callee.kind === 'name' ? e.callee.name.path.at(-1) : e.callee.name) ?? '')
+      );
+    default:
+      return false;
+  }
+}
+
+const namesObject = (e: Expression): boolean => e.kind === 'name' || e.kind === 'member' || givesReference(e);
 
 function resolveTemplate(
   m: Machine,
@@ -256,8 +295,11 @@ function resolveTemplate(
     case 'std::remove_cv::type':
     case 'std::remove_const::type':
     case 'std::remove_reference::type':
-    case 'std::decay::type':
-      return type(0);
+    case 'std::decay::type': {
+      const [first] = args;
+      const of = /remove_c/.test(full) ? undefined : first?.argument.type?.decltypeOf;
+      return of && first ? operandType(m, of, first.scope) : type(0);
+    }
     case 'torch::acc_type':
     case 'torch::opmath_type':
     case 'torch::OpMathType::type': {

@@ -125,7 +125,7 @@ export function expression(c: Choices, depth: number, others: readonly string[] 
       return c.pick([
         `sizeof(${sub()})`,
         `std::abs(${integral()} - 500)`,
-        `static_cast<int>(std::is_same_v<decltype(${sub()}), ${c.pick(['int', 'double', 'float', 'long', 'unsigned'])}>)`,
+        `static_cast<int>(std::is_same_v<std::decay_t<decltype(${sub()})>, ${c.pick(['int', 'double', 'float', 'long', 'unsigned'])}>)`,
       ]);
     case 23:
       return c.pick([
@@ -145,7 +145,7 @@ export function expression(c: Choices, depth: number, others: readonly string[] 
     case 27:
       return c.pick([
         `kind(${sub()})`,
-        `(std::is_signed_v<decltype(${sub()})> ? 1 : 2)`,
+        `(std::is_signed_v<std::decay_t<decltype(${sub()})>> ? 1 : 2)`,
         `__builtin_popcount(${integral()})`,
       ]);
     case 22:
