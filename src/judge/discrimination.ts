@@ -4,7 +4,8 @@
  * to be judged at all; each flaw with its reason and what would make the task sound.
  */
 import { Equivalence, type HostTensor, mutants, sentenceOf, type Task, unusedArguments } from '../task/index.ts';
-import { type Admission, admitOn, type MutantResult } from './admission.ts';
+import { admitOn } from './admission.ts';
+import type { Admission, MutantResult } from './admission-report.ts';
 import { type FlatReport, type FlatResult, flatReport } from './flat-check.ts';
 import type { Oracle } from './oracle.ts';
 import { randomOperator } from './random-task.ts';

@@ -8,7 +8,7 @@ import type { Task } from '../task/index.ts';
 import { type Finding, profileInWords } from '../vgpu/index.ts';
 import { checks } from './check.ts';
 import { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
-import type { FullSizeReport } from './full-size.ts';
+import type { FullSizeReport } from './full-size-report.ts';
 import { operatorShareInWords } from './operator-share.ts';
 import { HISTOGRAM_EDGES } from './tolerance.ts';
 import type { Verdict } from './types.ts';

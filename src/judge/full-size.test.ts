@@ -9,7 +9,8 @@ import { factsOf, findToolchain, prepareCandidate } from '../kernel/index.ts';
 import type { Graph, Task } from '../task/index.ts';
 import { gpuTarget } from '../vgpu/index.ts';
 import { fullSize as check } from './checks/full-size.ts';
-import { examineFullSize, type FullSizeReport } from './full-size.ts';
+import { examineFullSize } from './full-size.ts';
+import type { FullSizeReport } from './full-size-report.ts';
 import { commit } from './seeds.ts';
 import type { Trial } from './trial.ts';
 

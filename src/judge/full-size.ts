@@ -15,11 +15,12 @@ import {
   type Task,
   type TensorSpec,
 } from '../task/index.ts';
+import type { FullSizeOutput, FullSizeReport } from './full-size-report.ts';
+import type { Proof } from './proof.ts';
 import { count, elementName } from './region.ts';
 import { RowReference } from './row-reference.ts';
 import { type Commitment, derivePoison, deriveSeed } from './seeds.ts';
 import { compareOutput, coordinatesOf } from './tolerance.ts';
-import type { Proof } from './types.ts';
 import { num, plural, small } from './words.ts';
 
 /** What a judgement at smaller shapes is given of the task's own shapes. */
@@ -28,36 +29,12 @@ export interface FullSize extends FullTask {
   prepare: (task: Task) => Promise<PreparedCandidate>;
 }
 
-/** What was seen of one output. */
-export interface FullSizeOutput {
-  name: string;
-  /** Elements that were compared with the reference, and the rows they lie in. */
-  compared: number;
-  rows: readonly number[];
-  /** Largest error over what is allowed. */
-  worst?: number;
-  /** Whether every element was seen to be written. */
-  everyElementWritten: boolean;
-  /** Why no values were compared. */
-  notCompared?: string;
-}
-
-/** What is known of a candidate at the task's own shapes. */
-export interface FullSizeReport {
-  tensors: readonly { name: string; spec: TensorSpec }[];
-  launches: readonly SampledLaunch[];
-  outputs: readonly FullSizeOutput[];
-  /** Why nothing was looked at. */
-  notChecked?: string;
-  /** The candidate is wrong. */
-  proof?: Proof;
-}
-
 const BLOCKS = 12;
 /** Thread-instructions: a second or two each on one core. */
 const SAMPLE_INSTRUCTIONS = 2 ** 31;
 const WHOLE_INSTRUCTIONS = 2 ** 30;
 const MILLISECONDS = 60_000;
+
 export interface FullSizeOptions {
   full: FullSize;
   device: Device;

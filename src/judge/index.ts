@@ -1,5 +1,6 @@
 /** The judge: checks, tolerance, seeds, verdicts, evidence, task admission. */
-export { type Admission, admit, type EquivalentMutant, type MutantResult } from './admission.ts';
+export { admit } from './admission.ts';
+export type { Admission, EquivalentMutant, MutantResult } from './admission-report.ts';
 export { type Audit, audit, type Conclusion, type PublishedClaim } from './audit.ts';
 export { checks } from './check.ts';
 export { type Discrimination, discriminate, type Fitness, type Flaw } from './discrimination.ts';
@@ -14,6 +15,7 @@ export { FLAT_TOLERANCES, type FlatReport } from './flat-check.ts';
 export { judge, judgePrepared } from './judge.ts';
 export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';
+export type { Proof } from './proof.ts';
 export type { Check, CheckContext } from './question.ts';
 export { type Agreement, type Reproduction, reproduce } from './reproduce.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
@@ -40,7 +42,6 @@ export type {
   JudgeRequest,
   Outcome,
   OutputAccuracy,
-  Proof,
   Stage,
   StageTiming,
   Verdict,

@@ -8,7 +8,8 @@
 import type { Call, Device, RunLimits, RunRequest, RunResult } from '../device/index.ts';
 import type { PreparedCandidate } from '../kernel/index.ts';
 import { decode, encode, type HostTensor, isFloating, type Task } from '../task/index.ts';
-import { examineFullSize, type FullSize, type FullSizeReport } from './full-size.ts';
+import { examineFullSize, type FullSize } from './full-size.ts';
+import type { FullSizeReport } from './full-size-report.ts';
 import type { Oracle } from './oracle.ts';
 import { canBePartlyNew, partlyNew } from './partly-new.ts';
 import { type Commitment, derivePoison, deriveSeed } from './seeds.ts';

@@ -7,33 +7,19 @@ import type { EventStream } from '../events/index.ts';
 import type { PreparedCandidate } from '../kernel/index.ts';
 import type { FullTask, HostTensor, Task } from '../task/index.ts';
 import type { Finding, LaunchProfile, ModelledTime } from '../vgpu/index.ts';
-import type { Admission } from './admission.ts';
-import type { FullSizeReport } from './full-size.ts';
+import type { Admission } from './admission-report.ts';
+import type { FullSizeReport } from './full-size-report.ts';
 import type { OperatorShare } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
-import type { RegionPicture } from './region.ts';
+import type { Proof } from './proof.ts';
 import type { Commitment } from './seeds.ts';
 import type { WorstElement } from './tolerance.ts';
-
-/** JSON, for the details of a proof. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
  * How much of the candidate has been seen when a check is asked.
  * `prepare`: it is being made ready. `plan`: nothing has run. `first-call`: one call in fresh memory. `sequence`: many calls on changing inputs, one after another.
  */
 export type Stage = 'prepare' | 'plan' | 'first-call' | 'sequence';
-
-/** Why a candidate is wrong, in a form that a kernel author can act on. */
-export interface Proof {
-  /** One or two sentences: what is wrong, where, and what to do where that can be known. */
-  reason: string;
-  details: { readonly [key: string]: Json };
-  /** Findings of the device that are the proof. */
-  findings?: readonly Finding[];
-  /** Which elements of an output are at fault, as a picture of it. */
-  picture?: RegionPicture;
-}
 
 /** What a check answers. A check that cannot be asked here says why; that is not a pass. */
 export type CheckAnswer =

@@ -2,9 +2,10 @@
  * Is each call answered from its own inputs? Calls follow one another on new inputs with nothing reset. A wrong answer that is
  * right when the call is made alone, in a fresh state, was made from what an earlier call left behind: in a device global, or in memory.
  */
+
+import type { Proof } from '../proof.ts';
 import { type Check, type CheckContext, passed } from '../question.ts';
 import { compareOutput } from '../tolerance.ts';
-import type { Proof } from '../types.ts';
 import { plural } from '../words.ts';
 
 /** The earlier call whose output this one repeats, bit for bit. */

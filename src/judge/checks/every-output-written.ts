@@ -2,9 +2,10 @@
  * Did every call write every element of its outputs? An output that was never written holds what was in the memory before:
  * in a harness that reuses memory, the right answer of an earlier run. This is how the "150x" triangular matmul of 2025 passed.
  */
+
+import type { Proof } from '../proof.ts';
 import { type Check, type CheckContext, passed } from '../question.ts';
 import { count, describeRegion, describeRest, elementName, pictureOf } from '../region.ts';
-import type { Proof } from '../types.ts';
 import { inCall, plural } from '../words.ts';
 import { unusedGridDimension } from './launch-shape.ts';
 

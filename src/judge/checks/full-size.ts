@@ -3,7 +3,7 @@
  * and its indices are the ones it was written for? A few blocks of each launch are run there: see full-size.ts. What could not be looked at is
  * said, and is no rejection.
  */
-import type { FullSizeReport } from '../full-size.ts';
+import type { FullSizeReport } from '../full-size-report.ts';
 import { type Check, passed } from '../question.ts';
 import { plural } from '../words.ts';
 

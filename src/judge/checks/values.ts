@@ -1,10 +1,10 @@
 /** Is every element of every output of every call right, against the float64 reference and under the derived tolerance (tolerance.ts)? */
 
 import { diagnose } from '../diagnose.ts';
+import type { Proof } from '../proof.ts';
 import { type Check, type CheckContext, passed } from '../question.ts';
 import { count, describeRegion, elementName, pictureOf } from '../region.ts';
 import type { Comparison } from '../tolerance.ts';
-import type { Proof } from '../types.ts';
 import { inCall, num, plural, small } from '../words.ts';
 
 function wrongElements(context: CheckContext, index: number, output: number, comparison: Comparison): Proof {
