@@ -139,7 +139,8 @@ export function expression(c: Choices, depth: number, others: readonly string[] 
     case 24:
       return `(Num{${integral()}} ${c.pick(['+', '-', '<', '*'])} ${c.below(9)})`;
     case 25:
-      return `Any(${sub()}).n`;
+      // Doubled, because g++ 12 takes `Any([](auto q) {...}(1))` for a declaration.
+      return `Any((${sub()})).n`;
     case 26:
       return c.pick([`area_of(Leaf(${integral()}))`, `Leaf(${integral()}).both()`, `Leaf(${integral()}).plain()`]);
     case 27:
