@@ -15,6 +15,7 @@ import { nanAndInfinity } from './checks/nan-and-infinity.ts';
 import { outputShape } from './checks/output-shape.ts';
 import { poisonIndependent } from './checks/poison-independent.ts';
 import { repeatable } from './checks/repeatable.ts';
+import { timedOutputs } from './checks/timed-outputs.ts';
 import { values } from './checks/values.ts';
 import type { Check, CheckContext, CheckFacts } from './question.ts';
 import type { CheckResult, Stage } from './types.ts';
@@ -36,7 +37,7 @@ const trialChecks: readonly Check[] = [
 ];
 
 /** Every check there is. */
-export const checks: readonly CheckFacts[] = [hostFunction, ...trialChecks];
+export const checks: readonly CheckFacts[] = [hostFunction, ...trialChecks, timedOutputs];
 
 /** The checks of a stage, cheap first; ties keep the registry's order. */
 export function planStage(stage: Stage, device: 'virtual' | 'cuda', registry: readonly Check[] = trialChecks): Check[] {

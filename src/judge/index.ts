@@ -20,6 +20,7 @@ export type { Check, CheckContext } from './question.ts';
 export { type Agreement, type Reproduction, reproduce } from './reproduce.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
 export { createOracle } from './task-oracle.ts';
+export type { OpenedTiming, Timed, TimingSetup } from './timed.ts';
 export { timedOperands } from './timed-operands.ts';
 export {
   type BaselineComparison,

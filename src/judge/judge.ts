@@ -10,11 +10,16 @@ import { admit } from './admission.ts';
 import type { Admission } from './admission-report.ts';
 import { planStage, runStage } from './check.ts';
 import { hostFunction } from './checks/host-function.ts';
+import { timedOutputs } from './checks/timed-outputs.ts';
 import { operatorShare, operatorShareInWords } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import { randomOperator } from './random-task.ts';
 import { type Commitment, commit, sourceHash } from './seeds.ts';
+import { takeTimes } from './take-times.ts';
 import { createOracle } from './task-oracle.ts';
+import type { Timed } from './timed.ts';
+import { measuredTimeOf } from './timing/claim.ts';
+import { isMeasured } from './timing/report.ts';
 import { Trial } from './trial.ts';
 import type { CheckResult, JudgeRequest, OutputAccuracy, Stage, StageTiming, Verdict } from './types.ts';
 
@@ -27,6 +32,7 @@ interface Proceedings {
   commitment?: Commitment;
   trial?: Trial;
   admission?: Admission;
+  timed?: Timed;
 }
 
 const admissions = new WeakMap<Oracle, Admission>();
@@ -139,7 +145,32 @@ async function tryCandidate(
     return tryCandidate({ ...request, oracle, commitment }, { sourceHash, checks: [], timings }, candidate);
   }
   announce(request, oracle, record.admission);
-  return correct(request, record);
+  const wrong = await timing(request, record, candidate, commitment, record.admission);
+  return wrong === undefined ? correct(request, record) : decidedBy(request, record, wrong);
+}
+
+/** Takes times, where they are asked for; a check's result where they prove the candidate wrong. */
+async function timing(
+  request: TrialRequest,
+  record: Proceedings,
+  candidate: PreparedCandidate,
+  commitment: Commitment,
+  admission: Admission,
+): Promise<CheckResult | undefined> {
+  const { timing: setup, task, signal, events } = request;
+  if (setup === undefined) return undefined;
+  const onProgress = ({ process, of }: { process: number; of: number }) =>
+    events?.emit({ type: 'note', level: 'info', message: `Times taken in ${process} of at most ${of} processes.` });
+  record.timed = await timed(record, 'timing', () =>
+    takeTimes({ setup, candidate, task, commitment, admission, signal, onProgress }),
+  );
+  const { report } = record.timed;
+  if (report === undefined) return undefined;
+  const { milliseconds } = record.timings.at(-1)!;
+  const answer = timedOutputs.answer(report);
+  const result: CheckResult = { check: timedOutputs.id, stage: 'timing', answer, milliseconds };
+  note(request, record, result);
+  return answer.status === 'rejected' ? result : undefined;
 }
 
 function note({ events, candidate }: TrialRequest, record: Proceedings, result: CheckResult): void {
@@ -205,6 +236,7 @@ function common(record: Proceedings): Omit<Verdict, 'outcome' | 'reason'> {
     candidate,
     commitment,
     admission,
+    timing: record.timed,
     fullSize: trial?.fullSizeReport,
     findings: findingsOf(trial),
     accuracy: accuracyOf(trial),
@@ -247,9 +279,23 @@ function correct(request: TrialRequest, record: Proceedings): Verdict {
       : ` But the task cannot see ${dead.map(({ operator }) => `\`${operator}\``).join(', ')}: what a candidate does there was not tested, and no claim may rest on it.`;
   const share = operatorShare(trial.candidate.plan, trial.task.graph);
   const others = share ? ` ${operatorShareInWords(share)}` : '';
-  const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${others}${caveat}`;
+  const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${others}${caveat}${speedInWords(record.timed)}`;
   // Only a right result has a time: how fast a wrong one is made means nothing.
   const [first] = trial.runs;
   const times = first?.status === 'completed' ? { modelled: first.modelled, measured: first.measured } : {};
-  return { ...common(record), ...times, outcome: 'correct', reason };
+  return { ...common(record), ...times, ...measuredOf(record.timed), outcome: 'correct', reason };
+}
+
+/** What is said of speed beside `correct`; nothing where nobody asked. */
+function speedInWords(timed: Timed | undefined): string {
+  if (timed === undefined) return '';
+  return timed.claim ? ` And faster. ${timed.claim.words[0]}` : ` No speed is claimed. ${timed.unclaimed}`;
+}
+
+/** The candidate's times, where they were measured and can be believed. */
+function measuredOf(timed: Timed | undefined): Pick<Verdict, 'measured'> {
+  const { report } = timed ?? {};
+  if (report === undefined || !isMeasured(report) || report.outcome === 'void') return {};
+  const candidate = report.times.find(({ role }) => role === 'candidate');
+  return candidate === undefined ? {} : { measured: measuredTimeOf(report, candidate.subject) };
 }

@@ -1,5 +1,6 @@
 /** What a check is: one question the judge asks of a candidate. The registry of them is check.ts. */
 import type { CandidateError } from '../kernel/index.ts';
+import type { TimingReport } from './timing/report.ts';
 import type { Trial } from './trial.ts';
 import type { CheckAnswer, Stage } from './types.ts';
 
@@ -36,6 +37,11 @@ export interface Check extends CheckFacts {
 /** A question that is answered while a candidate is made ready: `answer` says what a failure there proves. */
 export interface PreparationCheck extends CheckFacts {
   answer(failure: CandidateError): CheckAnswer;
+}
+
+/** A question that is asked of the times of a candidate that was found right, where times were taken. */
+export interface TimingCheck extends CheckFacts {
+  answer(report: TimingReport): CheckAnswer;
 }
 
 export const passed = (remark?: string): CheckAnswer => ({ status: 'passed', remark });

@@ -13,13 +13,15 @@ import type { OperatorShare } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import type { Proof } from './proof.ts';
 import type { Commitment } from './seeds.ts';
+import type { Timed, TimingSetup } from './timed.ts';
 import type { WorstElement } from './tolerance.ts';
 
 /**
  * How much of the candidate has been seen when a check is asked.
  * `prepare`: it is being made ready. `plan`: nothing has run. `first-call`: one call in fresh memory. `sequence`: many calls on changing inputs, one after another.
+ * `timing`: it was found right, and calls of it were timed.
  */
-export type Stage = 'prepare' | 'plan' | 'first-call' | 'sequence';
+export type Stage = 'prepare' | 'plan' | 'first-call' | 'sequence' | 'timing';
 
 /** What a check answers. A check that cannot be asked here says why; that is not a pass. */
 export type CheckAnswer =
@@ -76,7 +78,7 @@ export interface StageTiming {
 
 export type Outcome = 'rejected' | 'correct' | 'unjudgeable';
 
-/** What the judge says of a candidate, with its reasons. `faster` needs measured time and is said elsewhere. */
+/** What the judge says of a candidate, with its reasons. It is correct *and faster* where `timing` holds a claim. */
 export interface Verdict {
   outcome: Outcome;
   /** Id of the check that decided, when rejected or unjudgeable. */
@@ -98,6 +100,8 @@ export interface Verdict {
   /** Of each launch of the first call; empty where the device does not profile. */
   profile: readonly LaunchProfile[];
   measured?: MeasuredTime;
+  /** What its times came to; absent where nobody asked for times, or it was not found right before. */
+  timing?: Timed;
   admission?: Admission;
   /** What was seen at the file's own shapes, of a task that was scaled. */
   fullSize?: FullSizeReport;
@@ -125,6 +129,8 @@ export interface JudgeRequest {
   signal?: AbortSignal;
   /** Seeds drawn after several candidates were frozen together; must contain this candidate's hash. Absent: drawn here. */
   commitment?: Commitment;
+  /** Takes times of the candidate if it is right; absent: no speed is looked at. */
+  timing?: TimingSetup;
   /** The task's oracle, shared between judgements of one task so that references are computed once a commitment. */
   oracle?: Oracle;
 }

@@ -2,6 +2,7 @@
  * Why a measurement says nothing, and which cheats of the catalogue each reason points to. A pointer is not an accusation: a broken clock or a busy machine
  * looks the same from outside, and the answer is the same, no claim.
  */
+import type { Sample } from './records.ts';
 
 export interface CauseRow {
   /** `void`: what was seen cannot come from a right kernel on working clocks. `undecided`: it can, but nothing follows from it. */
@@ -68,5 +69,7 @@ export interface Refusal {
   readonly cause: Cause;
   /** Whose times; absent: all. */
   readonly subject?: string;
+  /** The one window that shows it, where one does. */
+  readonly window?: Sample;
   readonly reason: string;
 }

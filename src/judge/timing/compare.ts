@@ -9,7 +9,7 @@ import { causes, type Refusal } from './causes.ts';
 import { type ClockAgreement, clockAgreement } from './clocks.ts';
 import { collect, inFreshProcesses, pilot, WindowFailed } from './collect.ts';
 import { alphaOfLooks, checkPlan, defaultPlan, sizePlan, type TimingPlan } from './plan.ts';
-import { type ProcessRecord, type Records, rolesOf, samplesOf } from './records.ts';
+import { type ProcessRecord, type Records, rolesOf, type Sample, samplesOf } from './records.ts';
 import { belowFloor, WindowCheck } from './refuse.ts';
 import type { BaselineComparison, ConditionSummary, SubjectTime, TimingOutcome, TimingReport } from './report.ts';
 
@@ -43,6 +43,7 @@ class Comparison<Source extends TimeSource> {
   readonly #options: CompareOptions;
   readonly #check = new WindowCheck();
   readonly #processes: ProcessRecord[] = [];
+  #pilot: readonly Sample[] = [];
   #plan: TimingPlan;
   #calls = 0;
   #looks = 0;
@@ -77,6 +78,7 @@ class Comparison<Source extends TimeSource> {
         async (process) => {
           if (number === 0) {
             const { pilots, samples } = await pilot(this.#device, process, random, signal);
+            this.#pilot = samples;
             const refusal = this.#check.refusal(samples);
             if (refusal !== undefined) return refusal;
             const sized = sizePlan(this.#plan, this.#device.facts, pilots);
@@ -150,6 +152,7 @@ class Comparison<Source extends TimeSource> {
       times: clocks.map((agreement, i) => timeOf(agreement, subjects[i]!, this.#calls)),
       clocks,
       condition: summaryOf(this.#processes),
+      pilot: this.#pilot,
       records: this.#processes,
     };
   }

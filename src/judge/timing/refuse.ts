@@ -17,7 +17,7 @@ export class WindowCheck {
   refusal(samples: readonly Sample[]): Refusal | undefined {
     for (const sample of samples) {
       const found = impossible(sample) ?? unchecked(sample) ?? this.#reused(sample) ?? this.#alike(sample);
-      if (found !== undefined) return found;
+      if (found !== undefined) return { ...found, window: sample };
     }
     return undefined;
   }

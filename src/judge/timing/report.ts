@@ -3,7 +3,7 @@ import type { TimedSubject, TimeSource, TimingFacts } from '../../device/index.t
 import type { Refusal } from './causes.ts';
 import type { ClockAgreement } from './clocks.ts';
 import type { TimingPlan } from './plan.ts';
-import type { ProcessRecord } from './records.ts';
+import type { ProcessRecord, Sample } from './records.ts';
 
 /**
  * `faster`, `slower`: the interval of the ratio lies beyond the noise floor. `as-fast`: within the plan's margin of 1, and the noise floor too. `undecided`: none of
@@ -74,6 +74,11 @@ export interface ConditionSummary {
   readonly windowsWithOtherProcesses: number;
 }
 
+/** Whether a report is of times that were measured: only these can be the ground of a claim. */
+export function isMeasured(report: TimingReport): report is TimingReport<'measured'> {
+  return report.source === 'measured';
+}
+
 export interface TimingReport<Source extends TimeSource = TimeSource> {
   readonly source: Source;
   readonly outcome: TimingOutcome;
@@ -95,6 +100,8 @@ export interface TimingReport<Source extends TimeSource = TimeSource> {
   readonly times: readonly SubjectTime[];
   readonly clocks: readonly ClockAgreement[];
   readonly condition: ConditionSummary;
-  /** Everything taken, in order. */
+  /** The windows of single calls that sizes follow from; taken in the first process, before its blocks. */
+  readonly pilot: readonly Sample[];
+  /** Everything taken after it, in order. */
   readonly records: readonly ProcessRecord[];
 }
