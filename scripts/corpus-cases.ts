@@ -65,11 +65,16 @@ function readCase(kind: CorpusCase['kind'], file: string): CorpusCase {
   return { ...common, expect: { outcome: expected[1] as Verdict['outcome'], word: expected[2] } };
 }
 
-/** Loads a case's task; where it is scaled, at its file's own shapes besides. */
-export function loadCaseTask({ name, ...how }: CaseTask, tracesDir: string): Promise<{ task: Task; full?: FullTask }> {
+/** The file that a case's task stands in. */
+export function caseTaskFile({ name }: CaseTask): string {
   const own = join(root, 'corpus', 'tasks', `${name}.py`);
-  const file = existsSync(own) ? own : join(root, 'examples', `${name}.py`);
-  return loadWithFull(file, { cacheDir: tracesDir, ...how });
+  return existsSync(own) ? own : join(root, 'examples', `${name}.py`);
+}
+
+/** Loads a case's task; where it is scaled, at its file's own shapes besides. */
+export function loadCaseTask(task: CaseTask, tracesDir: string): Promise<{ task: Task; full?: FullTask }> {
+  const { name: _, ...how } = task;
+  return loadWithFull(caseTaskFile(task), { cacheDir: tracesDir, ...how });
 }
 
 /** Equal for cases that are judged on one and the same task. */

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createVirtualDevice } from '../src/device/index.ts';
+import { createVirtualDevice, type Device } from '../src/device/index.ts';
 import {
   type Commitment,
   commit,
@@ -45,13 +45,16 @@ interface CaseReport {
  */
 export class CorpusBench {
   readonly #cacheDir: string;
-  readonly #device = createVirtualDevice({ gpu: 'h100' });
+  readonly #device: Device;
+  readonly #gpu: string;
   readonly #commitment: Commitment;
   #known: { key: string; task: Task; full?: FullTask; oracle: Oracle } | undefined;
 
-  /** `cacheDir` keeps traces and compiled code. */
-  constructor(cases: readonly CorpusCase[], cacheDir: string) {
+  /** `cacheDir` keeps traces and compiled code. `on`: what runs the kernels; absent: the virtual GPU. */
+  constructor(cases: readonly CorpusCase[], cacheDir: string, on?: { device: Device; gpu: string }) {
     this.#cacheDir = cacheDir;
+    this.#gpu = on?.gpu ?? 'h100';
+    this.#device = on?.device ?? createVirtualDevice({ gpu: this.#gpu });
     this.#commitment = commit(cases.map(({ source }) => sourceHash(source)));
     this.#device.start?.();
   }
@@ -66,7 +69,7 @@ export class CorpusBench {
     const { task, full, oracle } = this.#known;
     return judge({
       ...{ task, full, oracle, tracesDir, candidateSource: source },
-      ...{ device: this.#device, gpu: 'h100', limits: limitsFor(task) },
+      ...{ device: this.#device, gpu: this.#gpu, limits: limitsFor(task) },
       cacheDir: join(this.#cacheDir, 'builds'),
       commitment: this.#commitment,
     });

@@ -1,6 +1,6 @@
 /** What executes a plan. `virtual` (the virtual GPU) or `cuda` (a real one): same interface, different kind of time. */
 import type { Build, Plan } from '../kernel/index.ts';
-import type { Finding, LaunchProfile, ModelledTime } from '../vgpu/index.ts';
+import type { Finding, LaunchProfile, ModelledLaunch, ModelledTime } from '../vgpu/index.ts';
 import type { SampledRunRequest, SampledRunResult } from './sampled-run.ts';
 
 /** A time read from clocks on a real GPU. Never made from a {@link ModelledTime}: the two types do not convert. */
@@ -72,6 +72,8 @@ export type RunResult =
       printed: string;
       profile?: readonly LaunchProfile[];
       modelled?: ModelledTime;
+      /** What the modelled time was made of; calibration sets it against measured ones. */
+      launches?: readonly ModelledLaunch[];
       measured?: MeasuredTime;
     }
   /** A finding that ends a launch (out of bounds, trap, deadlock), or a limit that was reached. */

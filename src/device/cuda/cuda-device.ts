@@ -13,6 +13,8 @@ export interface CudaDevice extends Device {
   readonly identity: GpuIdentity;
   /** The driver is the fake library: what it shows proves nothing of a GPU. */
   readonly simulated: boolean;
+  /** As nvidia-smi writes it; absent where NVML does not say. */
+  readonly driverVersion?: string;
 }
 
 /** Opens a GPU. @throws NoDriver with a sentence that says what is missing and what to do. */
@@ -27,17 +29,19 @@ class OpenedDevice implements CudaDevice {
   readonly name: string;
   readonly identity: GpuIdentity;
   readonly simulated: boolean;
+  readonly driverVersion: string | undefined;
   readonly #options: CudaProcessOptions;
   #process: CudaProcess | undefined;
   /** Runs wait for the one before: a device does one thing at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(options: CudaProcessOptions, process: CudaProcess, { identity, simulated }: Opened) {
+  constructor(options: CudaProcessOptions, process: CudaProcess, { identity, simulated, driverVersion }: Opened) {
     this.#options = options;
     this.#process = process;
     this.identity = identity;
     this.simulated = simulated;
+    this.driverVersion = driverVersion;
     this.name = deviceName(identity, simulated);
   }
 

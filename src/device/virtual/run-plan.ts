@@ -200,7 +200,10 @@ class PlanRun {
   }
 
   /** Runs the first call once more; before each launch, sampled blocks of it in the interpreter, counting. */
-  #profile(call: Call, gpu: string): { profile: LaunchProfile[]; modelled?: ReturnType<typeof modelTime> } {
+  #profile(
+    call: Call,
+    gpu: string,
+  ): Pick<Extract<RunResult, { status: 'completed' }>, 'profile' | 'modelled' | 'launches'> {
     const target = gpuTarget(gpu);
     const launches: ModelledLaunch[] = [];
     this.#prepare({ ...call, resetGlobals: true });
@@ -216,7 +219,7 @@ class PlanRun {
     const profiles = launches.map(({ profile }) => profile);
     // There is no model of PyTorch's own operators: a plan with some has no modelled time rather than a part of one.
     if (this.#plan.steps.some(({ kind }) => kind === 'operator')) return { profile: profiles };
-    return { profile: profiles, modelled: modelTime(launches, target) };
+    return { profile: profiles, modelled: modelTime(launches, target), launches };
   }
 
   #profileLaunch(step: Launch, instructions: number): ModelledLaunch {

@@ -1,13 +1,13 @@
 /** A Python process of ours that answers requests, one line each, behind a wall: the task's code runs in it. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { behindWall } from '../../../isolation/index.ts';
 import { type TorchPython, taskPython } from '../../../task/index.ts';
-import { exchangeFolder, type Packed, pack, unpack } from '../exchange.ts';
+import { type Packed, pack, unpack } from '../exchange.ts';
 
 const script = fileURLToPath(new URL('./baseline.py', import.meta.url));
 
@@ -47,21 +47,20 @@ export class PythonProcess {
     });
   }
 
-  /** Starts one. `gpu`: it may use the GPUs. */
-  static async start({ python, folders }: TorchPython, gpu: boolean): Promise<PythonProcess> {
-    const folder = exchangeFolder();
+  /** Starts one. `gpu`: it may use the GPUs. `root`: the folder it may write; compiled code stays there for the next one. */
+  static async start({ python, folders }: TorchPython, gpu: boolean, root: string): Promise<PythonProcess> {
+    const folder = mkdtempSync(join(root, 'process-'));
     const readable = [...folders, dirname(script), taskPython, ...(gpu ? ['/sys', '/usr/local/cuda'] : [])];
     const command = [python, '-u', script, folder, taskPython];
-    const [program, ...rest] = await behindWall(command, folder, readable, gpu ? gpuFiles() : []);
+    const [program, ...rest] = await behindWall(command, root, readable, gpu ? gpuFiles() : []);
     const child = spawn(program!, rest, {
       cwd: folder,
-      // Caches of compiled code are made afresh, in the folder that goes with the process.
       env: {
         PATH: process.env.PATH ?? '/usr/bin:/bin',
         HOME: folder,
         TMPDIR: folder,
-        TORCHINDUCTOR_CACHE_DIR: join(folder, 'inductor'),
-        TRITON_CACHE_DIR: join(folder, 'triton'),
+        TORCHINDUCTOR_CACHE_DIR: join(root, 'inductor'),
+        TRITON_CACHE_DIR: join(root, 'triton'),
         CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
         ...(process.env.LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH: process.env.LD_LIBRARY_PATH }),
       },

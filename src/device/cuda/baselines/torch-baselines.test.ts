@@ -57,7 +57,7 @@ describe('baselines of PyTorch', { skip }, () => {
       },
     };
     const baselines = await createTorchBaselines({
-      ...{ task, operands, device: 'cpu' as const, secret: 'cd'.repeat(32), walkBytes: 4096 },
+      ...{ task, operands, folder, device: 'cpu' as const, secret: 'cd'.repeat(32), walkBytes: 4096 },
       python: python as Exclude<typeof python, { missing: string }>,
       subjects: ['PyTorch eager', 'PyTorch eager graphed'],
     });
@@ -94,7 +94,7 @@ describe('baselines of PyTorch', { skip }, () => {
     const task = await loadTask(file, { cacheDir: folder, scale: 3000 });
     const operands: OperandSource = { base: () => [], renew: () => [], check: async () => true };
     const options = {
-      ...{ task, operands, device: 'cpu' as const, secret: 'cd'.repeat(32), walkBytes: 4096 },
+      ...{ task, operands, folder, device: 'cpu' as const, secret: 'cd'.repeat(32), walkBytes: 4096 },
       python: python as Exclude<typeof python, { missing: string }>,
     };
     await assert.rejects(

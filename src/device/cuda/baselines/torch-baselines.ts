@@ -26,6 +26,8 @@ export interface TorchBaselineOptions {
   readonly secret: string;
   /** Number of the GPU, as nvidia-smi counts; `cpu` is for testing how processes talk, and times of it mean nothing. */
   readonly device: number | 'cpu';
+  /** A folder of the caller's for exchanges and what PyTorch compiles: fresh processes need not compile again. */
+  readonly folder: string;
   /** Some of {@link torchSubjects}; absent: all. */
   readonly subjects?: readonly string[];
   /** Bytes that empty the GPU's L2 when they are read. */
@@ -81,11 +83,11 @@ export async function createTorchBaselines(
 
 /** A process with the task's model and base operands. @throws Error with a sentence */
 async function open(
-  { task, python, device }: TorchBaselineOptions,
+  { task, python, device, folder }: TorchBaselineOptions,
   bases: readonly (readonly Uint8Array[])[],
   signal?: AbortSignal,
 ): Promise<{ process: PythonProcess; environment: Readonly<Record<string, string>> }> {
-  const process = await PythonProcess.start(python, device !== 'cpu');
+  const process = await PythonProcess.start(python, device !== 'cpu', folder);
   try {
     const said = await process.ask(openRequest(task, device), START_MILLISECONDS, signal);
     if ('failed' in said) throw new Error(said.failed);
