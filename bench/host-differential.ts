@@ -35,12 +35,13 @@ function report(failure: string): void {
 
 async function compareAll(): Promise<void> {
   const compiler = new RecordingCompiler();
-  let [done, defined, launches] = [0, 0, 0];
+  let [done, defined, launches, refused] = [0, 0, 0, 0];
   try {
     while (done < programs && !stopped) {
       const result = compareHostPrograms(compiler, first + done, Math.min(batch, programs - done));
       done += result.programs;
       defined += result.defined;
+      refused += result.refused;
       launches += result.launches;
       result.differences.forEach(report);
       console.log(`${done} programs, ${failures.length} differ, ${seconds()} s`);
@@ -50,7 +51,7 @@ async function compareAll(): Promise<void> {
     compiler.remove();
   }
   console.log(
-    `${done} programs from seed ${first} in ${seconds()} s: ${defined} end, ${done - defined} fail or trap on both sides, ${launches} launches; ${failures.length} differ from g++.`,
+    `${done} programs from seed ${first} in ${seconds()} s: ${defined} end, ${done - defined - refused} fail or trap on both sides, ${refused} are not compiled by g++, ${launches} launches; ${failures.length} differ from g++.`,
   );
 }
 
