@@ -182,10 +182,10 @@ class PlanRun {
     const overrun = this.#memory.overrun();
     if (overrun) {
       const { buffer, offset } = overrun;
-      const where = offset < 0 ? `${-offset} bytes before` : `${offset - buffer.bytes} bytes past`;
+      const where = offset < 0 ? 'before the start' : 'past the end';
       const message =
-        `${step.kernel} (launched on line ${step.line}) wrote ${where} the ${offset < 0 ? 'start' : 'end'} of ${buffer.name} ` +
-        `(${buffer.bytes.toLocaleString('en')} bytes).`;
+        `${step.kernel} (launched on line ${step.line}) wrote ${where} of ${buffer.name} ` +
+        `(${buffer.bytes.toLocaleString('en')} bytes), at byte ${offset}.`;
       throw new Ended(this.#faulted('out-of-bounds', message));
     }
     this.#launching = undefined;

@@ -58,6 +58,7 @@ export class PythonProcess {
       env: {
         PATH: process.env.PATH ?? '/usr/bin:/bin',
         HOME: folder,
+        USER: 'assay', // PyTorch's compiler asks for a name; behind the wall nobody else knows one.
         TMPDIR: folder,
         TORCHINDUCTOR_CACHE_DIR: join(root, 'inductor'),
         TRITON_CACHE_DIR: join(root, 'triton'),

@@ -167,6 +167,35 @@ describe('windows over the fake driver', { skip }, async () => {
     assert.throws(() => window(plan([convert])), /Line 12 converts float32 to float16.*cannot be timed/);
   });
 
+  it('are not to be had without a GPU, or of one that is not there', () => {
+    process.env.ASSAY_FAKE_FAULTS = 'cuInit:1:100';
+    restart();
+    assert.throws(() => new Driver(fake!.library), /no GPU that CUDA can use.*nvidia-smi/);
+    assert.throws(() => new CudaGpu(driver!, 3), /no GPU of this number.*nvidia-smi -L/);
+  });
+
+  for (const [entry, kind] of [
+    ['far_away', 'out-of-bounds'],
+    ['misaligned', 'misaligned'],
+    ['traps', 'trap'],
+  ] as const) {
+    it(`have no sense after a fault, which a run names: ${entry}`, () => {
+      const gpu = new CudaGpu(driver!, 0);
+      const steps = [launch('twice'), launch(entry, { line: 9 })];
+      const { result, usable } = runPlan(
+        { gpu, printed: () => '' },
+        { plan: plan(steps), build, calls: [call(ramp(0))], limits },
+      );
+      gpu.close();
+      assert.equal(usable, false);
+      assert.equal(result.status === 'faulted' && result.findings[0]!.kind, kind, JSON.stringify(result));
+      assert.match(
+        result.status === 'faulted' ? result.message : '',
+        new RegExp(`^${entry} \\(launched on line 9\\): The GPU reports`),
+      );
+    });
+  }
+
   describe('with an error injected', () => {
     const steps: PlanStep[] = [
       { kind: 'fill', tensor: vector(1, { shape: [count / 2], strides: [2] }), bytes: '0000803f', line: 1 },
