@@ -318,3 +318,26 @@ torch::Tensor forward(torch::Tensor x) {
     },
   ]);
 });
+
+test('aliases of accessors and structs that hold them are device code too', { skip }, async () => {
+  const source = `#include <torch/extension.h>
+template <typename scalar_t, int N>
+using Acc = torch::PackedTensorAccessor32<scalar_t, N, torch::RestrictPtrTraits>;
+struct Views { at::PackedTensorAccessor64<float, 1> to; int n; };
+template <typename scalar_t>
+__global__ void k(const Acc<scalar_t, 2> a, Views v) { auto to = v.to; if (threadIdx.x < v.n) to[threadIdx.x] = a[threadIdx.x][0]; }
+struct Made { torch::Tensor y; };
+torch::Tensor forward(torch::Tensor x) {
+  Made made{torch::empty({x.size(0)}, x.options())};
+  const Views views{made.y.packed_accessor64<float, 1>(), 3};
+  k<float><<<1, 32>>>(x.packed_accessor32<float, 2, torch::RestrictPtrTraits>(), views);
+  return made.y;
+}
+`;
+  const [step] = launchesOf(await prepare(source, 'x[4,8]'));
+  assert.deepEqual(step?.arguments[1], {
+    kind: 'bytes',
+    hex: '0000000000000000' + '0400000000000000' + '0100000000000000' + '0300000000000000',
+    pointers: [{ at: 0, buffer: 1, byteOffset: 0 }],
+  });
+});

@@ -242,6 +242,10 @@ export const FACTORIES: Readonly<Record<string, LibraryFunction>> = {
   'torch::squeeze': asMethod('squeeze'),
   'torch::t': asMethod('t'),
   'torch::narrow': asMethod('narrow'),
+  'torch::chunk': asMethod('chunk'),
+  'torch::split': asMethod('split'),
+  'torch::split_with_sizes': asMethod('split'),
+  'torch::unbind': asMethod('unbind'),
   'torch::clone': asMethod('clone'),
   'torch::numel': asMethod('numel'),
   'torch::from_blob': (call) => {

@@ -1,9 +1,10 @@
 /** Methods of tensors: questions about shapes, views, and the copies that a plan can express. */
 import type { DType } from '../../task/index.ts';
 import { fails, invalid, refused, unsupported } from '../error.ts';
-import { dtypeOf, spellType, ULONG } from '../interpret/types.ts';
+import { dtypeOf, library, spellType, ULONG } from '../interpret/types.ts';
 import {
   boolValue,
+  cell,
   intValue,
   longList,
   longValue,
@@ -174,10 +175,68 @@ const slice: Method = (t, call) => {
 const select: Method = (t, call) => {
   const d = ownDimension(t, call.index(0), call.line);
   const given = call.index(1);
-  const at = given < 0 ? given + (t.shape[d] ?? 1) : given;
-  const row = narrow(t, d, at, 1, 1, call.line);
+  return tensorValue(selected(t, d, given < 0 ? given + (t.shape[d] ?? 1) : given, call.line));
+};
+
+/** Views as the std::vector<Tensor> that chunk, split and unbind return. */
+function pieces(views: readonly TensorView[]): Value {
+  const element = library('Tensor');
+  return { kind: 'list', container: 'vector', element, cells: views.map((v) => cell(element, tensorValue(v))) };
+}
+
+/** Consecutive views of the given lengths along a dimension. */
+function cut(t: TensorView, d: number, lengths: readonly number[], line: number): Value {
+  let start = 0;
+  return pieces(
+    lengths.map((length) => {
+      start += length;
+      return narrow(t, d, start - length, length, 1, line);
+    }),
+  );
+}
+
+/** Lengths of pieces of `most` elements, the last one with what is left; an empty dimension is one empty piece. */
+function lengthsOf(size: number, most: number): number[] {
+  const number = Math.max(1, Math.ceil(size / Math.max(1, most)));
+  return Array.from({ length: number }, (_, i) => Math.min(most, size - i * most));
+}
+
+/** chunk(n, dim): at most n pieces of equal length; fewer where that leaves nothing for the last ones. */
+const chunk: Method = (t, call) => {
+  const d = ownDimension(t, call.count > 1 ? call.index(1) : 0, call.line);
+  const size = t.shape[d] ?? 1;
+  const chunks = call.index(0);
+  if (chunks < 1) throw fails(`chunk into ${chunks} pieces`, call.line);
+  const lengths = size === 0 ? new Array<number>(chunks).fill(0) : lengthsOf(size, Math.ceil(size / chunks));
+  return cut(t, d, lengths, call.line);
+};
+
+/** split(length, dim) or split({lengths}, dim). */
+const split: Method = (t, call) => {
+  const d = ownDimension(t, call.count > 1 ? call.index(1) : 0, call.line);
+  const size = t.shape[d] ?? 1;
+  if (call.value(0).kind === 'list') {
+    const lengths = call.indices(0);
+    const sum = lengths.reduce((total, n) => total + n, 0);
+    if (sum !== size || lengths.some((n) => n < 0))
+      throw fails(`split of a dimension of ${size} into pieces of [${lengths.join(', ')}]`, call.line);
+    return cut(t, d, lengths, call.line);
+  }
+  const most = call.index(0);
+  if (most < 0 || (most === 0 && size > 0)) throw fails(`split into pieces of ${most} elements`, call.line);
+  return cut(t, d, lengthsOf(size, most), call.line);
+};
+
+/** The view at one place of a dimension, without that dimension. */
+function selected(t: TensorView, d: number, at: number, line: number): TensorView {
+  const row = narrow(t, d, at, 1, 1, line);
   const keep = (_: number, i: number): boolean => i !== d;
-  return tensorValue({ ...row, shape: row.shape.filter(keep), strides: row.strides.filter(keep) });
+  return { ...row, shape: row.shape.filter(keep), strides: row.strides.filter(keep) };
+}
+
+const unbind: Method = (t, call) => {
+  const d = ownDimension(t, call.count > 0 ? call.index(0) : 0, call.line);
+  return pieces(Array.from({ length: t.shape[d] ?? 1 }, (_, i) => selected(t, d, i, call.line)));
 };
 
 /** index({i, j}): the view at these places of the first dimensions. Slices and tensors of indices are not taken. */
@@ -305,6 +364,10 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
   },
   slice,
   select,
+  chunk,
+  split,
+  split_with_sizes: split,
+  unbind,
   index,
   clone: (t, call) => tensorValue(call.m.world.materialise(t, t.dtype, call.line, preservedStrides(t))),
   to,

@@ -93,6 +93,28 @@ test('index with numbers is a view that can be assigned to', () => {
   assert.throws(() => run('return x.index({4});'), /elements 4 to 5 of a dimension of 4/);
 });
 
+test('chunk, split and unbind give views; the last piece has what is left', () => {
+  const shapes = (pieces: string) =>
+    valuesOf(
+      `auto p = ${pieces}; out<<<1,1>>>(p.size(), p[0].size(0), p.back().size(0), p.back().size(1))`,
+      'int,int,int,int',
+    );
+  assert.deepEqual(shapes('x.chunk(3)'), [2, 2, 2, 8]);
+  assert.deepEqual(shapes('torch::chunk(x, 3, 1)'), [3, 4, 4, 2]);
+  assert.deepEqual(shapes('x.split(3)'), [2, 3, 1, 8]);
+  assert.deepEqual(shapes('at::split(x, 5, -1)'), [2, 4, 4, 3]);
+  assert.deepEqual(shapes('x.split_with_sizes({1, 3})'), [2, 1, 3, 8]);
+  const trace = run(
+    'auto y = torch::empty_like(x); auto rows = x.unbind(); y.chunk(2, 1)[1][0].copy_(rows[3].narrow(0, 0, 4)); return y;',
+  );
+  const [copy] = trace.steps;
+  assert(copy?.kind === 'copy');
+  assert.deepEqual([copy.from.offset, copy.to.offset, copy.to.shape], [24, 4, [4]]);
+  assert.throws(() => run('return x.split({1, 2})[0];'), /split of a dimension of 4 into pieces of \[1, 2\]/);
+  assert.throws(() => run('return x.chunk(0)[0];'), /chunk into 0 pieces/);
+  assert.throws(() => run('return x.split(0)[0];'), /split into pieces of 0 elements/);
+});
+
 test('views share a buffer; copies are steps', () => {
   const trace = run(
     'auto t = x.t(); auto c = t.contiguous(); auto same = c.contiguous(); k<<<1, 1>>>(same.data_ptr<float>()); return c.view({-1});',
@@ -316,6 +338,12 @@ test('views have the shapes, strides and offsets of real PyTorch', {
     'contiguous()',
     'clone()',
     'reshape({2, 2, -1})',
+    'chunk(3, 1)[1]',
+    'chunk(5)[2]',
+    'split(3, -1)[1]',
+    'split({1, 3}, 0)[1]',
+    'unbind(1)[2]',
+    'unbind()[0]',
   ]; // prettier-ignore
   let state = 12345;
   const random = (n: number): number => {
@@ -331,10 +359,12 @@ for chain in json.load(sys.stdin):
     t = torch.empty(4, 6, 8)
     try:
         for step in chain:
-            name, args = step[:step.index('(')], step[step.index('(') + 1:-1].replace('{', '(').replace('}', ')')
+            name, rest = step.replace('{', '[').replace('}', ']').split('(')
+            args, piece = rest.split(')')
             a = eval('(' + args + (',)' if args else ')'))
             if name == 'slice': t = t[a[1]:a[2]:a[3]]
             else: t = getattr(t, name)(*a)
+            if piece: t = t[int(piece[1:-1])]
         print(json.dumps([list(t.shape), list(t.stride()), t.storage_offset(), t.is_contiguous()]))
     except Exception as e: print('null')`;
   const expected = execFileSync(python, ['-c', program], { input: JSON.stringify(chains), encoding: 'utf8' })
