@@ -1,6 +1,6 @@
 /** Itanium C++ names of kernels, as far as needed to find a launch's entry in PTX: names, namespaces, template arguments. */
 import { unsupported } from './error.ts';
-import { type CppType, spellType } from './interpret/types.ts';
+import { type CppType, qualified, spellType, unqualified } from './interpret/types.ts';
 import type { KernelUse, TemplateValue } from './trace.ts';
 
 /**
@@ -68,6 +68,17 @@ class Mangler {
   }
 
   private type(type: CppType, line: number): string {
+    const { cv, reference } = type;
+    // Each whole of qualifiers is one thing that is named (Itanium C++ ABI 5.1.5.3); references stand outermost.
+    if (cv !== undefined || reference !== undefined) {
+      const key = spellType(type);
+      const known = this.substitution(`qualified ${key}`);
+      if (known) return known;
+      const of = this.type(reference ? qualified(unqualified(type), cv) : unqualified(type), line);
+      this.remember(`qualified ${key}`);
+      if (reference) return `${reference === '&' ? 'R' : 'O'}${of}`;
+      return `${cv?.includes('volatile') ? 'V' : ''}${cv?.includes('const') ? 'K' : ''}${of}`;
+    }
     switch (type.kind) {
       case 'void':
         return 'v';

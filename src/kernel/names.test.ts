@@ -66,6 +66,55 @@ const CASES: readonly (readonly [declaration: string, launches: string, entries:
     'deduced<A><<<1, 1>>>(p); deduced<3><<<1, 1>>>(p);',
     [/^_Z7deducedIL4Mode0EEvPf$/, /^_Z7deducedILi3EEvPf$/],
   ],
+  [
+    'template <typename T> __global__ void asked(float* p) { p[0] = std::is_const_v<T> + 2 * std::is_const_v<std::remove_pointer_t<T>> + 4 * std::is_reference_v<T> + 8 * std::is_volatile_v<std::remove_pointer_t<T>>; }',
+    'asked<const float*><<<1, 1>>>(p); asked<float*><<<1, 1>>>(p); asked<const float><<<1, 1>>>(p); asked<float const* const><<<1, 1>>>(p); ' +
+      'asked<const float&><<<1, 1>>>(p); asked<float&&><<<1, 1>>>(p); asked<volatile float*><<<1, 1>>>(p); asked<const volatile float* const*><<<1, 1>>>(p);',
+    [
+      /^_Z5askedIPKfEvPf$/,
+      /^_Z5askedIPfEvS0_$/,
+      /^_Z5askedIKfEvPf$/,
+      /^_Z5askedIKPKfEvPf$/,
+      /^_Z5askedIRKfEvPf$/,
+      /^_Z5askedIOfEvPf$/,
+      /^_Z5askedIPVfEvPf$/,
+      /^_Z5askedIPKPVKfEvPf$/,
+    ],
+  ],
+  [
+    'template <typename T> __global__ void chosen(T* p, float* q) { q[0] = 1; }\ntemplate <typename T> __global__ void read(const T* p, float* q) { q[0] = p[0]; }',
+    'const float* c = p; auto d = x.const_data_ptr<float>(); const auto* e = p; using C = decltype(c); chosen<<<1, 1>>>(c, p); chosen<<<1, 1>>>(d, p); ' +
+      'chosen<<<1, 1>>>(e, p); chosen<<<1, 1>>>(p, p); read<<<1, 1>>>(c, p); read<<<1, 1>>>(p, p); chosen<C><<<1, 1>>>((C*)nullptr, p);',
+    [
+      /^_Z6chosenIKfEvPT_Pf$/,
+      /^_Z6chosenIKfEvPT_Pf$/,
+      /^_Z6chosenIKfEvPT_Pf$/,
+      /^_Z6chosenIfEvPT_Pf$/,
+      /^_Z4readIfEvPKT_Pf$/,
+      /^_Z4readIfEvPKT_Pf$/,
+      /^_Z6chosenIPKfEvPT_Pf$/,
+    ],
+  ],
+  [
+    'template <typename A, typename B, typename C> struct Three { float* p; };\ntemplate <typename T> __global__ void folded(T v) { v.p[0] = 1; }\ntemplate <typename A, typename B, typename C> __global__ void again(float* p) { p[0] = 1; }',
+    'folded<<<1, 1>>>(Three<const float*, const float, const float*>{p}); again<const float4*, const float4&, const float4*><<<1, 1>>>(p); again<const float, const float*, float*><<<1, 1>>>(p);',
+    [/^_Z6foldedI5ThreeIPKfS1_S2_EEvT_$/, /^_Z5againIPK6float4RS1_S2_EvPf$/, /^_Z5againIKfPS0_PfEvS2_$/],
+  ],
+  [
+    '__global__ void over(const float* p, float* q) { q[0] = 1; }\n__global__ void over(float* p, float* q) { q[0] = 2; }\ntemplate <typename T> struct Of { static constexpr int n = 1; };\ntemplate <typename T> struct Of<const T> { static constexpr int n = 2; };\ntemplate <typename T> struct Of<const T*> { static constexpr int n = 3; };\ntemplate <typename T> struct Of<T&> { static constexpr int n = 4; };\ntemplate <int N> __global__ void sized(float* p) { p[0] = N; }\nstatic int kind(const float*) { return 5; }\nstatic int kind(float*) { return 6; }',
+    'const float* c = p; over<<<1, 1>>>(c, p); over<<<1, 1>>>(p, p); sized<Of<float>::n><<<1, 1>>>(p); sized<Of<const float>::n><<<1, 1>>>(p); sized<Of<const float*>::n><<<1, 1>>>(p); sized<Of<float*>::n><<<1, 1>>>(p); sized<Of<const float&>::n><<<1, 1>>>(p); const int k = kind(c) * 10 + kind(p); if (k == 56) sized<56><<<1, 1>>>(p); if (std::is_same_v<decltype(k), const int> && std::is_const_v<std::remove_pointer_t<decltype(c)>>) sized<7><<<1, 1>>>(p);',
+    [
+      /^_Z4overPKfPf$/,
+      /^_Z4overPfS_$/,
+      /^_Z5sizedILi1EEvPf$/,
+      /^_Z5sizedILi2EEvPf$/,
+      /^_Z5sizedILi3EEvPf$/,
+      /^_Z5sizedILi1EEvPf$/,
+      /^_Z5sizedILi4EEvPf$/,
+      /^_Z5sizedILi56EEvPf$/,
+      /^_Z5sizedILi7EEvPf$/,
+    ],
+  ],
 ];
 
 test('launches find the kernels that they name', { skip }, async () => {

@@ -18,13 +18,20 @@ export interface TemplateArgument {
   text: string;
 }
 
+export type Cv = 'const' | 'volatile' | 'const volatile';
+
 export interface TypeNode {
   name: QualifiedName;
   /** For decltype(e). */
   decltypeOf?: Expression;
+  /** `const` and `volatile` of what is named; `constexpr`, which is the variable's, is not among them. */
+  cv?: Cv;
   /** Number of `*` after the name. */
   pointers: number;
+  /** Of each `*`, in order: `const` and `volatile` after it. */
+  pointerCv?: readonly (Cv | undefined)[];
   reference: '' | '&' | '&&';
+  /** `const` or `constexpr` is written before or after the name. */
   isConst: boolean;
   /** `typename T::type`-style member of a dependent type keeps its whole path in `name`. */
   line: number;

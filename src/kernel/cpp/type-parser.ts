@@ -1,5 +1,5 @@
 /** Types, qualified names, template headers and parameter lists. */
-import type { Parameter, QualifiedName, TemplateArgument, TemplateParameter, TypeNode } from './ast.ts';
+import type { Cv, Parameter, QualifiedName, TemplateArgument, TemplateParameter, TypeNode } from './ast.ts';
 import { parseAssignment, parseConditional } from './expression-parser.ts';
 import type { TokenStream } from './token-stream.ts';
 
@@ -22,7 +22,7 @@ const FUNDAMENTAL = new Set([
 /** Specifiers that say nothing about a type's value. */
 // biome-ignore format: a table
 const IGNORED_SPECIFIERS = new Set([
-  'static', 'inline', 'extern', 'volatile', 'constexpr', 'mutable', 'register', 'typename', 'struct', 'class', 'enum', 'thread_local',
+  'static', 'inline', 'extern', 'constexpr', 'mutable', 'register', 'typename', 'struct', 'class', 'enum', 'thread_local',
   '__restrict__', '__restrict', 'restrict', '__forceinline__', '__inline__', '__noinline__', '__host__', '__device__', '__global__', 'C10_HOST_DEVICE',
   '__shared__', '__constant__', '__managed__', '__grid_constant__', 'virtual', 'explicit', 'friend', 'constinit', 'consteval', 'C10_DEVICE',
   'C10_ALWAYS_INLINE', 'TORCH_API', '__inline', 'C10_HOST',
@@ -159,6 +159,7 @@ export function startsFunctionPointer(s: TokenStream): boolean {
 export function parseTypeBase(s: TokenStream): TypeNode {
   const line = s.line;
   let isConst = false;
+  const qualifiers = new Set<string>();
   const words: string[] = [];
   let name: QualifiedName | undefined;
   let decltypeOf: TypeNode['decltypeOf'];
@@ -172,6 +173,10 @@ export function parseTypeBase(s: TokenStream): TypeNode {
     if (token.kind !== 'identifier') break;
     if (token.text === 'const' || token.text === 'constexpr') {
       isConst = true;
+      if (token.text === 'const') qualifiers.add('const');
+      s.at++;
+    } else if (token.text === 'volatile') {
+      qualifiers.add('volatile');
       s.at++;
     } else if (IGNORED_SPECIFIERS.has(token.text)) {
       s.at++;
@@ -192,18 +197,32 @@ export function parseTypeBase(s: TokenStream): TypeNode {
     }
   }
   if (!name && words.length === 0) throw s.error(`expected a type, found ${s.peek().text || 'the end of the code'}`);
-  return { name: name ?? { path: [words.sort().join(' ')] }, decltypeOf, pointers: 0, reference: '', isConst, line };
+  return {
+    name: name ?? { path: [words.sort().join(' ')] },
+    ...{ decltypeOf, cv: cvOf(qualifiers), pointers: 0, reference: '', isConst, line },
+  };
+}
+
+function cvOf(words: ReadonlySet<string>): Cv | undefined {
+  if (words.has('const')) return words.has('volatile') ? 'const volatile' : 'const';
+  return words.has('volatile') ? 'volatile' : undefined;
 }
 
 /** `* const *` and `&` after a base type. */
 export function parsePointers(s: TokenStream, base: TypeNode): TypeNode {
   const type = { ...base };
+  const levels: Set<string>[] = [];
   for (;;) {
-    if (s.accept('*')) type.pointers++;
-    else if (s.is('const') || isSpecifierWord(s)) s.at++;
+    if (s.accept('*')) {
+      levels.push(new Set());
+      type.pointers++;
+    } else if (s.is('const') || isSpecifierWord(s)) levels.at(-1)?.add(s.next().text) ?? s.at++;
     else if (s.accept('&')) type.reference = '&';
     else if (s.accept('&&')) type.reference = '&&';
-    else return type;
+    else {
+      if (levels.some((words) => cvOf(words))) type.pointerCv = levels.map(cvOf);
+      return type;
+    }
   }
 }
 

@@ -16,6 +16,7 @@ import {
   UINT,
   ULONG,
   ULONG_LONG,
+  unqualified,
 } from './types.ts';
 import {
   boolValue,
@@ -55,7 +56,7 @@ export function commonInt(a: IntType, b: IntType): IntType {
 /** The type that two numbers of these types meet in; undefined for other types. */
 export function commonType(a: CppType, b: CppType): IntType | FloatType | undefined {
   if ((a.kind !== 'int' && a.kind !== 'float') || (b.kind !== 'int' && b.kind !== 'float')) return undefined;
-  return commonNumber(typed(a), typed(b));
+  return commonNumber(typed(unqualified(a)), typed(unqualified(b)));
 }
 
 function typed(type: IntType | FloatType): IntValue | FloatValue {

@@ -17,7 +17,7 @@ import { Scope } from './scope.ts';
 import { execute } from './statements.ts';
 import { callMethod, memberScope, selfOf, selfScope, siblingMethod } from './structs.ts';
 import { bindPack, evaluateArgument, normalisePath, resolveType, typeArgument } from './type-resolver.ts';
-import { AUTO, type CppType, DOUBLE, sameType } from './types.ts';
+import { AUTO, type CppType, DOUBLE, qualified, sameType, similarType, unqualified, withoutCv } from './types.ts';
 import {
   type Cell,
   cell,
@@ -220,9 +220,12 @@ function overloadScore(m: Machine, f: FunctionItem, fn: FunctionValue, args: rea
 }
 
 /** How well an argument's type fits a parameter's: exact, by promotion, by another conversion of its kind, by any conversion. */
-function matchRank(own: CppType, type: CppType): number {
+function matchRank(own: CppType, parameter: CppType): number {
+  const type = unqualified(parameter);
   if (own.kind !== type.kind) return 0;
   if (sameType(own, type)) return 4;
+  // Only `const` is added behind a pointer: as good as exact, but for one that adds none (C++ [over.ics.rank]).
+  if (own.kind === 'pointer' && similarType(own, type)) return 3.5;
   const promoted = own.kind === 'int' ? promote(own) : own.kind === 'float' && own.format === 'float32' ? DOUBLE : own;
   return promoted !== own && sameType(promoted, type) ? 3 : 1;
 }
@@ -321,7 +324,8 @@ function deduce(node: TypeNode, type: CppType, fn: FunctionItem, deduced: Deduce
   if (node.name.path.length === 1 && name && !node.name.arguments) {
     const isParameter = fn.template?.some((t) => t.kind === 'type' && t.name === name);
     // nullptr says nothing of its type.
-    if (isParameter && !deduced.has(name) && inner.kind !== 'void') deduced.set(name, { kind: 'type', type: inner });
+    if (isParameter && !deduced.has(name) && inner.kind !== 'void')
+      deduced.set(name, { kind: 'type', type: withoutCv(inner, node.cv) });
     return;
   }
   if (inner.kind === 'struct' && inner.path?.at(-1) === node.name.path.at(-1)) {
@@ -357,7 +361,9 @@ export function bindParameters(
       const types = elementTypes(m, parameter, rest.length, inner, line);
       inner.declarePack(
         parameter.name,
-        rest.map((each, j) => bindParameter(m, parameter, types[j] ?? AUTO, each, name, line)),
+        rest.map((each, j) =>
+          bindParameter(m, types[j] ?? qualified(AUTO, undefined, parameter.type.reference), each, name, line),
+        ),
       );
       return;
     }
@@ -367,7 +373,7 @@ export function bindParameters(
       inner.declare(parameter.name, cell(type, convert(evaluate(m, parameter.default, inner), type, line)));
       return;
     }
-    inner.declare(parameter.name, bindParameter(m, parameter, type, operand, name, line));
+    inner.declare(parameter.name, bindParameter(m, type, operand, name, line));
   });
 }
 
@@ -380,7 +386,8 @@ export function elementTypes(m: Machine, parameter: Parameter, count: number, sc
 }
 
 /** Whether a reference of type `type` can name a variable of type `own`: otherwise a const one names a converted copy. */
-function bindsTo(own: CppType, type: CppType): boolean {
+function bindsTo(own: CppType, parameter: CppType): boolean {
+  const type = unqualified(parameter);
   if (type.kind === 'auto' || own.kind === 'auto') return true;
   if (own.kind === 'struct' && type.kind === 'struct') return sameType(own, type) || derivesFrom(own, type);
   return own.kind === type.kind && ((own.kind !== 'int' && own.kind !== 'float') || sameType(own, type));
@@ -389,23 +396,16 @@ function bindsTo(own: CppType, type: CppType): boolean {
 /** A variable as a reference to its base knows it: the same object, under the base's type. */
 export function asBase(variable: Cell, type: CppType): Cell {
   const isBase = type.kind === 'struct' && variable.type.kind === 'struct' && derivesFrom(variable.type, type);
-  return isBase ? { ...variable, type, constant: true } : variable;
+  return isBase ? { ...variable, type: unqualified(type), constant: true } : variable;
 }
 
 /** A parameter's variable: the argument's own for a reference, else a converted copy. */
-function bindParameter(
-  m: Machine,
-  parameter: Parameter,
-  type: CppType,
-  operand: Operand,
-  name: string,
-  line: number,
-): Cell {
-  if (parameter.type.reference && operand.cell && bindsTo(operand.cell.type, type)) return asBase(operand.cell, type);
+function bindParameter(m: Machine, type: CppType, operand: Operand, name: string, line: number): Cell {
+  if (type.reference && operand.cell && bindsTo(operand.cell.type, type)) return asBase(operand.cell, type);
   if (operand.value === undefined) throw invalid(`an argument of ${name} is read before it is given a value`, line);
   // A reference to the base names the whole object, also where that is a temporary.
   const isBase = operand.value.kind === 'struct' && type.kind === 'struct' && derivesFrom(operand.value.type, type);
-  if (parameter.type.reference && isBase) return cell(type, operand.value, true);
+  if (type.reference && isBase) return cell(type, operand.value, true);
   const value = converted(m, operand.value, type, line);
   return cell(type.kind === 'auto' ? typeOfValue(value) : type, value);
 }

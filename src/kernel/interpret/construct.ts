@@ -5,11 +5,12 @@ import { convert, initialised, makeDim3, toIndex, typeOfValue, zeroOf } from './
 import type { Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { constructStruct } from './structs.ts';
-import { type CppType, LONG, type StructType, spellType } from './types.ts';
+import { type CppType, LONG, type StructType, spellType, unqualified } from './types.ts';
 import { type Cell, cell, copyValue, type ListValue, type Value } from './values.ts';
 
 /** @param braces list initialization: a container takes the arguments as its elements. */
-export function construct(m: Machine, type: CppType, args: readonly Operand[], braces: boolean, line: number): Value {
+export function construct(m: Machine, of: CppType, args: readonly Operand[], braces: boolean, line: number): Value {
+  const type = unqualified(of);
   const values = args.map((a) => {
     if (a.value === undefined) throw invalid('a variable is read before it is given a value', line);
     return a.value;

@@ -7,10 +7,14 @@ import {
   type CppType,
   type FloatType,
   type IntType,
+  keepsCv,
   LONG,
+  qualified,
   type StructType,
   sameType,
+  similarType,
   spellType,
+  unqualified,
 } from './types.ts';
 import {
   boolValue,
@@ -131,7 +135,8 @@ export function initialised(variable: Cell, line: number, name = 'a variable'): 
  * @param explicit a cast: pointers and enumerations convert freely.
  * @throws CandidateError `invalid` where C++ would not compile.
  */
-export function convert(value: Value, type: CppType, line: number, explicit = false): Value {
+export function convert(value: Value, to: CppType, line: number, explicit = false): Value {
+  const type = unqualified(to);
   switch (type.kind) {
     case 'auto':
       return copyValue(value);
@@ -178,13 +183,12 @@ function convertPointer(value: Value, to: CppType, line: number, explicit: boole
   const type: CppType = { kind: 'pointer', to };
   if (value.kind === 'pointer') {
     // `auto*`: what it points to comes from the value.
-    if (to.kind === 'auto') return value;
+    if (to.kind === 'auto') return { ...value, to: qualified(value.to, to.cv) };
     const free =
       explicit ||
       value.target.kind === 'null' ||
-      to.kind === 'void' ||
-      sameType(value.to, to) ||
-      (value.to.kind === 'struct' && derivesFrom(value.to, to));
+      ((to.kind === 'void' || similarType(value.to, to) || (value.to.kind === 'struct' && derivesFrom(value.to, to))) &&
+        keepsCv(value.to, to));
     if (!free)
       throw invalid(`cannot convert ${spellType({ kind: 'pointer', to: value.to })} to ${spellType(type)}`, line);
     return { ...value, to };
@@ -232,7 +236,7 @@ function convertStruct(value: Value, type: StructType, line: number): Value {
 
 /** Whether a struct has another as one of its bases. */
 export function derivesFrom(type: StructType, base: CppType): boolean {
-  return (type.bases ?? []).some((b) => sameType(b, base) || derivesFrom(b, base));
+  return (type.bases ?? []).some((b) => sameType(b, unqualified(base)) || derivesFrom(b, base));
 }
 
 /** The part of an object that is its base. */
@@ -261,7 +265,8 @@ export function makeDim3(type: StructType, items: readonly Value[], line: number
 }
 
 /** Value initialization: `T{}`. */
-export function zeroOf(type: CppType, line: number): Value {
+export function zeroOf(of: CppType, line: number): Value {
+  const type = unqualified(of);
   switch (type.kind) {
     case 'int':
       return { kind: 'int', type, value: 0n };

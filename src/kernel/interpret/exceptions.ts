@@ -5,7 +5,7 @@ import { derivesFrom, typeOfValue } from './convert.ts';
 import type { Machine } from './machine.ts';
 import type { Scope } from './scope.ts';
 import { normalisePath, resolveType } from './type-resolver.ts';
-import { sameType } from './types.ts';
+import { sameType, unqualified } from './types.ts';
 import { describeValue, type Value } from './values.ts';
 
 /** The bases of the standard library's and PyTorch's exceptions ([std.exceptions], c10/util/Exception.h). */
@@ -62,5 +62,5 @@ export function handles(m: Machine, type: TypeNode | undefined, value: Value, sc
   if (EXCEPTION_CLASSES.includes(name)) return false;
   const caught = resolveType(m, type, scope);
   const own = typeOfValue(value);
-  return sameType(own, caught) || (own.kind === 'struct' && derivesFrom(own, caught));
+  return sameType(own, unqualified(caught)) || (own.kind === 'struct' && derivesFrom(own, caught));
 }

@@ -56,12 +56,12 @@ export function launch(
       );
     if (operand.value === undefined)
       throw invalid(`the argument ${parameter.name} of ${use.spelling} has no value yet`, line);
-    if (parameter.type.reference)
+    const type = known ?? resolveType(m, parameter.type, scope);
+    if (type.reference)
       throw invalid(
         `the parameter ${parameter.name} of ${use.spelling} is a reference; kernels take values and pointers`,
         line,
       );
-    const type = known ?? resolveType(m, parameter.type, scope);
     requirePlainLayout(type, `the argument ${parameter.name} of ${use.spelling}`, line);
     if (operand.value.kind === 'tensor') {
       throw invalid(`a tensor is given to ${use.spelling} as ${parameter.name}; pass its data_ptr<T>()`, line);

@@ -6,7 +6,7 @@ import type { Machine } from './machine.ts';
 import type { Scope } from './scope.ts';
 import { spellArgument } from './spell.ts';
 import { evaluateArgument, resolveType } from './type-resolver.ts';
-import { type CppType, sameType } from './types.ts';
+import { bothCv, type CppType, qualified, sameType, unqualified, withoutCv } from './types.ts';
 
 type Bound = Map<string, TemplateValue>;
 
@@ -82,17 +82,21 @@ function matchType(
   bound: Bound,
   scope: Scope,
 ): number | undefined {
-  let inner = type;
-  for (let i = 0; i < node.pointers; i++) {
-    if (inner.kind !== 'pointer') return undefined;
+  if ((type.reference ?? '') !== node.reference) return undefined;
+  let inner = qualified(unqualified(type), type.cv);
+  for (let i = node.pointers - 1; i >= 0; i--) {
+    if (inner.kind !== 'pointer' || inner.cv !== node.pointerCv?.[i]) return undefined;
     inner = inner.to;
   }
-  const whole = { ...node, pointers: 0 };
+  if (bothCv(inner.cv, node.cv) !== inner.cv) return undefined;
+  const whole: TypeNode = { ...node, pointers: 0, pointerCv: undefined, reference: '', cv: undefined };
   const argument: TemplateArgument = { type: whole, text: '' };
   if (parameters.some((p) => p.name === plainName(argument))) {
-    const depth = match(m, argument, { kind: 'type', type: inner }, parameters, bound, scope);
-    return depth === undefined ? undefined : depth + node.pointers;
+    const left = withoutCv(inner, node.cv);
+    const depth = match(m, argument, { kind: 'type', type: left }, parameters, bound, scope);
+    return depth === undefined ? undefined : depth + node.pointers + (node.cv ? 1 : 0) + (node.reference ? 1 : 0);
   }
+  if (inner.cv !== node.cv) return undefined;
   if (inner.kind === 'struct' && inner.path?.at(-1) === node.name.path.at(-1) && node.name.arguments) {
     let fixed = 1 + node.pointers;
     for (const [i, each] of node.name.arguments.entries()) {
@@ -104,7 +108,7 @@ function matchType(
     return fixed;
   }
   try {
-    return sameType(resolveType(m, whole, scope), inner) ? 2 + node.pointers : undefined;
+    return sameType(resolveType(m, whole, scope), unqualified(inner)) ? 2 + node.pointers : undefined;
   } catch (error) {
     // A pattern such as std::vector<T> of a parameter that is not bound: no match for what is no such type.
     if (error instanceof CandidateError && error.kind !== 'limit') return undefined;
@@ -116,7 +120,8 @@ function matchType(
 function plainName({ type, expression }: TemplateArgument): string | undefined {
   if (expression?.kind === 'name' && expression.name.path.length === 1 && !expression.name.arguments)
     return expression.name.path[0];
-  if (type && type.pointers === 0 && type.name.path.length === 1 && !type.name.arguments) return type.name.path[0];
+  if (type && type.pointers === 0 && !type.cv && !type.reference && type.name.path.length === 1 && !type.name.arguments)
+    return type.name.path[0];
   return undefined;
 }
 

@@ -13,7 +13,7 @@ import { resolveAll } from './packs.ts';
 import { Scope } from './scope.ts';
 import { structType } from './structs.ts';
 import { resolveType } from './type-resolver.ts';
-import type { CppType } from './types.ts';
+import { bothCv, type CppType, unqualified } from './types.ts';
 import { type Cell, cell, copyValue, describeValue, type Value } from './values.ts';
 
 /** How a statement ended, where it did not simply end. */
@@ -186,7 +186,8 @@ function variable(type: CppType, value: Value, constant: boolean): Cell {
 
 export function declareVariable(m: Machine, d: Declarator, isConst: boolean, scope: Scope): void {
   const { line, initializer } = d;
-  let type = resolveType(m, d.type, scope);
+  const written = resolveType(m, d.type, scope);
+  let type = unqualified(written);
   const constant = isConst && d.type.pointers === 0;
   if (d.dimensions.length > 0) {
     const items = initializer && listOf(m, initializer.arguments, scope);
@@ -200,13 +201,13 @@ export function declareVariable(m: Machine, d: Declarator, isConst: boolean, sco
     return;
   }
   if (!initializer) {
-    if (d.type.reference) throw invalid(`the reference ${d.name} needs a variable`, line);
+    if (written.reference) throw invalid(`the reference ${d.name} needs a variable`, line);
     scope.declare(d.name, cell(type, hasDefault(type) ? construct(m, type, [], false, line) : undefined, constant));
     return;
   }
   const operands = resolveAll(m, initializer.arguments, scope);
   const [first] = operands;
-  if (d.type.reference && operands.length === 1 && first?.cell) {
+  if (written.reference && operands.length === 1 && first?.cell) {
     const same = type.kind === 'auto' || first.value === undefined || typeMatches(first.cell, type);
     if (same) {
       scope.declare(d.name, asBase(first.cell, type));
@@ -228,7 +229,8 @@ export function declareVariable(m: Machine, d: Declarator, isConst: boolean, sco
       );
     else value = convert(source, type, line);
   } else value = construct(m, type, operands, initializer.style === 'braces', line);
-  scope.declare(d.name, variable(type, value, constant));
+  const made = variable(type, value, constant);
+  scope.declare(d.name, { ...made, cv: bothCv(written.cv, constant ? 'const' : undefined) });
 }
 
 function listOf(m: Machine, args: readonly Expression[], scope: Scope): Operand[] {
@@ -258,9 +260,10 @@ function hasDefault(type: CppType): boolean {
   return type.kind === 'library' || type.kind === 'list' || type.kind === 'optional' || type.kind === 'struct';
 }
 
-/** The type of a variable with its array dimensions, which must all be written. */
+/** The type of a variable with its array dimensions, which must all be written; with its reference. */
 export function variableType(m: Machine, d: Declarator, scope: Scope): CppType {
   let type = resolveType(m, d.type, scope);
+  if (d.dimensions.length > 0) type = unqualified(type);
   for (const dimension of [...d.dimensions].reverse()) {
     if (!dimension) throw unsupported(`the array ${d.name} without a size`, d.line);
     const size = toIndex(evaluate(m, dimension, scope), d.line);

@@ -24,6 +24,7 @@ import {
   sameType,
   spellType,
   structLayout,
+  unqualified,
 } from './types.ts';
 import {
   boolValue,
@@ -77,15 +78,14 @@ function complete(m: Machine, type: StructType, item: StructItem, line: number):
   const { name } = type;
   const members = memberScope(m, type);
   const bases = item.bases.map((node) => {
-    const base = resolveType(m, node, members);
+    const base = unqualified(resolveType(m, node, members));
     if (base.kind !== 'struct') throw unsupported(`the base class of ${name}`, line);
     return base;
   });
-  const own = item.fields.map((field) => ({
-    name: field.name,
-    type: variableType(m, field, members),
-    ...(field.type.reference !== '' && { isReference: true }),
-  }));
+  const own = item.fields.map((field) => {
+    const written = variableType(m, field, members);
+    return { name: field.name, type: unqualified(written), ...(written.reference && { isReference: true }) };
+  });
   const inherited = bases.flatMap((base) => base.fields);
   const repeated = inherited.find((f) => own.some((o) => o.name === f.name));
   if (repeated) throw unsupported(`${name} hides the field ${repeated.name} of its base`, line);
@@ -139,7 +139,7 @@ function callConversion(m: Machine, self: StructValue, wanted: CppType, line: nu
   const scope = memberScope(m, found.owner);
   const typed = found.items.flatMap((f) => (f.returns ? [{ f, type: resolveType(m, f.returns, scope) }] : []));
   const isNumber = (type: CppType): boolean => type.kind === 'int' || type.kind === 'float';
-  const exact = typed.find(({ type }) => sameType(type, wanted));
+  const exact = typed.find(({ type }) => sameType(unqualified(type), unqualified(wanted)));
   const numbers = isNumber(wanted) ? typed.filter(({ type }) => isNumber(type)) : [];
   const chosen = exact ?? (numbers.length === 1 ? numbers[0] : undefined);
   if (!chosen && numbers.length > 1)

@@ -12,7 +12,7 @@ import { LAUNCH_STRUCTS } from '../library/launches.ts';
 import type { TemplateValue } from '../trace.ts';
 import { commonType, promote } from './arithmetic.ts';
 import { convert, derivesFrom, toIndex, typeOfValue } from './convert.ts';
-import { evaluate, operandType } from './expressions.ts';
+import { evaluate, operandType, resolve } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { expandTemplateArguments } from './packs.ts';
 import { refusalOf } from './refusals.ts';
@@ -32,9 +32,11 @@ import {
   NAMED_TYPES,
   packedAccessor,
   pointerTo,
+  qualified,
   type StructType,
   sameType,
   spellType,
+  unqualified,
   VOID,
 } from './types.ts';
 import { intValue, type Value } from './values.ts';
@@ -81,11 +83,15 @@ export function candidateNames(m: Machine, path: readonly string[]): string[] {
   return names;
 }
 
+/** With its qualifiers and its reference: a cell, and a conversion, take the plain type of it. */
 export function resolveType(m: Machine, node: TypeNode, scope: Scope): CppType {
   m.tick(node.line);
-  let type = resolveName(m, node, scope);
-  for (let i = 0; i < node.pointers; i++) type = pointerTo(type);
-  return type;
+  let type = qualified(resolveName(m, node, scope), node.cv);
+  for (let i = 0; i < node.pointers; i++) {
+    if (type.reference) throw invalid(`a pointer to the reference ${spellType(type)}`, node.line);
+    type = qualified(pointerTo(type), node.pointerCv?.[i]);
+  }
+  return qualified(type, undefined, node.reference);
 }
 
 function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
@@ -97,7 +103,8 @@ function resolveName(m: Machine, node: TypeNode, scope: Scope): CppType {
         'decltype of an expression that names an object is a reference: take it off (std::remove_reference_t), or write the type',
         node.line,
       );
-    return operandType(m, node.decltypeOf, scope);
+    const named = node.decltypeOf.kind === 'name' ? resolve(m, node.decltypeOf, scope).cell : undefined;
+    return qualified(operandType(m, node.decltypeOf, scope), named?.cv);
   }
   if (path.length === 1 && !args) {
     const bound = scope.findType(name);
@@ -269,7 +276,9 @@ function resolveTemplate(
       return withSign(type(0), full.includes('unsigned'), node.line);
     case 'std::common_type_t':
     case 'std::common_type::type': {
-      const common = args.map((_, i) => type(i)).reduce((a, b) => (sameType(a, b) ? a : (commonType(a, b) ?? VOID)));
+      const common = args
+        .map((_, i) => unqualified(type(i)))
+        .reduce((a, b) => (sameType(a, b) ? a : (commonType(a, b) ?? VOID)));
       if (common.kind === 'void') throw unsupported(`${full} of these types`, node.line);
       return common;
     }
@@ -288,18 +297,6 @@ function resolveTemplate(
     case 'std::conditional_t':
     case 'std::conditional::type':
       return size(0) !== 0 ? type(1) : type(2);
-    case 'std::remove_const_t':
-    case 'std::remove_cv_t':
-    case 'std::remove_reference_t':
-    case 'std::decay_t':
-    case 'std::remove_cv::type':
-    case 'std::remove_const::type':
-    case 'std::remove_reference::type':
-    case 'std::decay::type': {
-      const [first] = args;
-      const of = /remove_c/.test(full) ? undefined : first?.argument.type?.decltypeOf;
-      return of && first ? operandType(m, of, first.scope) : type(0);
-    }
     case 'torch::acc_type':
     case 'torch::opmath_type':
     case 'torch::OpMathType::type': {
@@ -308,9 +305,38 @@ function resolveTemplate(
       const float = NAMED_TYPES.get('float') as CppType;
       return of.kind === 'float' && (of.format === 'float16' || of.format === 'bfloat16') ? float : of;
     }
-    default:
-      return undefined;
+    default: {
+      const made = QUALIFYING.get(/^std::(\w+?)(?:_t|::type)$/.exec(full)?.[1] ?? '');
+      if (!made) return undefined;
+      // Taken off again, the reference that decltype of an object's name in an expression would be does not matter.
+      const of = /::(remove_(cv)?ref|decay)/.test(full) ? args[0]?.argument.type?.decltypeOf : undefined;
+      return made(of && args[0] ? operandType(m, of, args[0].scope) : type(0));
+    }
   }
+}
+
+/** What <type_traits> makes of a type's qualifiers, references and pointers, by name. */
+const QUALIFYING: ReadonlyMap<string, (of: CppType) => CppType> = new Map<string, (of: CppType) => CppType>(
+  Object.entries({
+    remove_const: (of: CppType) => keepCv(of, 'volatile'),
+    remove_volatile: (of: CppType) => keepCv(of, 'const'),
+    remove_cv: (of: CppType) => (of.reference ? of : unqualified(of)),
+    remove_reference: (of: CppType) => qualified(unqualified(of), of.cv),
+    remove_cvref: unqualified,
+    decay: unqualified,
+    add_const: (of: CppType) => qualified(of, 'const'),
+    add_volatile: (of: CppType) => qualified(of, 'volatile'),
+    add_cv: (of: CppType) => qualified(of, 'const volatile'),
+    add_lvalue_reference: (of: CppType) => qualified(of, undefined, '&'),
+    add_rvalue_reference: (of: CppType) => qualified(of, undefined, '&&'),
+    remove_pointer: (of: CppType) => (of.kind === 'pointer' && !of.reference ? of.to : of),
+    add_pointer: (of: CppType) => pointerTo(qualified(unqualified(of), of.cv)),
+  }),
+);
+
+/** The type with no more of its qualifiers than this one; a reference has none. */
+function keepCv(type: CppType, kept: 'const' | 'volatile'): CppType {
+  return type.reference ? type : qualified(unqualified(type), type.cv?.includes(kept) ? kept : undefined);
 }
 
 /** The integer of the same size with or without a sign. */
@@ -321,7 +347,7 @@ function withSign(type: CppType, unsigned: boolean, line: number): CppType {
   const name = isLongLong ? 'long long' : word;
   const found = name && NAMED_TYPES.get(unsigned ? `${name} unsigned` : name === 'char' ? 'char signed' : name);
   if (!found) throw unsupported(`the ${unsigned ? 'unsigned' : 'signed'} type of ${spellType(type)}`, line);
-  return found;
+  return qualified(found, type.cv);
 }
 
 /** `typename... Ts` or `int... Is` of a struct or alias: all written arguments that are left. */
@@ -433,6 +459,23 @@ export function typeTrait(
   switch (trait) {
     case 'is_same':
       return b && truth(sameType(a, b));
+    case 'is_const':
+      return truth(!a.reference && (a.cv?.includes('const') ?? false));
+    case 'is_volatile':
+      return truth(!a.reference && (a.cv?.includes('volatile') ?? false));
+    case 'is_reference':
+      return truth(a.reference !== undefined);
+    case 'is_lvalue_reference':
+      return truth(a.reference === '&');
+    case 'is_rvalue_reference':
+      return truth(a.reference === '&&');
+  }
+  // What follows asks for kinds of types, of which a reference is one of its own.
+  const plain = /^is_(integral|floating_point|pointer|arithmetic|scalar|signed|unsigned|enum|void|class|base_of)$/.test(
+    trait,
+  );
+  if (plain && a.reference) return truth(false);
+  switch (trait) {
     case 'is_integral':
       return truth(a.kind === 'int' && a.enumeration === undefined);
     case 'is_floating_point':
@@ -453,7 +496,7 @@ export function typeTrait(
     case 'is_class':
       return truth(a.kind === 'struct' || a.kind === 'list' || a.kind === 'optional');
     case 'is_base_of':
-      return b && truth(b.kind === 'struct' && (sameType(a, b) || derivesFrom(b, a)));
+      return b && truth(b.kind === 'struct' && (sameType(unqualified(a), unqualified(b)) || derivesFrom(b, a)));
     case 'is_convertible':
       return b && isArithmetic(a) && isArithmetic(b) ? truth(true) : undefined;
     default:

@@ -3,6 +3,7 @@
  * which are those nvcc uses.
  */
 import type { DType } from '../../task/index.ts';
+import type { Cv } from '../cpp/ast.ts';
 import type { TemplateValue } from '../trace.ts';
 import type { StructValue, Value } from './values.ts';
 
@@ -65,7 +66,18 @@ export interface StructType {
   behaviour?: StructBehaviour;
 }
 
-export type CppType =
+/**
+ * What a type has on top of itself where that counts: behind a pointer, and in template arguments. Variables and values have none (`const` of a
+ * variable is its cell's).
+ */
+export interface Qualifiers {
+  cv?: Cv;
+  reference?: '&' | '&&';
+}
+
+export type CppType = Qualifiers & UnqualifiedType;
+
+type UnqualifiedType =
   | { kind: 'void' }
   | { kind: 'auto' }
   | IntType
@@ -146,6 +158,42 @@ export const AUTO: CppType = { kind: 'auto' };
 
 export function library(name: LibraryType): CppType {
   return { kind: 'library', name };
+}
+
+/** The type with these on top of what it has: qualifiers add up and mean nothing to a reference; `T& &&` is `T&` (C++ [dcl.ref]). */
+export function qualified(type: CppType, cv: Cv | undefined, reference?: '&' | '&&' | ''): CppType {
+  const added = type.reference ? type.cv : bothCv(type.cv, cv);
+  const refers = type.reference === '&' ? '&' : reference || type.reference;
+  if (added === type.cv && refers === type.reference) return type;
+  const on: Qualifiers = { ...(added && { cv: added }), ...(refers && { reference: refers }) };
+  const plain = unqualified(type);
+  // A struct may be incomplete: what is still put into it must be seen in all its forms.
+  return plain.kind === 'struct' ? Object.assign(Object.create(plain), on) : { ...plain, ...on };
+}
+
+/** The type without qualifiers and reference of its own; those behind its pointers stay. */
+export function unqualified<T extends CppType>(type: T): T {
+  if (type.cv === undefined && type.reference === undefined) return type;
+  if (type.kind === 'struct') return Object.getPrototypeOf(type) as T;
+  const { cv, reference, ...plain } = type;
+  return plain as T;
+}
+
+/** `const T*` takes the `const` of what it is matched with; `T*` leaves it to T. */
+export function withoutCv(type: CppType, written: Cv | undefined): CppType {
+  const left = (['const', 'volatile'] as const).filter((word) => type.cv?.includes(word) && !written?.includes(word));
+  return left.reduce<CppType>((made, word) => qualified(made, word), unqualified(type));
+}
+
+/** What both have between them. */
+export function bothCv(a: Cv | undefined, b: Cv | undefined): Cv | undefined {
+  if (a === undefined || b === undefined || a === b) return a ?? b;
+  return 'const volatile';
+}
+
+/** Whether a pointer to `from` may become one to `to`: nothing of `const` and `volatile` is lost. */
+export function keepsCv(from: CppType, to: CppType): boolean {
+  return bothCv(from.cv, to.cv) === to.cv;
 }
 
 export function pointerTo(to: CppType): CppType {
@@ -299,6 +347,14 @@ export function structLayout(type: StructType): { offsets: number[]; size: numbe
 
 /** Name for messages and for template arguments in the code given to nvcc. */
 export function spellType(type: CppType): string {
+  const { cv, reference } = type;
+  if (cv === undefined && reference === undefined) return spellPlain(type);
+  const plain = spellPlain(unqualified(type));
+  const whole = cv === undefined ? plain : type.kind === 'pointer' ? `${plain} ${cv}` : `${cv} ${plain}`;
+  return whole + (reference ?? '');
+}
+
+function spellPlain(type: CppType): string {
   switch (type.kind) {
     case 'void':
       return 'void';
@@ -319,7 +375,7 @@ export function spellType(type: CppType): string {
 }
 
 export function sameType(a: CppType, b: CppType): boolean {
-  if (a.kind !== b.kind) return false;
+  if (a.kind !== b.kind || a.cv !== b.cv || a.reference !== b.reference) return false;
   switch (a.kind) {
     case 'int':
       return b.kind === 'int' && a.mangled === b.mangled;
@@ -330,6 +386,12 @@ export function sameType(a: CppType, b: CppType): boolean {
     default:
       return spellType(a) === spellType(b);
   }
+}
+
+/** The same but for `const` and `volatile`, at any depth: what pointers convert between where they lose none. */
+export function similarType(a: CppType, b: CppType): boolean {
+  if (a.kind === 'pointer' && b.kind === 'pointer') return similarType(a.to, b.to);
+  return sameType(unqualified(a), unqualified(b));
 }
 
 /** PyTorch's element type as the C++ type that `scalar_t` and `data_ptr<T>` use. */

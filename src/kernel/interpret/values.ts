@@ -1,6 +1,6 @@
 /** Values of the interpreter. Variables are cells; structs and lists hold cells, so that parts can be referred to. */
 import type { DType } from '../../task/index.ts';
-import type { Expression, FunctionItem, Statement, TemplateArgument } from '../cpp/ast.ts';
+import type { Cv, Expression, FunctionItem, Statement, TemplateArgument } from '../cpp/ast.ts';
 import type { Scope } from './scope.ts';
 import {
   BOOL,
@@ -11,6 +11,7 @@ import {
   type IntType,
   LONG,
   type StructType,
+  unqualified,
 } from './types.ts';
 
 /** A variable, a field, or an element. */
@@ -19,6 +20,8 @@ export interface Cell {
   /** Undefined until it is given a value. */
   value: Value | undefined;
   constant: boolean;
+  /** `const` and `volatile` of a declared variable, which only decltype asks for. */
+  cv?: Cv;
 }
 
 /** A strided view of a buffer, as PyTorch has it. Strides and offset in elements. */
@@ -151,7 +154,7 @@ export function wrap(value: bigint, type: IntType): bigint {
 }
 
 export function cell(type: CppType, value: Value | undefined, constant = false): Cell {
-  return { type, value, constant };
+  return { type: unqualified(type), value, constant };
 }
 
 export function longList(values: readonly number[], container: Container = 'IntArrayRef'): ListValue {

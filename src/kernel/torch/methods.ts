@@ -1,7 +1,7 @@
 /** Methods of tensors: questions about shapes, views, and the copies that a plan can express. */
 import type { DType } from '../../task/index.ts';
 import { fails, invalid, refused, unsupported } from '../error.ts';
-import { dtypeOf, library, spellType, ULONG } from '../interpret/types.ts';
+import { dtypeOf, library, qualified, spellType, ULONG } from '../interpret/types.ts';
 import {
   boolValue,
   cell,
@@ -321,7 +321,10 @@ export const TENSOR_METHODS: Readonly<Record<string, Method>> = {
   suggest_memory_format: () => ({ kind: 'format', format: 'contiguous' }),
   data_ptr: dataPtr,
   mutable_data_ptr: dataPtr,
-  const_data_ptr: dataPtr,
+  const_data_ptr: (t, call) => {
+    const pointer = dataPtr(t, call);
+    return pointer.kind === 'pointer' ? { ...pointer, to: qualified(pointer.to, 'const') } : pointer;
+  },
   data: (t, call) => (call.templateArguments.length > 0 ? dataPtr(t, call) : tensorValue(t)),
   contiguous,
   detach: same,
