@@ -90,7 +90,7 @@ export function preludeFor(device: string): string {
     lines.push('#include <cstdint>', `namespace c10 {\n${classes.join('\n')}\n}`);
     lines.push('namespace at { using namespace c10; }', 'namespace torch { using namespace c10; }');
   }
-  if (/\bPackedTensorAccessor(32|64)?\b/.test(device)) lines.push('#include <cstdint>', ACCESSORS);
+  if (/\b(Generic)?(Packed)?TensorAccessor(32|64)?\b/.test(device)) lines.push('#include <cstdint>', ACCESSORS);
   if (accumulate) {
     // ATen/AccumulateType.h and ATen/OpMathType.h on CUDA.
     lines.push(

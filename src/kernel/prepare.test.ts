@@ -341,3 +341,22 @@ torch::Tensor forward(torch::Tensor x) {
     pointers: [{ at: 0, buffer: 1, byteOffset: 0 }],
   });
 });
+
+test('a row of an accessor may be given to a device function', { skip }, async () => {
+  const source = `#include <torch/extension.h>
+using Matrix = torch::PackedTensorAccessor32<float, 2, torch::RestrictPtrTraits>;
+template <typename T> using Row = torch::TensorAccessor<T, 1, torch::RestrictPtrTraits, int32_t>;
+__device__ float last(Row<float> row) { return row[row.size(0) - 1]; }
+__global__ void k(const Matrix a, float* y) { if (threadIdx.x < a.size(0)) y[threadIdx.x] = last(a[threadIdx.x]); }
+torch::Tensor forward(torch::Tensor x) {
+  auto y = torch::empty({x.size(0)}, x.options());
+  k<<<1, 32>>>(x.packed_accessor32<float, 2, torch::RestrictPtrTraits>(), y.data_ptr<float>());
+  return y;
+}
+`;
+  const [step] = launchesOf(await prepare(source, 'x[4,8]'));
+  assert.deepEqual(
+    step?.arguments.map(({ kind }) => kind),
+    ['bytes', 'pointer'],
+  );
+});

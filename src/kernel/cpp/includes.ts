@@ -12,8 +12,11 @@ const CUDA_HEADERS = new Set([
   'cuda.h', 'cuda_runtime.h', 'cuda_runtime_api.h', 'device_launch_parameters.h', 'device_functions.h', 'cuda_fp16.h',
   'cuda_fp16.hpp', 'cuda_bf16.h', 'cuda_bf16.hpp', 'cuda_fp8.h', 'cuda_fp6.h', 'cuda_fp4.h', 'mma.h', 'math_constants.h',
   'math_functions.h', 'vector_types.h', 'vector_functions.h', 'cooperative_groups.h', 'cuda_pipeline.h', 'cuda_awbarrier.h',
-  'curand_kernel.h', 'sm_20_intrinsics.h', 'sm_30_intrinsics.h', 'sm_32_intrinsics.h', 'sm_61_intrinsics.h', 'cuComplex.h',
-  'crt/mma.h', 'device_atomic_functions.h', 'helper_math.h', 'builtin_types.h', 'driver_types.h', 'cudaTypedefs.h',
+  'cuda_pipeline_primitives.h', 'cuda_pipeline_helpers.h', 'cuda_awbarrier_primitives.h', 'cuda_awbarrier_helpers.h',
+  'curand_kernel.h', 'sm_20_intrinsics.h', 'sm_30_intrinsics.h', 'sm_32_intrinsics.h', 'sm_35_intrinsics.h', 'sm_61_intrinsics.h',
+  'sm_20_atomic_functions.h', 'sm_32_atomic_functions.h', 'sm_35_atomic_functions.h', 'sm_60_atomic_functions.h', 'cuComplex.h',
+  'crt/mma.h', 'device_atomic_functions.h', 'device_double_functions.h', 'common_functions.h', 'helper_math.h', 'builtin_types.h',
+  'driver_types.h', 'device_types.h', 'library_types.h', 'host_defines.h', 'cudaTypedefs.h',
 ]);
 
 const CUDA_FOLDERS = ['cooperative_groups/', 'cub/', 'cuda/', 'thrust/'];

@@ -37,7 +37,8 @@ export interface TranslationUnit {
 /** Words of PyTorch's C++ API: a declaration that uses one cannot go to nvcc, whose include path has no PyTorch. */
 const TORCH_WORDS = /^(torch|at|c10|pybind11|py|caffe2|Tensor|TensorOptions|IntArrayRef|ScalarType)$/;
 /** Names of PyTorch that device code may use: a prelude declares them. */
-const DEVICE_TORCH = /^(Half|BFloat16|opmath_type|acc_type|PackedTensorAccessor(32|64)?|(Restrict|Default)PtrTraits)$/;
+const DEVICE_TORCH =
+  /^(Half|BFloat16|opmath_type|acc_type|(GenericPacked|Packed)?TensorAccessor(32|64)?|(Restrict|Default)PtrTraits)$/;
 
 /** @throws CandidateError where the file cannot be divided into items at all, or an item is refused outright. */
 export function parseTranslationUnit(source: string): TranslationUnit {

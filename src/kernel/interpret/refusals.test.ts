@@ -117,7 +117,7 @@ test('includes: an allow-list, in every branch of every #if', () => {
   assert.throws(() => tryHost(`#define H <my.h>\n#include H\n${host('')}`, 'x[4]'), /#include/);
   assert.throws(() => tryHost(`%:include "/etc/passwd"\n${host('')}`, 'x[4]'), /digraphs/);
   tryHost(
-    `#include <torch/extension.h>\n#include <cub/cub.cuh>\n#include <cooperative_groups.h>\n#include <vector>\n${host('')}`,
+    `#include <torch/extension.h>\n#include <cub/cub.cuh>\n#include <cooperative_groups.h>\n#include <cuda_pipeline_primitives.h>\n#include <vector>\n${host('')}`,
     'x[4]',
   );
 });

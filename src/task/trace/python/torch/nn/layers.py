@@ -46,6 +46,7 @@ class Linear(Module):
 class Bilinear(Module):
     def __init__(self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         bound = 1 / math.sqrt(in1_features)
         self.weight = _made((out_features, in1_features, in2_features), dtype, _uniform(bound))
         self.register_parameter('bias', _made((out_features,), dtype, _uniform(bound)) if bias else None)
@@ -72,7 +73,7 @@ class Embedding(Module):
         super().__init__()
         if padding_idx is not None:
             padding_idx %= num_embeddings
-        self.scale_grad_by_freq = scale_grad_by_freq
+        self.norm_type, self.scale_grad_by_freq, self.sparse = norm_type, scale_grad_by_freq, sparse
         self.num_embeddings, self.embedding_dim, self.padding_idx, self.max_norm = (
             num_embeddings,
             embedding_dim,
@@ -274,7 +275,7 @@ class RMSNorm(Module):
         self.normalized_shape = (
             tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         )
-        self.eps = eps
+        self.eps, self.elementwise_affine = eps, elementwise_affine
         self.register_parameter(
             'weight', _made(self.normalized_shape, dtype, init.ones_) if elementwise_affine else None
         )
@@ -361,8 +362,15 @@ class SyncBatchNorm(_BatchNorm):
 # -- layers without parameters: arguments kept by name, handed to the function ----------------------------------------
 
 
-def _simple(name, f, signature, extra=()):
-    """A module class whose __init__ takes `signature` ('name' or 'name=default', in order) and whose forward is f(*inputs, **those)."""
+def _as_given(given):
+    return {}
+
+
+def _simple(name, f, signature, extra=(), settle=_as_given):
+    """
+    A module class whose __init__ takes `signature` ('name' or 'name=default', in order) and whose forward is f(*inputs, **those).
+    `settle` gives the attributes that PyTorch keeps otherwise than they were given: programs read them.
+    """
     names = [s.partition('=')[0] for s in signature]
     defaults = {s.partition('=')[0]: eval(s.partition('=')[2]) for s in signature if '=' in s}  # noqa: S307 - literals below
 
@@ -374,7 +382,7 @@ def _simple(name, f, signature, extra=()):
         missing = [n for n in names if n not in given]
         if missing:
             raise TypeError(f"{name}.__init__() missing required argument: '{missing[0]}'")
-        for k, v in given.items():
+        for k, v in {**given, **settle(given)}.items():
             object.__setattr__(self, k, v)
 
     def forward(self, *inputs):
@@ -386,6 +394,30 @@ def _simple(name, f, signature, extra=()):
     return type(name, (Module,), {'__init__': __init__, 'forward': forward})
 
 
+def _pool_stride(given):
+    return {'stride': given['kernel_size'] if given['stride'] is None else given['stride']}
+
+
+def _pool_1d(given):
+    """AvgPool1d alone keeps all three as tuples."""
+    settled = {**given, **_pool_stride(given)}
+    single = {k: settled[k] for k in ('kernel_size', 'stride', 'padding')}
+    return {k: tuple(v) if isinstance(v, (tuple, list)) else (v,) for k, v in single.items()}
+
+
+def _scale_factor(given):
+    scale = given['scale_factor']
+    if isinstance(scale, tuple):
+        return {'scale_factor': tuple(float(s) for s in scale)}
+    return {'scale_factor': float(scale) if scale else None}
+
+
+SETTLED = {
+    **{f'{kind}Pool{n}d': _pool_stride for kind in ('Max', 'Avg') for n in (1, 2, 3)},
+    'AvgPool1d': _pool_1d,
+    'Upsample': _scale_factor,
+    'PairwiseDistance': lambda given: {'norm': given['p']},
+}
 _POOL = ['kernel_size', 'stride=None', 'padding=0']
 _REDUCTION = ['size_average=None', 'reduce=None', "reduction='mean'"]
 _INPLACE = 'inplace=False'
@@ -405,7 +437,6 @@ SIMPLE = {
     **{f'AdaptiveMaxPool{n}d': (getattr(L, f'adaptive_max_pool{n}d'), ['output_size', 'return_indices=False']) for n in (1, 2, 3)},
     **{f'LPPool{n}d': (getattr(L, f'lp_pool{n}d'), ['norm_type', 'kernel_size', 'stride=None', 'ceil_mode=False']) for n in (1, 2, 3)},
     'Upsample': (L.interpolate, ['size=None', 'scale_factor=None', "mode='nearest'", 'align_corners=None', 'recompute_scale_factor=None']),
-    'UpsamplingNearest2d': (L.interpolate, ['size=None', 'scale_factor=None']),
     'PixelShuffle': (L.pixel_shuffle, ['upscale_factor']), 'PixelUnshuffle': (L.pixel_unshuffle, ['downscale_factor']),
     'ChannelShuffle': (L.channel_shuffle, ['groups']), 'Unfold': (L.unfold, ['kernel_size', 'dilation=1', 'padding=0', 'stride=1']),
     'LocalResponseNorm': (L.local_response_norm, ['size', 'alpha=1e-4', 'beta=0.75', 'k=1.0']),
@@ -418,7 +449,7 @@ SIMPLE = {
     'PoissonNLLLoss': (L.poisson_nll_loss, ['log_input=True', 'full=False', 'size_average=None', 'eps=1e-8', 'reduce=None', "reduction='mean'"]),
     'GaussianNLLLoss': (L.gaussian_nll_loss, ['full=False', 'eps=1e-6', "reduction='mean'"]),
 }  # fmt: skip
-globals().update({name: _simple(name, f, signature) for name, (f, signature) in SIMPLE.items()})
+globals().update({n: _simple(n, f, signature, settle=SETTLED.get(n, _as_given)) for n, (f, signature) in SIMPLE.items()})
 DROPOUTS = {
     'Dropout': L.dropout,
     'Dropout1d': L.dropout1d,
@@ -429,18 +460,20 @@ DROPOUTS = {
 globals().update({name: _simple(name, f, ['p=0.5', _INPLACE], ('training',)) for name, f in DROPOUTS.items()})
 
 
-class UpsamplingBilinear2d(Module):
+class UpsamplingNearest2d(globals()['Upsample']):
     def __init__(self, size=None, scale_factor=None):
-        super().__init__()
-        self.size, self.scale_factor = size, scale_factor
+        super().__init__(size, scale_factor, 'nearest')
 
-    def forward(self, input):
-        return L.interpolate(input, self.size, self.scale_factor, 'bilinear', True)
+
+class UpsamplingBilinear2d(globals()['Upsample']):
+    def __init__(self, size=None, scale_factor=None):
+        super().__init__(size, scale_factor, 'bilinear', True)
 
 
 class PReLU(Module):
     def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
         super().__init__()
+        self.num_parameters, self.init = num_parameters, init
         self.weight = _made((num_parameters,), dtype, lambda t: t.fill_(init))
 
     def forward(self, input):
@@ -455,8 +488,8 @@ class Softmax2d(Module):
 def _pad_class(name, n, mode):
     def __init__(self, padding, value=0.0):
         Module.__init__(self)
-        around = list(padding) if isinstance(padding, (tuple, list)) else [padding] * (2 * n)
-        self.padding, self.value = around, value
+        self.padding = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * (2 * n)
+        self.value = value
 
     def forward(self, input):
         return pad(input, self.padding, mode, self.value)

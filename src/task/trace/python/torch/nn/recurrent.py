@@ -32,6 +32,7 @@ class _Recurrent(Module):
             raise unsupported(f'{type(self).__name__} with proj_size')
         self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
         self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
+        self.mode, self.proj_size = self.kind.upper(), proj_size
         bound = 1 / math.sqrt(hidden_size) if hidden_size > 0 else 0
         rows, self._names = self.gates * hidden_size, []
         for layer in range(num_layers):
@@ -94,7 +95,7 @@ class RNN(_Recurrent):
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
-        self.nonlinearity = nonlinearity
+        self.nonlinearity, self.mode = nonlinearity, f'RNN_{nonlinearity.upper()}'
 
     def forward(self, input, hx=None):
         y, (h,) = self._run(input, None if hx is None else [hx], nonlinearity=self.nonlinearity)
