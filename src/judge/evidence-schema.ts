@@ -1,12 +1,16 @@
 /**
- * The schema of evidence, version 1: everything that is needed to doubt a verdict, and to redo it. One JSON object a judgement.
+ * The schema of evidence, version 2: everything that is needed to doubt a verdict, and to redo it. One JSON object a judgement.
  * Infinities and NaN are spelled 'inf', '-inf', 'nan'. Nothing names the machine: no host name, no path, no user.
  *
- * A reader refuses a version it does not know. A change that a reader of version 1 would misread makes version 2.
+ * A reader refuses a version it does not know. A change that a reader of a version would misread makes the next one. Version 2 added times (`timing`) and the stage
+ * of that name, which a reader of version 1 would take for damage, or for evidence that says nothing of speed. Version 1 is read as it was: it is version 2 without times.
  */
 import { z } from 'zod';
+import { timedSchema } from './timing-evidence.ts';
 
-export const EVIDENCE_SCHEMA = 'assay.evidence/1';
+export const EVIDENCE_SCHEMA = 'assay.evidence/2';
+/** Versions that can be read. */
+export const READABLE_SCHEMAS = ['assay.evidence/1', EVIDENCE_SCHEMA] as const;
 
 /** A number as JSON can hold it. */
 const number = z.union([z.number(), z.enum(['nan', 'inf', '-inf'])]);
@@ -85,7 +89,7 @@ const floor = z.object({
 });
 
 export const evidenceSchema = z.object({
-  schema: z.literal(EVIDENCE_SCHEMA),
+  schema: z.enum(READABLE_SCHEMAS),
   /** ISO 8601, UTC. */
   madeAt: z.string(),
   verdict: z.object({
@@ -135,7 +139,7 @@ export const evidenceSchema = z.object({
       check: z.string(),
       question: z.string(),
       catches: z.array(z.string()),
-      stage: z.enum(['prepare', 'plan', 'first-call', 'sequence']),
+      stage: z.enum(['prepare', 'plan', 'first-call', 'sequence', 'timing']),
       status: z.enum(['passed', 'rejected', 'not-asked', 'unjudgeable']),
       /** Reason, or remark of a pass. */
       said: z.string().optional(),
@@ -222,6 +226,8 @@ export const evidenceSchema = z.object({
   environment: z.object({ assay: z.string(), node: z.string(), platform: z.string() }),
   modelled: modelled.optional(),
   measured: measured.optional(),
+  /** Times of a right candidate against baselines: raw windows, intervals, clocks, conditions; a claim, or why there is none. */
+  timing: timedSchema.optional(),
   floor: floor.optional(),
   /** Bytes moved to and from global memory in one call, and what the profile of each launch says in words. */
   profile: z

@@ -7,9 +7,17 @@ import type { Device, RunLimits } from '../device/index.ts';
 import type { Task } from '../task/index.ts';
 import { type Finding, profileInWords } from '../vgpu/index.ts';
 import { checks } from './check.ts';
-import { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
+import {
+  EVIDENCE_SCHEMA,
+  type Evidence,
+  type EvidenceFloor,
+  evidenceSchema,
+  READABLE_SCHEMAS,
+} from './evidence-schema.ts';
 import type { FullSizeReport } from './full-size-report.ts';
 import { operatorShareInWords } from './operator-share.ts';
+import { speedInWords } from './timed.ts';
+import { timedEvidence } from './timing-evidence.ts';
 import { HISTOGRAM_EDGES } from './tolerance.ts';
 import type { Verdict } from './types.ts';
 
@@ -97,6 +105,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
     },
     modelled: verdict.modelled,
     measured: verdict.measured,
+    timing: verdict.timing && timedEvidence(verdict.timing),
     floor,
     profile: profileOf(verdict),
     admission: verdict.admission,
@@ -120,13 +129,17 @@ export function parseEvidence(text: string): Evidence {
     throw new Error('This is not JSON; evidence is the file `evidence.json` that a judgement writes.');
   }
   const schema = (json as { schema?: unknown } | null)?.schema;
-  if (schema !== EVIDENCE_SCHEMA) {
+  if (!READABLE_SCHEMAS.some((known) => known === schema)) {
     throw new Error(
-      `This is not evidence that this version of Assay reads: its schema is ${JSON.stringify(schema)}, not "${EVIDENCE_SCHEMA}".`,
+      `This is not evidence that this version of Assay reads: its schema is ${JSON.stringify(schema)}, not ${READABLE_SCHEMAS.map((known) => `"${known}"`).join(' or ')}.`,
     );
   }
   const parsed = evidenceSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    if (parsed.data.timing?.claim && parsed.data.verdict.outcome !== 'correct')
+      throw new Error('This evidence is damaged at `timing.claim`: a candidate that is not correct has no speed.');
+    return parsed.data;
+  }
   const issue = parsed.error.issues[0]!;
   throw new Error(`This evidence is damaged at \`${issue.path.join('.')}\`: ${issue.message}.`);
 }
@@ -135,13 +148,7 @@ export function parseEvidence(text: string): Evidence {
 function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
   const said: string[] = [];
   if (verdict.outcome !== 'correct') return said;
-  if (device.kind === 'virtual' && verdict.operators) {
-    said.push("Nothing was measured, and no time is modelled: there is no model of PyTorch's own operators.");
-  } else if (device.kind === 'virtual') {
-    said.push(
-      'Nothing was measured: the time is from a performance model of the GPU, and no speedup over PyTorch is claimed.',
-    );
-  }
+  said.push(...speedNotClaimed(verdict, device));
   const shapes = task.signature.tensors.map(({ name, spec }) => `${name} [${spec.shape.join(', ')}]`).join(', ');
   const scaled = task.scaled.map(({ name, from, to }) => `${name} from ${from} to ${to}`).join(', ');
   said.push(`Other shapes: it was judged at ${shapes}${scaled ? `, scaled down (${scaled})` : ''}.`);
@@ -160,6 +167,20 @@ function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
     said.push('That the seeds were secret: they were given, to reproduce earlier evidence.');
   }
   return said;
+}
+
+/** What is not claimed of speed. */
+function speedNotClaimed({ timing, operators }: Verdict, { kind }: EvidenceSource['device']): string[] {
+  if (timing?.claim) {
+    const last = timing.claim.words.at(-1)!;
+    return [last.replace(/^Not claimed: (.)/, (_, first: string) => first.toUpperCase())];
+  }
+  const said = timing === undefined ? [] : [speedInWords(timing)];
+  if (timing?.report?.source === 'measured' || kind !== 'virtual') return said;
+  const nothing = operators
+    ? "Nothing was measured, and no time is modelled: there is no model of PyTorch's own operators."
+    : 'Nothing was measured: the time is from a performance model of the GPU, and no speedup over PyTorch is claimed.';
+  return [...said, nothing];
 }
 
 /** What was seen at the file's own shapes; a proof is the verdict's. */

@@ -17,10 +17,11 @@ export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';
 export type { Proof } from './proof.ts';
 export type { Check, CheckContext } from './question.ts';
-export { type Agreement, type Reproduction, reproduce } from './reproduce.ts';
+export { type Reproduction, reproduce } from './reproduce.ts';
+export type { Agreement } from './reproduce-times.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';
 export { createOracle } from './task-oracle.ts';
-export type { OpenedTiming, Timed, TimingSetup } from './timed.ts';
+export { type OpenedTiming, speedInWords, type Timed, type TimingSetup } from './timed.ts';
 export { timedOperands } from './timed-operands.ts';
 export {
   type BaselineComparison,

@@ -279,17 +279,11 @@ function correct(request: TrialRequest, record: Proceedings): Verdict {
       : ` But the task cannot see ${dead.map(({ operator }) => `\`${operator}\``).join(', ')}: what a candidate does there was not tested, and no claim may rest on it.`;
   const share = operatorShare(trial.candidate.plan, trial.task.graph);
   const others = share ? ` ${operatorShareInWords(share)}` : '';
-  const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${others}${caveat}${speedInWords(record.timed)}`;
+  const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${others}${caveat}`;
   // Only a right result has a time: how fast a wrong one is made means nothing.
   const [first] = trial.runs;
   const times = first?.status === 'completed' ? { modelled: first.modelled, measured: first.measured } : {};
   return { ...common(record), ...times, ...measuredOf(record.timed), outcome: 'correct', reason };
-}
-
-/** What is said of speed beside `correct`; nothing where nobody asked. */
-function speedInWords(timed: Timed | undefined): string {
-  if (timed === undefined) return '';
-  return timed.claim ? ` And faster. ${timed.claim.words[0]}` : ` No speed is claimed. ${timed.unclaimed}`;
 }
 
 /** The candidate's times, where they were measured and can be believed. */

@@ -9,33 +9,28 @@ import { evidenceOf } from './evidence.ts';
 import type { Evidence } from './evidence-schema.ts';
 import { judge } from './judge.ts';
 import { limitsFor } from './limits.ts';
+import { type Agreement, agreementOfTimes, replayTimes } from './reproduce-times.ts';
 import { commit, sourceHash } from './seeds.ts';
 import { createOracle } from './task-oracle.ts';
-
-/** One thing that was in the evidence, beside the same made now. */
-export interface Agreement {
-  /** What was compared, in a few words. */
-  what: string;
-  agrees: boolean;
-  /** What the evidence says. */
-  before: string;
-  /** What was found now. */
-  now: string;
-}
+import type { TimingSetup } from './timed.ts';
 
 export interface Reproduction {
-  /** Outcome and check are those of the evidence: with its seeds, and with new ones. */
+  /** Outcome and check are those of the evidence, with its seeds and with new ones; and its times, where it has some, hold. */
   reproduced: boolean;
   /** The judgement with the evidence's seeds; where it has none (nothing was run), with new ones. */
   again: Evidence;
   /** The same judgement with seeds drawn now. Absent where the evidence has none. */
   fresh?: Evidence;
   agreements: readonly Agreement[];
+  /** What is in the evidence and could not be compared here, and why; sentences. */
+  notCompared: readonly string[];
 }
 
 export interface ReproductionPlaces {
   traces: string;
   builds: string;
+  /** Takes times anew, where the evidence has some; absent: only what follows from the recorded ones is looked at. */
+  timing?: TimingSetup;
   signal?: AbortSignal;
 }
 
@@ -52,6 +47,11 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
   if (device.kind !== 'virtual')
     throw new Error(
       `This evidence was made on ${device.name}; a verdict of a real GPU is reproduced on one, and none is used here.`,
+    );
+  const times = evidence.timing?.report;
+  if (evidence.verdict.check === 'timed-outputs' && places.timing === undefined)
+    throw new Error(
+      `This candidate was rejected for what a timed call gave on ${times?.facts.device ?? 'a device'}; that is reproduced by timing it, and nothing here takes times.`,
     );
   const gpu = gpuOf(evidence);
   const backward = asked.entry === 'backward';
@@ -74,7 +74,7 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
   const looksAtFull =
     evidence.verdict.outcome !== 'correct' ||
     evidence.checks.some(({ check, status }) => check === 'full-size' && status !== 'not-asked');
-  const judged = async (secret: string | undefined, on: Device): Promise<Evidence> => {
+  const judged = async (secret: string | undefined, on: Device, timing?: TimingSetup): Promise<Evidence> => {
     const oracle = createOracle(task);
     const verdict = await judge({
       ...{
@@ -85,6 +85,7 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
         oracle,
         gpu,
         limits,
+        timing,
       },
       ...{ cacheDir: places.builds, tracesDir: places.traces, signal: places.signal },
       commitment: secret === undefined ? undefined : commit(seeds?.frozen ?? [candidate.hash], secret),
@@ -96,11 +97,25 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
   };
   try {
     const again = await judged(seeds?.secret, own);
-    const fresh = seeds && (await judged(undefined, own));
+    const anew = times && places.timing;
+    const fresh = seeds && (await judged(undefined, own, anew));
     const agreements = compare(evidence, again);
     if (fresh) agreements.push(verdictAgreement('verdict, on inputs drawn now', evidence, fresh));
-    const reproduced = [again, ...(fresh ? [fresh] : [])].every((one) => sameVerdict(evidence, one));
-    return { reproduced, again, fresh, agreements };
+    const ofTimes: Agreement[] = [];
+    if (times && seeds) ofTimes.push(await replayTimes(times, seeds.secret));
+    const taken = fresh?.timing?.report;
+    if (times && taken) ofTimes.push(agreementOfTimes(times, taken));
+    const notCompared =
+      times && !taken
+        ? [
+            `The times themselves: they were taken on ${times.facts.device}, and ${anew ? 'could not be taken here' : 'nothing here takes times'}.`,
+          ]
+        : [];
+    // What was rejected for a timed call can only be so again where calls are timed.
+    const verdicts = evidence.verdict.check === 'timed-outputs' ? [fresh] : [again, fresh];
+    const same = verdicts.every((one) => one === undefined || sameVerdict(evidence, one));
+    const reproduced = same && ofTimes.every(({ agrees }) => agrees);
+    return { reproduced, again, fresh, agreements: [...agreements, ...ofTimes], notCompared };
   } finally {
     await own.close();
   }
@@ -136,7 +151,12 @@ const PARTS: readonly (readonly [what: string, words: (evidence: Evidence) => st
       plan && JSON.stringify(plan.launches.map((one) => [one.kernel, one.grid, one.block, one.dynamicSharedBytes])),
   ],
   ['calls', ({ calls }) => calls.map(({ family, inputSeed }) => `${family} ${inputSeed.slice(0, 8)}`).join(', ')],
-  ['checks', ({ checks }) => checks.map(({ check, status }) => `${check} ${status}`).join(', ')],
+  [
+    'checks',
+    ({ checks }) =>
+      // Times are compared by themselves.
+      checks.flatMap(({ check, stage, status }) => (stage === 'timing' ? [] : [`${check} ${status}`])).join(', '),
+  ],
   ['errors, element by element', ({ tolerance }) => JSON.stringify(tolerance.outputs)],
   [
     'findings',

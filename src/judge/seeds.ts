@@ -43,7 +43,7 @@ export function commit(sourceHashes: readonly string[], reproduce?: string): Com
 }
 
 /** A seed for one use, named by `label`: 64 hex digits, independent between labels. */
-export function deriveSeed(commitment: Commitment, label: string): string {
+export function deriveSeed(commitment: Pick<Commitment, 'secret'>, label: string): string {
   return createHash('sha256').update(commitment.secret).update('\0').update(label).digest('hex');
 }
 

@@ -6,7 +6,7 @@ import type { PreparedCandidate } from '../kernel/index.ts';
 import { specText, type Task } from '../task/index.ts';
 import type { Admission } from './admission-report.ts';
 import { type Commitment, deriveSeed } from './seeds.ts';
-import type { Timed, TimingSetup } from './timed.ts';
+import { ORDER_SEED, type Timed, type TimingSetup } from './timed.ts';
 import { type Claim, claim } from './timing/claim.ts';
 import { compareTimes } from './timing/compare.ts';
 import { isMeasured, type TimingReport } from './timing/report.ts';
@@ -22,11 +22,6 @@ export interface TimesRequest {
   readonly onProgress?: (progress: { process: number; of: number }) => void;
 }
 
-/** The seed that the order of windows follows from. */
-export function orderSeed(commitment: Commitment): string {
-  return deriveSeed(commitment, 'order of timed windows');
-}
-
 /** Takes times. What a device cannot do is said, never thrown; an aborted signal throws its reason. */
 export async function takeTimes(request: TimesRequest): Promise<Timed> {
   const { setup, candidate, commitment, signal, onProgress } = request;
@@ -39,7 +34,13 @@ export async function takeTimes(request: TimesRequest): Promise<Timed> {
   }
   try {
     const { device, floorMicroseconds } = opened;
-    const options = { seed: orderSeed(commitment), plan: setup.plan, floorMicroseconds, signal, onProgress };
+    const options = {
+      seed: deriveSeed(commitment, ORDER_SEED),
+      plan: setup.plan,
+      floorMicroseconds,
+      signal,
+      onProgress,
+    };
     const report: TimingReport<'measured'> | TimingReport<'simulated'> = await (device.source === 'measured'
       ? compareTimes(device, options)
       : compareTimes(device, options));

@@ -5,6 +5,9 @@ import type { Claim } from './timing/claim.ts';
 import type { TimingPlan } from './timing/plan.ts';
 import type { TimingReport } from './timing/report.ts';
 
+/** The label under which the seed is drawn that the order of windows follows from. */
+export const ORDER_SEED = 'order of timed windows';
+
 /** A device that is ready to take times of one candidate and its baselines. */
 export interface OpenedTiming {
   readonly device: TimingDevice<'measured'> | TimingDevice<'simulated'>;
@@ -34,4 +37,9 @@ export interface Timed {
   readonly claim?: Claim;
   /** Sentences. */
   readonly unclaimed?: string;
+}
+
+/** What is said of speed beside `correct`, in a sentence or a few. */
+export function speedInWords({ claim, unclaimed }: Pick<Timed, 'claim' | 'unclaimed'>): string {
+  return claim === undefined ? `No speed is claimed. ${unclaimed}` : claim.words[0]!;
 }

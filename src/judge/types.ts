@@ -83,7 +83,7 @@ export interface Verdict {
   outcome: Outcome;
   /** Id of the check that decided, when rejected or unjudgeable. */
   check?: string;
-  /** One sentence (two where there is advice). */
+  /** One sentence (two where there is advice). Of a right candidate it says nothing of speed: `timing` does. */
   reason: string;
   proof?: Proof;
   sourceHash: string;

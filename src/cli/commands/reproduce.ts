@@ -19,9 +19,19 @@ export async function reproduce(
   signal: AbortSignal,
 ): Promise<number> {
   const evidence = parseEvidence(readFileSync(file, 'utf8'));
-  const { reproduced, again, fresh, agreements } = await reproduceEvidence(evidence, { ...places, signal });
+  const { reproduced, again, fresh, agreements, notCompared } = await reproduceEvidence(evidence, {
+    ...places,
+    signal,
+  });
   if (options.json) {
-    const json = { reproduced, evidence: evidence.verdict, again: again.verdict, fresh: fresh?.verdict, agreements };
+    const json = {
+      reproduced,
+      evidence: evidence.verdict,
+      again: again.verdict,
+      fresh: fresh?.verdict,
+      agreements,
+      notCompared,
+    };
     process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
     return reproduced ? 0 : 1;
   }
@@ -31,6 +41,7 @@ export async function reproduce(
   out(wrap(printable(again.verdict.reason), WIDTH));
   out();
   for (const agreement of agreements) out(line(agreement));
+  for (const one of notCompared) out(wrap(`  not compared: ${printable(one)}`, WIDTH, '  '));
   if (!fresh) out(wrap('Nothing was run then, so there were no seeds to give again.', WIDTH));
   out();
   out(
