@@ -6,7 +6,7 @@ import { ftruncateSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Driver } from './driver/driver.ts';
 import { CudaError, NoDriver } from './driver/errors.ts';
-import { flushOutput } from './driver/library.ts';
+import { dieWithParent, flushOutput } from './driver/library.ts';
 import { Nvml } from './driver/nvml.ts';
 import { type Packed, pack, unpack } from './exchange.ts';
 import { CudaGpu } from './gpu.ts';
@@ -92,6 +92,7 @@ class CudaChild {
 const settings = process.argv[2];
 // Without settings the file is only loaded, to see that it can be.
 if (settings !== undefined) {
+  dieWithParent();
   const child = new CudaChild(JSON.parse(settings) as ChildSettings);
   process.on('message', (envelope: Envelope) => {
     void child.answer(envelope).then((answer) => process.send?.(answer));

@@ -75,7 +75,7 @@ export class CudaProcess {
   ): Promise<{ process: CudaProcess; opened: Opened } | { message: string }> {
     signal?.throwIfAborted();
     const started = new CudaProcess(options);
-    const asked = await started.ask('open', null, OPEN_MILLISECONDS, signal);
+    const asked = await started.askOrEnd('open', null, OPEN_MILLISECONDS, signal);
     if (asked.status === 'answered' && asked.usable) return { process: started, opened: asked.value };
     await started.end();
     return { message: asked.status === 'answered' ? 'The GPU could not be opened.' : asked.message };
@@ -105,6 +105,21 @@ export class CudaProcess {
     return { status: 'answered', value, usable };
   }
 
+  /** The same, for the first things that are asked: where the signal aborts, nothing is left. */
+  async askOrEnd<Name extends keyof Requests>(
+    name: Name,
+    input: Requests[Name]['in'],
+    milliseconds: number,
+    signal?: AbortSignal,
+  ): Promise<Asked<Name>> {
+    try {
+      return await this.ask(name, input, milliseconds, signal);
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
   /** Ends the process: it may give back what it holds, but not for long. */
   async end(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
@@ -114,10 +129,5 @@ export class CudaProcess {
       clearTimeout(timer);
     }
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  /** Ends the process now; `end` removes what it leaves. */
-  kill(): void {
-    this.#child.kill('SIGKILL');
   }
 }

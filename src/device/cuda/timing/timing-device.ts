@@ -108,7 +108,7 @@ async function startCandidate(
   const seed = seedOf(options.secret, 'probe');
   const probe = { operands: { base: 0, renewals: options.operands.renew(bases[0]!, seed) }, secrets: drawSecrets() };
   const request = { timed: options.candidate, bases, mostCalls: mostCalls || (options.mostCalls ?? MOST_CALLS), probe };
-  const asked: Asked<'prepare'> = await process.ask('prepare', request, PREPARE_MILLISECONDS, signal);
+  const asked: Asked<'prepare'> = await process.askOrEnd('prepare', request, PREPARE_MILLISECONDS, signal);
   const failed =
     asked.status !== 'answered'
       ? asked.message
