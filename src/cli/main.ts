@@ -93,7 +93,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
   taking(program.command('audit'))
     .description(
-      'was that published speedup true? (exit code 0 it stands, 1 it is false, 2 it is open or cannot be judged)',
+      'was that published speedup true? (exit code 0 it stands, 1 it is false or smaller, 2 it is open or cannot be judged)',
     )
     .argument('<kernel>', 'a candidate, as for judge')
     .requiredOption('--claim <ratio>', 'the speedup that was published, e.g. 150x', ratio)

@@ -46,6 +46,8 @@ ${sections.filter(Boolean).join('\n')}
 }
 
 const AUDIT_TITLES = {
+  stands: 'The claim stands',
+  smaller: 'The claim is too large',
   false: 'The claim is false',
   open: 'The claim is open',
   'not judged': 'The claim is not confirmed',

@@ -24,8 +24,8 @@ const WIDTH = 79;
 /** Elements and operations at which a claim's task is judged unless told otherwise: seconds. The file's own shapes are looked at besides. */
 const AUDIT_SCALE = 5e7;
 
-/** Exit code for each conclusion; a claim that stands would be 0, and needs measured time. */
-const exitCodes = { false: 1, open: 2, 'not judged': 2 } as const;
+/** Exit code for each conclusion. */
+const exitCodes = { stands: 0, smaller: 1, false: 1, open: 2, 'not judged': 2 } as const;
 
 /** Judges the kernel, holds the claim against what was found, prints; the exit code says it too. */
 export async function audit(
@@ -46,6 +46,7 @@ export async function audit(
       verdict,
       floors: { cold: floor(published, target), warm: floor(published, target, 'warm') },
       gpuName: target.name,
+      scaled: made.task.scaled.length > 0,
     },
   );
   const folder = keep(made, evidencePage(evidence, audited), places);
@@ -69,7 +70,13 @@ export async function audit(
 function print({ conclusion, headline, because }: Audit, folder: string): void {
   const out = (line = '') => process.stdout.write(`${line}\n`);
   const colours = coloursFor(process.stdout);
-  const colour = conclusion === 'false' ? colours.bad : colours.warning;
+  const colour = {
+    stands: colours.good,
+    smaller: colours.bad,
+    false: colours.bad,
+    open: colours.warning,
+    'not judged': colours.warning,
+  }[conclusion];
   out(colours.strong(colour(wrap(headline, WIDTH))));
   for (const sentence of because) {
     out();
