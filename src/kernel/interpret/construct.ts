@@ -20,7 +20,10 @@ export function construct(m: Machine, of: CppType, args: readonly Operand[], bra
     case 'list':
       return constructList(type, values, braces, line);
     case 'struct':
-      return type.name === 'dim3' ? dim3(type, values, braces, line) : constructStruct(m, type, values, line, args);
+      if (type.name === 'dim3') return dim3(type, values, braces, line);
+      // `T x{}` and `T x = {}` of the runtime's own structs; the candidate's know their constructors.
+      if (braces && values.length === 0 && type.declaration === undefined) return zeroOf(type, line);
+      return constructStruct(m, type, values, line, args);
     case 'library':
       if (type.name === 'guard') return { kind: 'opaque', name: 'a guard' };
       if (type.name === 'Device') return device(values, line);

@@ -37,6 +37,19 @@ test('cudaLaunchKernel and cudaLaunchCooperativeKernel', () => {
   );
 });
 
+test('a configuration made of empty braces is zero; one made of nothing is not', () => {
+  for (const empty of ['c = {}', 'c{}']) {
+    assert.deepEqual(
+      launched(
+        `cudaLaunchConfig_t ${empty}; c.gridDim = 2; cudaLaunchAttribute a = {}; a.id = cudaLaunchAttributeClusterDimension; a.val.clusterDim = {2, 1, 1}; c.attrs = &a; c.numAttrs = 1; cudaLaunchKernelEx(&c, k<float>, p, n);`,
+      ),
+      [['k<float>', [2, 1, 1], [1, 1, 1], 0, [2, 1, 1], undefined, ['#0+0', 3]]],
+    );
+  }
+  const unset = program('cudaLaunchConfig_t c; c.gridDim = 2; cudaLaunchKernelEx(&c, k<float>, p, n);');
+  assertRefused(unset, 'x[4]', 'invalid', /is read before it is given a value/);
+});
+
 test('cudaLaunchKernelEx: clusters, cooperative launches, hints', () => {
   assert.deepEqual(launched(`${CONFIG} cudaLaunchKernelEx(&config, k<float>, p, n);`), [
     ['k<float>', [8, 2, 1], [64, 1, 1], 1024, [4, 1, 1], undefined, ['#0+0', 3]],

@@ -348,6 +348,12 @@ export const STANDARD_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   'torch::str': (call) => ({ kind: 'string', value: message(call, 0) }),
   RECORD_FUNCTION: () => VOID_VALUE,
   'torch::ceil_div': (call) => ceilDivide(call),
+  // c10/util/accumulate.h: the product of a container, of all its elements.
+  'torch::multiply_integers': (call) =>
+    intValue(
+      call.indices(0).reduce((product, n) => product * n, 1),
+      LONG,
+    ),
   'torch::divup': (call) => ceilDivide(call),
 };
 

@@ -18,6 +18,16 @@ test('questions about a tensor', () => {
   );
 });
 
+test('c10::multiply_integers is the product of a shape', () => {
+  assert.deepEqual(
+    valuesOf(
+      'std::vector<int64_t> none; out<<<1,1>>>(c10::multiply_integers(x.sizes()), c10::multiply_integers(none))',
+      'int64_t,int64_t',
+    ),
+    [32, 1],
+  );
+});
+
 test('factories: shape, dtype, device, contents', () => {
   const trace = run(
     `auto a = torch::zeros({2, x.size(0)}, torch::TensorOptions().dtype(torch::kFloat16).device(x.device()));
