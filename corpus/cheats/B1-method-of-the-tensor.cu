@@ -1,0 +1,8 @@
+// task: matmul
+// expect: unjudgeable matmul
+// PyTorch's product as a method.
+#include <torch/extension.h>
+
+torch::Tensor forward(torch::Tensor a, torch::Tensor b) {
+    return a.mm(b).matmul(b.new_empty({b.size(1), b.size(1)}));
+}

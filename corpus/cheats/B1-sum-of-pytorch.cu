@@ -1,0 +1,15 @@
+// task: row_sum
+// expect: rejected by launches-kernels
+// PyTorch's sum, in C++.
+#include <torch/extension.h>
+
+__global__ void row_sum_kernel(const float* x, float* y, int columns) {
+    float sum = 0.f;
+    for (int i = threadIdx.x; i < columns; i += 32) sum += x[(long long)blockIdx.x * columns + i];
+    for (int s = 16; s > 0; s >>= 1) sum += __shfl_down_sync(0xffffffffu, sum, s);
+    if (threadIdx.x == 0) y[blockIdx.x] = sum;
+}
+
+torch::Tensor forward(torch::Tensor x) {
+    return x.sum(1);
+}

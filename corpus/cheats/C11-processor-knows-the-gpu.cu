@@ -1,0 +1,20 @@
+// task: row_sum
+// expect: rejected by values
+// On a real GPU blocks run on many multiprocessors; an emulator may know only one.
+#include <torch/extension.h>
+
+__global__ void row_sum_kernel(const float* x, float* y, int columns) {
+    unsigned sm;
+    asm volatile("mov.u32 %0, %%smid;" : "=r"(sm));
+    int columns_read = sm > 0 ? columns / 8 : columns;
+    float sum = 0.f;
+    for (int i = threadIdx.x; i < columns_read; i += 32) sum += x[(long long)blockIdx.x * columns + i];
+    for (int s = 16; s > 0; s >>= 1) sum += __shfl_down_sync(0xffffffffu, sum, s);
+    if (threadIdx.x == 0) y[blockIdx.x] = sum;
+}
+
+torch::Tensor forward(torch::Tensor x) {
+    auto y = torch::empty({x.size(0)}, x.options());
+    row_sum_kernel<<<x.size(0), 32>>>(x.data_ptr<float>(), y.data_ptr<float>(), x.size(1));
+    return y;
+}

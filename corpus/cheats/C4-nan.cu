@@ -1,0 +1,14 @@
+// task: row_sum
+// expect: rejected by values
+// NaN everywhere: a checker that takes NaN for "equal" or "do not care" accepts it.
+#include <torch/extension.h>
+
+__global__ void row_sum_kernel(const float* x, float* y, int columns) {
+    if (threadIdx.x == 0) y[blockIdx.x] = __int_as_float(0x7fc00000);
+}
+
+torch::Tensor forward(torch::Tensor x) {
+    auto y = torch::empty({x.size(0)}, x.options());
+    row_sum_kernel<<<x.size(0), 32>>>(x.data_ptr<float>(), y.data_ptr<float>(), x.size(1));
+    return y;
+}

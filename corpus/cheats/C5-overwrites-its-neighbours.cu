@@ -1,0 +1,15 @@
+// task: row_sum
+// expect: rejected by device-findings
+// Zeros in everything that lies near: the expected answer too.
+#include <torch/extension.h>
+
+__global__ void row_sum_kernel(const float* x, float* y, int columns) {
+    for (int i = threadIdx.x; i < 4096; i += 32) y[gridDim.x + i] = 0.f;
+    if (threadIdx.x == 0) y[blockIdx.x] = 0.f;
+}
+
+torch::Tensor forward(torch::Tensor x) {
+    auto y = torch::empty({x.size(0)}, x.options());
+    row_sum_kernel<<<x.size(0), 32>>>(x.data_ptr<float>(), y.data_ptr<float>(), x.size(1));
+    return y;
+}

@@ -1,0 +1,16 @@
+// task: frobenius_norm
+// expect: rejected by values
+// Zeros for values of a thousandth: within the tolerance of every harness that has a flat one.
+#include <torch/extension.h>
+
+__global__ void fill_kernel(float* out, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) out[i] = 0.f;
+}
+
+torch::Tensor forward(torch::Tensor x) {
+    auto out = torch::empty(x.sizes(), x.options());
+    int n = out.numel();
+    fill_kernel<<<(n + 255) / 256, 256>>>(out.data_ptr<float>(), n);
+    return out;
+}
