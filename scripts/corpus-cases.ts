@@ -3,7 +3,9 @@
  * lines say what it is:
  *
  *     // task: softmax                      a file of corpus/tasks or examples, without .py
- *     // expect: rejected by values         cheats: the outcome; the check, or a word that the message of an `unjudgeable` must contain
+ *     // expect: rejected by values         cheats: the outcome; the check, or words that the message of an `unjudgeable` must contain
+ *     // expect: disclosed cannot see       right, and the verdict says what is wrong with it, in these words
+ *     // expect: harmless                   right: the trick changes nothing that is judged or timed
  *     // scale: 100000                      judged with `--scale`, and at the file's own shapes besides
  *     // precision: fp16                    judged with `--precision`
  *     // direction: backward                judged with `--backward`
@@ -31,8 +33,10 @@ export interface CorpusCase {
   kind: 'cheats' | 'honest';
   name: string;
   task: CaseTask;
-  /** `correct`; or `rejected`, perhaps by a given check; or `unjudgeable` with a word that the message must contain. */
+  /** `correct`, perhaps with words that the reason must contain; or `rejected`, perhaps by a given check; or `unjudgeable` with words that the message must contain. */
   expect: { outcome: Verdict['outcome']; word?: string };
+  /** The row of the catalogue of cheats. */
+  row?: string;
   source: string;
 }
 
@@ -60,9 +64,11 @@ function readCase(kind: CorpusCase['kind'], file: string): CorpusCase {
   };
   const common = { kind, name: file.replace(/\.cu$/, ''), task, source };
   if (kind === 'honest') return { ...common, expect: { outcome: 'correct' } };
-  const expected = said('expect', '(rejected|unjudgeable)(?: by)?(?: (\\S+))?');
+  const expected = said('expect', '(rejected|unjudgeable|disclosed|harmless)(?: by)?(?: (.+))?');
   if (!expected) throw new Error(`corpus/${kind}/${file} does not say what is expected of it`);
-  return { ...common, expect: { outcome: expected[1] as Verdict['outcome'], word: expected[2] } };
+  const [, how, word] = expected;
+  const outcome = how === 'disclosed' || how === 'harmless' ? 'correct' : (how as Verdict['outcome']);
+  return { ...common, row: file.replace(/-.*/, ''), expect: { outcome, word } };
 }
 
 /** The file that a case's task stands in. */

@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable stream
+// expect: unjudgeable cudaStreamPerThread
 // The stream that every thread has, which the timed one does not wait for.
 #include <torch/extension.h>
 

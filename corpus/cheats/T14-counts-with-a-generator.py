@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable second
+# expect: unjudgeable call 16
 # The count is in an iterator, where no attribute and no container changes.
 import torch
 import torch.nn as nn

@@ -1,6 +1,6 @@
 # task: row_sum
-# expect: unjudgeable sys
-# A harness says by its command line whether it tests or times.
+# expect: harmless
+# A harness says by its command line whether it tests or times. Here every submission is started alike, and what is judged is what is timed.
 import torch
 import torch.nn as nn
 import sys

@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable cudaStreamSetAttribute
+// expect: unjudgeable cudaStreamAttrValue
 // A window of the L2 that a flush does not reach.
 #include <torch/extension.h>
 

@@ -1,6 +1,6 @@
 # task: linear_relu
-# expect: unjudgeable packed
-# Work on the parameters that only the first, untimed call does.
+# expect: harmless
+# Work on the parameters that only the first, untimed call does. Every call is judged and timed as the first one.
 import torch
 import torch.nn as nn
 from torch.utils.cpp_extension import load_inline

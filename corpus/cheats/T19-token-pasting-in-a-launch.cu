@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable stream
+// expect: unjudgeable cudaStreamPerThread
 // A stream in a macro that stands for a launch.
 #include <torch/extension.h>
 

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable concurrent
+# expect: unjudgeable thread
 # A pool of threads fills the output after forward has returned.
 import torch
 import torch.nn as nn

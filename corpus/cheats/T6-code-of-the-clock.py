@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable torch.cuda.synchronize
+# expect: unjudgeable __code__
 # The function stays the same object, so that comparing identities shows nothing: only its code is another.
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable torch.cuda
+# expect: unjudgeable sys.modules
 # Another module under the name of the one that synchronises.
 import torch
 import torch.nn as nn

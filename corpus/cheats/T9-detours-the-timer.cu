@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable mprotect
+// expect: unjudgeable sys/mman.h
 // Writes a jump over the first bytes of cudaEventElapsedTime.
 #include <torch/extension.h>
 #include <sys/mman.h>

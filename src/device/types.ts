@@ -22,6 +22,11 @@ export interface Call {
   resetGlobals: boolean;
   /** Give this call other addresses than the call before it; false reuses the same buffers with new contents. */
   freshMemory: boolean;
+  /**
+   * Put device variables into the state that so many calls before this one would leave, as far as it follows from the last two: counters are moved
+   * on. `virtual` only; a real GPU makes calls enough.
+   */
+  callsSkipped?: number;
 }
 
 export interface RunLimits {

@@ -131,6 +131,7 @@ export const evidenceSchema = z.object({
       poisonSeed: z.number().int(),
       resetGlobals: z.boolean(),
       freshMemory: z.boolean(),
+      callsSkipped: z.number().optional(),
       purpose: z.string(),
     }),
   ),

@@ -33,6 +33,12 @@ const FAMILIES = {
   light: { always: ['small-integers', 'mixture'], secret: 1, again: false },
 } as const;
 
+/** By so many calls the state of device variables is moved on before each of the calls that follow two without a reset. */
+const CALLS_SKIPPED = {
+  full: [30, 300, 3000, 30_000, 100_000],
+  light: [3000],
+} as const;
+
 /** What the choice of families rests on. */
 type Choice = Pick<Oracle, 'families' | 'effort' | 'revealing'>;
 
@@ -77,6 +83,8 @@ export function planCalls(oracle: Choice, commitment: Commitment): CallPlan[] {
   const changing = (FAMILIES[oracle.effort].again ? [...others, own] : others).map((family, i): CallPlan => {
     const index = 3 + i;
     const freshMemory = i % 3 === 2;
+    const callsSkipped = CALLS_SKIPPED[oracle.effort][i - 2];
+    const later = callsSkipped === undefined ? '' : `, as after ${callsSkipped} more calls`;
     return {
       family,
       inputsOf: index,
@@ -84,15 +92,14 @@ export function planCalls(oracle: Choice, commitment: Commitment): CallPlan[] {
       poisonSeed: derivePoison(commitment, `call ${index} poison`),
       resetGlobals: false,
       freshMemory,
-      purpose: freshMemory
-        ? 'new inputs in other buffers, nothing reset'
-        : 'new inputs in the same buffers, nothing reset',
+      ...(callsSkipped && { callsSkipped }),
+      purpose: `new inputs in ${freshMemory ? 'other' : 'the same'} buffers, nothing reset${later}`,
     };
   });
   return [first, otherPoison, repeated, ...changing];
 }
 
-/** The last call's inputs once more, a part of them new: what a result kept under a few elements of the inputs does not notice. */
+/** The last call's inputs once more, two elements of them new: what a result kept under a part of the inputs does not notice. */
 function planPartlyNew(plans: readonly CallPlan[], commitment: Commitment): CallPlan {
   const index = plans.length;
   const last = plans[index - 1]!;
@@ -104,7 +111,7 @@ function planPartlyNew(plans: readonly CallPlan[], commitment: Commitment): Call
     poisonSeed: derivePoison(commitment, `call ${index} poison`),
     resetGlobals: false,
     freshMemory: false,
-    purpose: 'a part of the inputs new in the same buffers, nothing reset',
+    purpose: 'two elements of the inputs new in the same buffers, nothing reset',
   };
 }
 
@@ -196,7 +203,7 @@ export class Trial {
 
   /** Makes one call alone with everything reset; undefined when it does not complete. */
   async runAlone(index: number): Promise<JudgedCall | undefined> {
-    const plan: CallPlan = { ...this.#planOf(index), resetGlobals: true, freshMemory: true };
+    const plan: CallPlan = { ...this.#planOf(index), resetGlobals: true, freshMemory: true, callsSkipped: undefined };
     const result = await this.#send([plan], {});
     return result.status === 'completed' ? this.#judgedCall(index, plan, result.calls[0]!) : undefined;
   }
@@ -280,6 +287,7 @@ export class Trial {
         poisonSeed: plan.poisonSeed,
         resetGlobals: plan.resetGlobals,
         freshMemory: plan.freshMemory,
+        callsSkipped: plan.callsSkipped,
       }),
     );
     return device.run({ plan: candidate.plan, build: candidate.build, calls, limits, ...extra }, signal);

@@ -51,6 +51,8 @@ export interface CallPlan {
   poisonSeed: number;
   resetGlobals: boolean;
   freshMemory: boolean;
+  /** Calls that the state of device variables is moved on by first: see {@link Call}. */
+  callsSkipped?: number;
   /** What the call is for, in a few words. */
   purpose: string;
 }

@@ -19,6 +19,7 @@ import { type BufferMemory, type HostStep, OperatorFailed, performHostStep, read
 import { poisonWord } from '../poison.ts';
 import type { Call, CallResult, RunRequest, RunResult } from '../types.ts';
 import { copyProfile, fillProfile } from './copy-profile.ts';
+import { DeviceVariables } from './device-variables.ts';
 import { launchConfig } from './launch-config.ts';
 import { profileSample } from './sample.ts';
 
@@ -46,6 +47,7 @@ class PlanRun {
   readonly #gpu = new VirtualGpu();
   /** The build's modules, by the index that launches name. */
   readonly #modules: readonly LoadedModule[];
+  readonly #variables: DeviceVariables;
   readonly #findings: Finding[] = [];
   /** Thread-instructions of each step in the last call; what the profiler sizes its sample by. */
   readonly #instructions: number[] = [];
@@ -59,6 +61,7 @@ class PlanRun {
     const { build } = request;
     const texts = [build, ...(build.others ?? [])].map(({ ptx }) => ptx);
     this.#modules = texts.filter((ptx) => ptx !== '').map((ptx) => this.#gpu.load(ptx, { name: 'candidate' }));
+    this.#variables = new DeviceVariables(this.#gpu, this.#modules);
   }
 
   run(): RunResult {
@@ -84,6 +87,7 @@ class PlanRun {
   /** Buffers filled as the call says: arguments with its inputs, workspaces with poison. */
   #prepare(call: Call): void {
     if (call.resetGlobals) for (const module of this.#modules) this.#gpu.resetGlobals(module);
+    this.#variables.callBegins(call.resetGlobals, call.callsSkipped ?? 0);
     if (call.freshMemory || this.#pointers.length === 0) {
       const old = this.#pointers;
       this.#pointers = this.#plan.buffers.map((buffer) => this.#place(buffer));
@@ -129,6 +133,7 @@ class PlanRun {
       this.#instructions[index] = spent;
       instructions += spent;
     }
+    this.#variables.callEnded();
     const outputs = this.#plan.outputs.map((tensor) => readTensor(tensor, this.#memory()));
     const changedInputs = this.#changedInputs(call);
     return { outputs, changedInputs, threadInstructions: instructions, milliseconds: performance.now() - started };

@@ -1,5 +1,7 @@
 /** Does the candidate do anything itself? One that launches no kernel hands back what PyTorch made. Read off the plan; nothing runs. */
 import type { Plan, PlanTensor } from '../../kernel/index.ts';
+import { type Graph, graphOperations } from '../../task/index.ts';
+import { operatorShare } from '../operator-share.ts';
 import { type Check, passed } from '../question.ts';
 import { plural } from '../words.ts';
 
@@ -15,10 +17,13 @@ export const launchesKernels: Check = {
     const { steps } = plan;
     if (steps.some(({ kind }) => kind === 'launch')) {
       // Without operators of PyTorch's there is nobody else who could have computed the result: the other checks say whether it is right.
-      if (!steps.some(({ kind }) => kind === 'operator') || kernelsReachOutputs(plan)) return passed();
-      const reason =
-        "The kernels that are launched have no part in the result: no memory that one of them is given reaches an output, which PyTorch's own operators made.";
-      return { status: 'rejected', proof: { reason, details: { steps: steps.length } } };
+      if (!steps.some(({ kind }) => kind === 'operator')) return passed();
+      const reason = kernelsReachOutputs(plan)
+        ? leftToKernels(plan, trial.task.graph)
+        : "The kernels that are launched have no part in the result: no memory that one of them is given reaches an output, which PyTorch's own operators made.";
+      return reason === undefined
+        ? passed()
+        : { status: 'rejected', proof: { reason, details: { steps: steps.length } } };
     }
     const operators = steps.filter(({ kind }) => kind === 'operator').length;
     const made =
@@ -32,6 +37,18 @@ export const launchesKernels: Check = {
     return { status: 'rejected', proof: { reason, details: { steps: steps.length } } };
   },
 };
+
+/**
+ * The reason to reject a plan whose kernels have nothing left to do: PyTorch's operators do at least as many operations as the task asks for, so that the kernels copy, or
+ * their results are multiplied by zero. A smaller share is no reason, however large it is: it stands in the verdict.
+ */
+function leftToKernels(plan: Plan, graph: Graph): string | undefined {
+  const { arithmetic, special, contraction } = graphOperations(graph);
+  const share = operatorShare(plan, graph);
+  if (share === undefined || arithmetic + special + contraction === 0 || share.operations < 1) return undefined;
+  const names = [...new Set(share.operators.map(({ op, line }) => `${op} (line ${line})`))].join(', ');
+  return `PyTorch's own operators do all operations of the task, or more: ${names}. Nothing is left for the kernels that are launched.`;
+}
 
 /**
  * Whether anything that a launch could have written reaches an output. A kernel could write whatever memory it is given, but for the arguments of the call,

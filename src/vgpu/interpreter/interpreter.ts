@@ -1,6 +1,8 @@
 /** The plain executor: every block, warp by warp, instruction by instruction. The oracle of the compiled ones. */
+
 import type { Executable, LaunchContext, RunResult } from '../executable.ts';
 import { type LoadedModule, sharedBytesNeeded, sharedRegions } from '../loader.ts';
+import { GRID_ID, MULTIPROCESSORS, multiprocessorOf } from '../machine-facts.ts';
 import type { Allocation, DeviceMemory } from '../memory.ts';
 import { POISON_BYTE } from '../memory-layout.ts';
 import type { PtxFunction } from '../ptx/ir.ts';
@@ -283,6 +285,8 @@ class Run {
         return block.position[axis] % cluster[axis];
       case 'cluster_ctarank':
         return block.rank;
+      case 'smid':
+        return multiprocessorOf(block.index);
       default:
         return undefined;
     }
@@ -308,7 +312,9 @@ class Run {
       case 'is_explicit_cluster':
         return this.#context.explicitCluster ? 1 : 0;
       case 'nsmid':
-        return 1;
+        return MULTIPROCESSORS;
+      case 'gridid':
+        return GRID_ID;
       case 'laneid':
         return lane;
       case 'warpid':
@@ -338,7 +344,6 @@ class Run {
       case 'envreg2':
         return Number(this.#workspace & 0xffff_ffffn);
       default:
-        // smid, gridid
         return 0;
     }
   }

@@ -1,4 +1,5 @@
 /** mov (with packing and unpacking of vectors), cvta and isspacep. */
+import { clockStart } from '../machine-facts.ts';
 import { CLUSTER_RANK_SHIFT, COLOURS, GLOBAL_TAG, LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
 import { type Move, type Operand, type PtxFunction, type PtxType, type Space, TYPE_BYTES } from '../ptx/ir.ts';
 import { type Assembler, lanesWhere } from './assembler.ts';
@@ -89,18 +90,20 @@ function frameAddress(file: RegisterFile, dst: Ref, offset: number, generic: boo
   };
 }
 
-/** Clocks count the warp's own instructions: deterministic, always advancing. */
+/** Clocks count the warp's own instructions, from where they stand when a block starts: deterministic, always advancing. */
 function readClock(asm: Assembler, fn: PtxFunction, i: Move, name: string): Step {
   const dst = asm.result(fn, i.dst[0], i.type, i);
   const high = name.endsWith('_hi');
   const { file } = asm;
+  const { start, betweenBlocks } = clockStart(name);
   return (warp, mask) => {
-    const now = warp.clock;
+    const now = start + betweenBlocks * BigInt(warp.block.index) + BigInt(warp.clock);
+    const [lowWord, highWord] = [Number(now & 0xffff_ffffn), Number(now >> 32n)];
     for (let l = 0, m = mask; m !== 0; l++, m >>>= 1) {
       if ((m & 1) === 0) continue;
       const d = at(dst, warp.base) + l * dst.words;
-      file.i32[d] = high ? Math.floor(now / 2 ** 32) : now;
-      if (dst.words === 2) file.i32[d + 1] = Math.floor(now / 2 ** 32);
+      file.i32[d] = high ? highWord : lowWord;
+      if (dst.words === 2) file.i32[d + 1] = highWord;
     }
   };
 }

@@ -11,6 +11,7 @@ import sys
 import types
 
 import assay_again as again
+import assay_surroundings as surroundings
 import assay_trace as tracing
 from assay_trace import TASK, TaskFault
 
@@ -20,7 +21,7 @@ REFERENCE = '<reference>'
 IDLE_MODULES = {
     'time': 'clocks', 'datetime': 'clocks', 'timeit': 'clocks', 'threading': 'threads', 'multiprocessing': 'processes',
     'subprocess': 'processes', 'concurrent': 'threads', 'asyncio': 'tasks', 'signal': 'signals', 'atexit': 'exits', 'gc': 'garbage collection',
-    'inspect': 'the stack', 'shutil': 'files', 'pickle': 'files', 'weakref': 'object lifetimes',
+    'shutil': 'files', 'pickle': 'files', 'weakref': 'object lifetimes',
 }  # fmt: skip
 
 
@@ -257,8 +258,12 @@ def _run(request, judge):
     replaced = _replaced(tree)
     if replaced:
         raise TaskFault('refused', f'{replaced[0]} is replaced; a submission must leave PyTorch and Python as they are', replaced[1])
+    seen = surroundings.looks(tree)
+    if seen:
+        raise TaskFault('refused', f'{seen[0]} leads out of the file: {surroundings.WHY}', seen[1])
     module = types.ModuleType('assay_submission_file')
-    module.__dict__['__builtins__'] = {**tracing._builtins(), 'open': sys.modules['torch._files'].open_}
+    own = {'open': sys.modules['torch._files'].open_, '__import__': surroundings.importing(__import__)}
+    module.__dict__['__builtins__'] = {**tracing._builtins(), **own}
     module.__dict__['__file__'] = TASK
     sys.modules['assay_submission_file'] = module
     exec(compile(tree, TASK, 'exec'), module.__dict__)
@@ -310,7 +315,9 @@ def _run(request, judge):
         second = _call(rec, model, once_more, torch)
     except sys.modules['torch._extension'].OtherWork:
         second = None
-    remarks += _compared(rec, judge, first, second, tree)
+    compared = _compared(rec, judge, first, second, tree)
+    _later(rec, judge, second, tree, lambda: _call(rec, model, _arguments(rec, judge, tensor, given, torch)[0], torch))
+    remarks += compared
     return {'outputs': first.outputs, 'remarks': remarks, **news}
 
 
@@ -336,6 +343,29 @@ def _compared(rec, judge, first, second, tree):
         'refused',
         f'the second call of forward does other work than the first: it keeps results between calls ({_state(rec, tree)}). Compute everything in every call',
     )
+
+
+# Calls after the second: at most so many, fewer where a call makes so many values that this sum is reached.
+LATER_CALLS = 30
+LATER_VALUES = 20_000
+
+
+def _later(rec, judge, second, tree, call):
+    """Calls after the second, which must do the work that the second did: a program that counts its calls shows."""
+    other = sys.modules['torch._extension'].OtherWork
+    for number in range(3, 3 + LATER_CALLS):
+        begun = len(rec.specs)
+        try:
+            made = call()
+        except other:
+            made = None
+        if made is None or made.operators() != second.operators() or made.asked() != second.asked():
+            raise TaskFault(
+                'refused',
+                f'call {number} of forward does other work than the calls before it: it counts them, or keeps results ({_state(rec, tree)}). Compute everything in every call',
+            )
+        if (len(rec.specs) - begun) * number > LATER_VALUES:
+            return
 
 
 def submit(request, ask):

@@ -41,7 +41,7 @@ class TaskFault(Exception):
 def _asked_by_the_task():
     """True when the import under way was written in the task file, not in a library it uses."""
     frame = sys._getframe(2)
-    while frame is not None and ('importlib' in frame.f_code.co_filename):
+    while frame is not None and ('importlib' in frame.f_code.co_filename or frame.f_code.co_name == 'import_'):
         frame = frame.f_back
     return frame is not None and frame.f_code.co_filename == TASK
 
@@ -84,6 +84,8 @@ def seal():
         for name in ('system', 'popen', 'fork', 'kill', 'execv', 'execve', 'spawnv', 'posix_spawn'):
             if hasattr(module, name):
                 setattr(module, name, _refused(f'os.{name}', 'a task file cannot start processes'))
+        for name in ('_exit', 'abort', 'write', 'dup', 'dup2'):
+            setattr(module, name, _refused(f'os.{name}', 'a task file has neither files nor a process of its own'))
 
 
 def _builtins():
@@ -105,7 +107,7 @@ def prepare():
 def _namespaces():
     """Every namespace of ours and the builtins: name -> dictionary."""
     for name, module in list(sys.modules.items()):
-        if name.split('.')[0] in OURS or name in ('builtins', 'math', 'json', __name__):
+        if name.split('.')[0] in OURS or name in ('builtins', 'math', 'json', 'assay_submission', 'assay_again', 'assay_surroundings', __name__):
             yield name, module.__dict__
             for key, value in list(module.__dict__.items()):
                 if isinstance(value, type) and getattr(value, '__module__', '').split('.')[0] in OURS:

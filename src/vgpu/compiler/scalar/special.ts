@@ -1,4 +1,5 @@
 /** Special registers (PTX ISA 10) as WebAssembly: 32 bits wide, and clocks of 64 bits. */
+import { clockStart, GRID_ID, MULTIPROCESSORS } from '../../machine-facts.ts';
 import type { SpecialRegister } from '../../ptx/ir.ts';
 import { ARENA } from '../arena.ts';
 import { CannotCompile } from '../cannot-compile.ts';
@@ -10,12 +11,34 @@ export function isClock(register: SpecialRegister): boolean {
   return register.startsWith('clock') || register.startsWith('globaltimer');
 }
 
-/** Pushes a clock as i64: it counts the thread-instructions that have run since the thread's block began. */
+/** Pushes a clock as i64: it counts the thread-instructions that have run since the thread's block began, from where it stood then. */
 export function pushClock(context: ScalarContext, register: SpecialRegister): void {
   const { code, arena, budget } = context;
   if (budget < 0) throw new CannotCompile(`%${register}`, context.kernel.entry.ptxLine);
   code.get(arena).memory('i64.load', ARENA.blockStart).get(budget).op('i64.sub');
+  const { start, betweenBlocks } = clockStart(register);
+  code.i64(start).op('i64.add');
+  if (betweenBlocks !== 0n) {
+    pushBlock(context);
+    code.op('i64.extend_i32_u').i64(betweenBlocks).op('i64.mul').op('i64.add');
+  }
   if (register.endsWith('_hi')) code.i64(32n).op('i64.shr_u');
+}
+
+/** Pushes the linear index of the thread's block. */
+function pushBlock({ code, arena }: ScalarContext): void {
+  const load = (offset: number): void => {
+    code.get(arena).memory('i32.load', offset);
+  };
+  load(ARENA.ctaid + 8);
+  load(ARENA.nctaid + 4);
+  code.op('i32.mul');
+  load(ARENA.ctaid + 4);
+  code.op('i32.add');
+  load(ARENA.nctaid);
+  code.op('i32.mul');
+  load(ARENA.ctaid);
+  code.op('i32.add');
 }
 
 export function pushSpecial(context: ScalarContext, register: SpecialRegister): void {
@@ -89,11 +112,14 @@ export function pushSpecial(context: ScalarContext, register: SpecialRegister): 
       code.get(arena).memory('i32.load', ARENA.dynamicShared);
       return;
     case 'smid':
-    case 'gridid':
-      code.i32(0);
+      pushBlock(context);
+      code.i32(MULTIPROCESSORS).op('i32.rem_u');
       return;
     case 'nsmid':
-      code.i32(1);
+      code.i32(MULTIPROCESSORS);
+      return;
+    case 'gridid':
+      code.i32(GRID_ID);
       return;
     case 'reserved_smem_offset_1':
       code.i32(context.unit.reservedShared?.start ?? 0);
