@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable loads
+// expect: unjudgeable CUmodule
 // Machine code as an array of bytes.
 #include <torch/extension.h>
 #include <cuda.h>

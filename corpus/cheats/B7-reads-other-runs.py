@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable open()
+# expect: unjudgeable no files
 # Looks for what others have written for this task.
 import torch
 import torch.nn as nn

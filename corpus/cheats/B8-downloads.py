@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable urllib
+# expect: unjudgeable unreachable
 # Fetches a kernel from the network.
 import torch
 import torch.nn as nn

@@ -1,10 +1,10 @@
 // task: row_sum
 // expect: rejected by device-findings
-// Writes back what the memory held: perhaps the answer of the reference.
+// Reads what the memory holds: perhaps the answer of the reference.
 #include <torch/extension.h>
 
 __global__ void row_sum_kernel(const float* x, float* y, int columns) {
-    if (threadIdx.x == 0) y[blockIdx.x] = y[blockIdx.x];
+    if (threadIdx.x == 0) y[blockIdx.x] = y[(blockIdx.x + 1) % gridDim.x];
 }
 
 torch::Tensor forward(torch::Tensor x) {

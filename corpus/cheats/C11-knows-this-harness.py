@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable sys.platform
+# expect: rejected by launches-kernels
 # Exact where the interpreter is the one that this harness uses, fast everywhere else.
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable platform
+# expect: rejected by launches-kernels
 # The same by the name of the machine.
 import torch
 import torch.nn as nn

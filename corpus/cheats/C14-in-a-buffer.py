@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable kept
+# expect: unjudgeable other work
 # Kept in a buffer of the model, as if it were one of its parameters.
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable type
+# expect: unjudgeable other work
 # Kept in an attribute of the class.
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable second
+# expect: unjudgeable call 3
 # Two right answers, kept in turn: only a third call would show it.
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable results
+# expect: unjudgeable _version
 # Keyed by the version counter, which says nothing of another tensor.
 import torch
 import torch.nn as nn

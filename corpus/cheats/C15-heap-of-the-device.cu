@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: rejected by calls-independent
+// expect: rejected by device-findings
 // Kept in memory that the kernel allocates itself and never frees.
 #include <torch/extension.h>
 

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable open
+# expect: unjudgeable other work
 # A file in /dev/shm, written and read back without calling open.
 import torch
 import torch.nn as nn

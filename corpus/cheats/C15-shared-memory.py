@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable import
+# expect: unjudgeable _posixshmem
 # A segment of shared memory that outlives the process.
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable files
+// expect: unjudgeable sys/mman.h
 // A segment of shared memory that outlives the process.
 #include <torch/extension.h>
 #include <sys/mman.h>

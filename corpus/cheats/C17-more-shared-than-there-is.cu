@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable shared
+// expect: rejected by host-function
 // The same beyond what any block may have.
 #include <torch/extension.h>
 

@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: rejected
+// expect: rejected by device-findings
 // A block reads what another writes in the same launch: right where blocks run in order.
 #include <torch/extension.h>
 

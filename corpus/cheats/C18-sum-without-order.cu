@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: rejected
+// expect: rejected by device-findings
 // Warps add to one place without an order: right under the schedule that it was tried with.
 #include <torch/extension.h>
 

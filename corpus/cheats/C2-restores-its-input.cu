@@ -1,6 +1,7 @@
 // task: row_sum
-// expect: rejected by device-findings
-// Uses its input as a workspace and puts the values back: who hashes it afterwards sees nothing.
+// expect: harmless
+// Uses its input as a workspace and puts the values back. The reference is computed from values that no candidate can reach, and after
+// every call the input is compared with them byte by byte: nothing is gained, and nothing is changed.
 #include <torch/extension.h>
 
 __global__ void row_sum_kernel(float* x, float* y, int columns) {

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable inspect
+# expect: unjudgeable f_locals
 # Looks for the answer in the variables of whoever called.
 import torch
 import torch.nn as nn

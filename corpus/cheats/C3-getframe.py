@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable sys._getframe
+# expect: unjudgeable leads out
 # The same without the module that a filter looks for.
 import torch
 import torch.nn as nn

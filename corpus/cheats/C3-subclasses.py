@@ -1,6 +1,6 @@
 # task: row_sum
-# expect: rejected by launches-kernels
-# The class of the reference, found among all subclasses of nn.Module: what it does is PyTorch's work, and no kernel of the submission's.
+# expect: unjudgeable __subclasses__
+# The class of the reference, found among all subclasses of nn.Module.
 import torch
 import torch.nn as nn
 from torch.utils.cpp_extension import load_inline

@@ -1,6 +1,6 @@
 # task: row_sum
-# expect: rejected by launches-kernels
-# The frames again, by way of an exception's traceback: there is no answer on any of them.
+# expect: unjudgeable leads out
+# The frames again, by way of an exception's traceback.
 import torch
 import torch.nn as nn
 from torch.utils.cpp_extension import load_inline

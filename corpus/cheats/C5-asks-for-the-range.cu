@@ -1,5 +1,5 @@
 // task: row_sum
-// expect: unjudgeable cuMemGetAddressRange
+// expect: unjudgeable CUdeviceptr
 // Asks the driver where the allocations lie.
 #include <torch/extension.h>
 #include <cuda.h>
@@ -15,7 +15,7 @@ torch::Tensor forward(torch::Tensor x) {
     auto y = torch::empty({x.size(0)}, x.options());
     CUdeviceptr base;
     size_t size;
-    cuMemGetAddressRange(&base, &size, (CUdeviceptr)y.data_ptr<float>());
+    cuMemGetAddressRange(&base, &size, 0);
     row_sum_kernel<<<x.size(0), 32>>>(x.data_ptr<float>(), y.data_ptr<float>(), x.size(1));
     return y;
 }

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable replaced
+# expect: unjudgeable sys.modules
 # The same, past what can be read off the text.
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: unjudgeable assay_submission
+# expect: unjudgeable __globals__
 # The same without an import: every function knows the globals of its module.
 import torch
 import torch.nn as nn

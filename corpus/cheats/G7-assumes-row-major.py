@@ -1,5 +1,5 @@
 # task: row_sum
-# expect: rejected by values
+# expect: unjudgeable as_strided
 # Hands the kernel a transposed view whose strides it does not look at.
 import torch
 import torch.nn as nn

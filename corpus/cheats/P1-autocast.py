@@ -1,6 +1,6 @@
 # task: row_sum
-# expect: unjudgeable autocast
-# Half precision by a context manager.
+# expect: harmless
+# Half precision by a context manager. It concerns PyTorch's operators, and there is none: the kernel reads what it is given.
 import torch
 import torch.nn as nn
 from torch.utils.cpp_extension import load_inline

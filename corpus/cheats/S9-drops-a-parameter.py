@@ -1,5 +1,5 @@
 # task: layernorm
-# expect: unjudgeable cannot be matched
+# expect: rejected by values
 # ModelNew has no scale, and `strict=False` would load the rest without a word.
 import torch
 import torch.nn as nn

@@ -25,8 +25,7 @@ export function operatorShare(plan: Plan, graph: Graph): OperatorShare | undefin
   const steps = plan.steps.filter((step): step is OperatorStep => step.kind === 'operator');
   if (steps.length === 0) return undefined;
   const operators = steps.map(({ op, attributes, inputs, outputs, line }) => {
-    const work = operatorOf(op).operations(inputs, new Attributes(op, attributes), outputs);
-    const operations = work.arithmetic + work.special + work.contraction;
+    const operations = operationsOf(op, attributes, inputs, outputs);
     return { op, line, operations, bytes: bytesOf(inputs) + bytesOf(outputs) };
   });
   const sum = (of: 'operations' | 'bytes') => operators.reduce((total, one) => total + one[of], 0);
@@ -64,4 +63,39 @@ function graphBytes(graph: Graph): number {
       bytes += bytesOf(node.inputs.map((id) => specs.get(id)!)) + bytesOf(outputs);
   }
   return bytes;
+}
+
+/**
+ * Whether PyTorch's operators in the plan do everything that the task asks for: each operator of its graph that computes something, as often and on as much. Then nothing
+ * is left for kernels: they copy, or their results come to nothing.
+ */
+export function operatorsDoTheTask(plan: Plan, graph: Graph): boolean {
+  const specs = new Map<number, TensorSpec>();
+  for (const value of [...graph.inputs, ...graph.parameters, ...graph.constants]) specs.set(value.id, value.spec);
+  const asked = new Map<string, number>();
+  for (const { op, attributes, inputs, outputs } of graph.nodes) {
+    for (const { id, spec } of outputs) specs.set(id, spec);
+    const results = outputs.map(({ spec }) => spec);
+    const given = inputs.map((id) => specs.get(id)!);
+    asked.set(op, (asked.get(op) ?? 0) + operationsOf(op, attributes, given, results));
+  }
+  asked.delete('cast');
+  const work = [...asked].filter(([, operations]) => operations > 0);
+  const done = new Map<string, number>();
+  for (const step of plan.steps) {
+    if (step.kind !== 'operator') continue;
+    const { op, attributes, inputs, outputs } = step;
+    done.set(op, (done.get(op) ?? 0) + operationsOf(op, attributes, inputs, outputs));
+  }
+  return work.length > 0 && work.every(([op, operations]) => (done.get(op) ?? 0) >= operations);
+}
+
+function operationsOf(
+  op: string,
+  attributes: OperatorStep['attributes'],
+  inputs: readonly TensorSpec[],
+  outputs: readonly TensorSpec[],
+): number {
+  const { arithmetic, special, contraction } = operatorOf(op).operations(inputs, new Attributes(op, attributes), outputs);
+  return arithmetic + special + contraction;
 }

@@ -2,7 +2,8 @@
  * Inputs of which two elements are new. A kernel that keeps results under a key made of a part of the input (its first elements, a window, samples all over it)
  * answers wholly new inputs rightly; it fails when what the key is made of stays and the rest changes. The fewer elements change, the larger the part that
  * a key may be made of and still miss them: two changes get past a key made of a hundredth of the input 98 times in 100, of an eighth 77 times.
- * What changes must show in the result, also in maxima, minima and sums over everything: the new values are the extremes of a fresh draw.
+ * What changes must show in the result, also in maxima, minima and sums over everything: the new values are the
+ * extremes of a fresh draw, of a family with extremes far out: a kernel that probes a part of the input for what it may leave out does not see them either.
  */
 import { type Graph, type HostTensor, isFloating } from '../task/index.ts';
 

@@ -23,6 +23,9 @@ import { DeviceVariables } from './device-variables.ts';
 import { launchConfig } from './launch-config.ts';
 import { profileSample } from './sample.ts';
 
+/** What only a run with the threads' clocks shows. */
+const RACES: ReadonlySet<Finding['kind']> = new Set(['race', 'missing-syncwarp']);
+
 /** A run ended early; carries the result to give. */
 class Ended extends Error {
   constructor(readonly result: RunResult) {
@@ -211,6 +214,7 @@ class PlanRun {
   ): Pick<Extract<RunResult, { status: 'completed' }>, 'profile' | 'modelled' | 'launches'> {
     const target = gpuTarget(gpu);
     const launches: ModelledLaunch[] = [];
+    let dirty = false;
     this.#prepare({ ...call, resetGlobals: true });
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
@@ -219,7 +223,8 @@ class PlanRun {
         this.#transfer(step);
         continue;
       }
-      launches.push(this.#profileLaunch(step, this.#instructions[index]!));
+      launches.push(this.#profileLaunch(step, this.#instructions[index]!, dirty));
+      dirty ||= this.#signals(step);
     }
     const profiles = launches.map(({ profile }) => profile);
     // There is no model of PyTorch's own operators: a plan with some has no modelled time rather than a part of one.
@@ -227,7 +232,21 @@ class PlanRun {
     return { profile: profiles, modelled: modelTime(launches, target), launches };
   }
 
-  #profileLaunch(step: Launch, instructions: number): ModelledLaunch {
+  /** Whether blocks of this launch may count or signal through global memory: running some of them twice leaves another state than running all once. */
+  #signals(step: Launch): boolean {
+    const { build } = this.#request;
+    const module = step.module ? build.others?.[step.module - 1] : build;
+    return /\b(atom|red)\./.test(module?.ptx ?? 'atom.');
+  }
+
+  /** Races are looked for in the profiled blocks alone, as the other calls run without their clocks. Other findings were made there. */
+  #keepRaces(step: Launch, findings: readonly Finding[]): void {
+    for (const finding of findings)
+      if (RACES.has(finding.kind)) this.#findings.push({ ...finding, kernel: step.kernel });
+  }
+
+  /** `dirty`: memory is not as calls leave it, since blocks before this launch ran twice. */
+  #profileLaunch(step: Launch, instructions: number, dirty: boolean): ModelledLaunch {
     const total = step.grid[0] * step.grid[1] * step.grid[2];
     const whole = this.#gpu.hasGridBarrier(this.#moduleOf(step), step.entry);
     const blocks = whole ? undefined : profileSample(step.grid, instructions / total);
@@ -236,8 +255,10 @@ class PlanRun {
       ...config,
       executor: 'interpreter',
       profile: true,
+      races: true,
       blocks,
     });
+    if (!dirty) this.#keepRaces(step, report.findings);
     if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
     if (blocks)
       this.#gpu.launch(this.#moduleOf(step), step.entry, { ...config, executor: this.#request.executor ?? 'auto' });

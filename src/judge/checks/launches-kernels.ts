@@ -1,7 +1,7 @@
 /** Does the candidate do anything itself? One that launches no kernel hands back what PyTorch made. Read off the plan; nothing runs. */
 import type { Plan, PlanTensor } from '../../kernel/index.ts';
-import { type Graph, graphOperations } from '../../task/index.ts';
-import { operatorShare } from '../operator-share.ts';
+import type { Graph } from '../../task/index.ts';
+import { operatorsDoTheTask } from '../operator-share.ts';
 import { type Check, passed } from '../question.ts';
 import { plural } from '../words.ts';
 
@@ -39,15 +39,13 @@ export const launchesKernels: Check = {
 };
 
 /**
- * The reason to reject a plan whose kernels have nothing left to do: PyTorch's operators do at least as many operations as the task asks for, so that the kernels copy, or
- * their results are multiplied by zero. A smaller share is no reason, however large it is: it stands in the verdict.
+ * The reason to reject a plan in which PyTorch's operators do the whole task: its kernels copy, or their results are multiplied by zero. A smaller share is no reason,
+ * however large it is: it stands in the verdict.
  */
 function leftToKernels(plan: Plan, graph: Graph): string | undefined {
-  const { arithmetic, special, contraction } = graphOperations(graph);
-  const share = operatorShare(plan, graph);
-  if (share === undefined || arithmetic + special + contraction === 0 || share.operations < 1) return undefined;
-  const names = [...new Set(share.operators.map(({ op, line }) => `${op} (line ${line})`))].join(', ');
-  return `PyTorch's own operators do all operations of the task, or more: ${names}. Nothing is left for the kernels that are launched.`;
+  if (!operatorsDoTheTask(plan, graph)) return undefined;
+  const operators = plan.steps.flatMap((step) => (step.kind === 'operator' ? [`${step.op} (line ${step.line})`] : []));
+  return `PyTorch's own operators do the whole task: ${[...new Set(operators)].join(', ')}. Nothing is left for the kernels that are launched.`;
 }
 
 /**

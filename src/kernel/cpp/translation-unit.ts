@@ -227,7 +227,7 @@ class TopLevel {
     }
     if (template) for (const { name } of declaration.declarators) this.names.templates.add(name);
     const words = s.tokens.slice(from, s.at).map((t) => t.text);
-    const device = words.some((w) => /^__(device|constant|managed)__$/.test(w));
+    const device = words.some((w) => /^__(device|constant|managed|shared)__$/.test(w));
     const isConst =
       declaration.isConst && declaration.declarators.every((d) => d.type.pointers === 0 || words.includes('char'));
     if (words.includes('__managed__'))

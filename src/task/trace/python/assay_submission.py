@@ -260,7 +260,7 @@ def _run(request, judge):
         raise TaskFault('refused', f'{replaced[0]} is replaced; a submission must leave PyTorch and Python as they are', replaced[1])
     seen = surroundings.looks(tree)
     if seen:
-        raise TaskFault('refused', f'{seen[0]} leads out of the file: {surroundings.WHY}', seen[1])
+        raise TaskFault('refused', seen[0], seen[1])
     module = types.ModuleType('assay_submission_file')
     own = {'open': sys.modules['torch._files'].open_, '__import__': surroundings.importing(__import__)}
     module.__dict__['__builtins__'] = {**tracing._builtins(), **own}

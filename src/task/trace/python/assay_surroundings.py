@@ -36,16 +36,20 @@ WAYS_OUT = {
     'cr_frame', '__file__', '__loader__', '__spec__',
 }  # fmt: skip
 
+# What tells one tensor from another and is no shape, type or value.
+HISTORY = {'_version', '_cdata', '_base'}
+
 
 def looks(tree):
-    """(name, line) of the first way out of the file that its text names, as an attribute or in a string; None if there is none."""
+    """(sentence, line) on the first name in the text, as an attribute or a string, that shows more than a submission may see; None if there is none."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in WAYS_OUT:
-            return node.attr, node.lineno
-        if isinstance(node, ast.Constant) and node.value in WAYS_OUT:
-            return node.value, node.lineno
+        name = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
         if isinstance(node, ast.Name) and node.id == '__builtins__':
-            return node.id, node.lineno
+            name = node.id
+        if name in WAYS_OUT:
+            return f'{name} leads out of the file: {WHY}', node.lineno
+        if name in HISTORY:
+            return f'{name} tells one tensor from another; a result may depend on shapes and values alone', node.lineno
     return None
 
 
