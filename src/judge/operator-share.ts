@@ -96,6 +96,10 @@ function operationsOf(
   inputs: readonly TensorSpec[],
   outputs: readonly TensorSpec[],
 ): number {
-  const { arithmetic, special, contraction } = operatorOf(op).operations(inputs, new Attributes(op, attributes), outputs);
+  const { arithmetic, special, contraction } = operatorOf(op).operations(
+    inputs,
+    new Attributes(op, attributes),
+    outputs,
+  );
   return arithmetic + special + contraction;
 }

@@ -44,15 +44,17 @@ type Choice = Pick<Oracle, 'families' | 'effort' | 'revealing'>;
 
 /**
  * The task's own family, some that the secret chooses, then those that every candidate meets. These come last because the call after them has the same
- * inputs but for a part: that must show in the answer, and some of the others (denormals under a bias) would hide it.
+ * inputs but for a part: that must show in the answer, and some of the others (denormals under a bias) would hide it. Small integers are the very last:
+ * among them nothing lies far out but what is planted.
  */
 function chooseFamilies({ families, effort, revealing }: Choice, commitment: Commitment): string[] {
   const { always, secret } = FAMILIES[effort];
   const base = (family: string) => family.replace(/\+$|\[0,1\]$/, '');
   const [own, ...more] = families;
-  const common = more.filter(
-    (family) => (always as readonly string[]).includes(base(family)) || revealing.includes(family),
-  );
+  const last = (family: string) => Number(base(family) === 'small-integers');
+  const common = more
+    .filter((family) => (always as readonly string[]).includes(base(family)) || revealing.includes(family))
+    .sort((a, b) => last(a) - last(b));
   const others = more
     .filter((family) => !common.includes(family))
     .map((family) => ({ family, order: deriveSeed(commitment, `family ${family}`) }))
@@ -235,14 +237,14 @@ export class Trial {
   }
 
   #draw(plan: CallPlan): readonly HostTensor[] {
-    const drawn = this.oracle.draw(plan.family, plan.inputSeed);
     const { graph, signature } = this.task;
     const { baseSeed, inputSeed } = plan;
     if (baseSeed !== undefined) {
       const before = this.oracle.draw(plan.family, baseSeed);
       const planted = this.oracle.draw(plantedFamily(this.oracle.families) ?? plan.family, inputSeed);
-      return madeOnce(partlyNewOf, drawn, () => partlyNew(before, planted, graph, inputSeed));
+      return madeOnce(partlyNewOf, planted, () => partlyNew(before, planted, graph, inputSeed));
     }
+    const drawn = this.oracle.draw(plan.family, inputSeed);
     if (plan !== this.special && plan.inputsOf !== SPECIAL) return drawn;
     return madeOnce(specialOf, drawn, () => plantSpecialValues(drawn, signature, inputSeed));
   }
