@@ -1,6 +1,6 @@
 # task: row_sum
-# expect: unjudgeable os.write
-# The harness reads its results from a file descriptor that this process has open too.
+# expect: harmless
+# The harness reads its results from a file descriptor that this process has open too. Here such a descriptor leads nowhere; the kernel is right.
 import torch
 import torch.nn as nn
 import os

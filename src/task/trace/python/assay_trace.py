@@ -84,7 +84,7 @@ def seal():
         for name in ('system', 'popen', 'fork', 'kill', 'execv', 'execve', 'spawnv', 'posix_spawn'):
             if hasattr(module, name):
                 setattr(module, name, _refused(f'os.{name}', 'a task file cannot start processes'))
-        for name in ('_exit', 'abort', 'write', 'dup', 'dup2'):
+        for name in ('_exit', 'abort', 'dup', 'dup2'):
             setattr(module, name, _refused(f'os.{name}', 'a task file has neither files nor a process of its own'))
 
 
