@@ -17,17 +17,20 @@ import type { Machine } from './machine.ts';
 import { resolveAll } from './packs.ts';
 import { methodRefusalOf } from './refusals.ts';
 import type { Scope } from './scope.ts';
-import { callMethod } from './structs.ts';
+import { callMethod, staticMember } from './structs.ts';
 import type { StructType } from './types.ts';
 import { boolValue, describeValue, intValue, type TensorOptions, type Value } from './values.ts';
 
 type MemberNode = Extract<Expression, { kind: 'member' }>;
 
-/** A field. */
+/** A field, or a static constant. */
 export function memberValue(m: Machine, e: MemberNode, scope: Scope): Operand {
   const object = through(resolve(m, e.object, scope), e);
   if (object.kind === 'struct') {
     const field = object.fields.get(e.name);
+    // A static constant is a member of the object as well.
+    const constant = field ? undefined : staticMember(m, object.type, e.name, [], scope);
+    if (constant?.cell) return constant;
     if (!field) throw invalid(`${object.type.name} has no field ${e.name}`, e.line);
     return { cell: field, value: field.value };
   }

@@ -93,6 +93,19 @@ template <typename P> int run(int n) { using A = typename P::acc; return P::bloc
   );
 });
 
+test('a static constant is asked of an object too: tag dispatch', () => {
+  const before = `
+template <int N> struct Block { static constexpr int value = N; int own = 5; };
+struct Wide : Block<64> {};
+template <int T> __global__ void k(int v) {}`;
+  const dispatch =
+    'auto go = [&](auto tag) { constexpr int n = tag.value; out<<<1,1>>>(n, tag.own, Wide{}.value); }; go(Block<256>{});';
+  assert.deepEqual(out('int,int,int', dispatch, before), [256, 5, 64]);
+  const source =
+    '__global__ void k() {}\nstruct S { int n; static int f() { return 1; } };\ntorch::Tensor forward(torch::Tensor x) { S s{1}; int v = s.m; return x; }';
+  assertRefused(source, 'x[4]', 'invalid', /S has no field m/);
+});
+
 test('member function templates, and members that call each other', () => {
   const before = `
 template <typename T> struct Runner { T* p; int n; int blocks() const { return (n + 255) / 256; }
