@@ -21,6 +21,12 @@ const prepare = (source: string) => prepareCandidate(source, signatureOf('x[16]'
 /** Declarations, the launches, and the entries that they must find; anonymous namespaces have names of the compiler's own. */
 const CASES: readonly (readonly [declaration: string, launches: string, entries: readonly RegExp[]])[] = [
   [
+    '__global__ void given(float* p) { p[0] = 1; }\ntemplate <typename T> __global__ void typed(T* p, int n) { p[0] = n; }\ntemplate <auto K> static void go(float* p) { K<<<1, 1>>>(p); }\n' +
+      'template <void (*K)(float*)> static void start2(float* p) { K<<<1, 1>>>(p); }\nstruct Sizes { int n; int threads() const; };\nint Sizes::threads() const { return n * 32; }\nnamespace F = torch::nn::functional;',
+    'go<given>(p); start2<given>(p); void (*f)(float*, int) = typed<float>; f<<<1, Sizes{2}.threads()>>>(p, 3);',
+    [/^_Z5givenPf$/, /^_Z5givenPf$/, /^_Z5typedIfEvPT_i$/],
+  ],
+  [
     'template <typename T = float, int N = 4, bool B = false> __global__ void defaults(T* p) { p[0] = N + B; }',
     'defaults<><<<1, 1>>>(p); defaults<float, 8><<<1, 1>>>(p); defaults<<<1, 1>>>(p);',
     [/^_Z8defaultsIfLi4ELb0EEvPT_$/, /^_Z8defaultsIfLi8ELb0EEvPT_$/, /^_Z8defaultsIfLi4ELb0EEvPT_$/],

@@ -98,7 +98,8 @@ export type Expression =
       arguments: readonly Expression[];
       line: number;
     }
-  | { kind: 'sizeof'; type?: TypeNode; operand?: Expression; line: number }
+  /** `ofAlignment`: alignof. */
+  | { kind: 'sizeof'; type?: TypeNode; operand?: Expression; ofAlignment: boolean; line: number }
   /** `sizeof...(pack)`. */
   | { kind: 'pack-size'; name: string; line: number }
   /** `pattern...` among arguments: one value for each element of the packs it names. */
@@ -112,6 +113,8 @@ export type Expression =
 export interface Declarator {
   name: string;
   type: TypeNode;
+  /** Of a field: `alignas(16)`. */
+  alignment?: TemplateArgument;
   /** Of `T x[n]`, outermost first; an absent size is taken from the initializer. */
   dimensions: readonly (Expression | undefined)[];
   initializer?: { style: 'equals' | 'parentheses' | 'braces'; arguments: readonly Expression[] };
@@ -187,6 +190,8 @@ export interface FunctionItem extends Placed {
   /** Tokens of the body without its braces; absent for a prototype. Parsed when first called. */
   body?: readonly Token[];
   isSpecialization: boolean;
+  /** `a::S` of `int a::S::f() { ... }`, as written. */
+  qualifiers?: readonly string[];
   /** A virtual member function, also one that overrides. */
   isVirtual?: boolean;
   /** A constructor that no conversion may use. */
@@ -226,6 +231,10 @@ export interface StructItem extends Placed {
   alignment?: TemplateArgument;
   /** Structs and enumerations declared inside. */
   nested: readonly (StructItem | EnumItem)[];
+  /** Friend functions with their bodies. */
+  friends: readonly FunctionItem[];
+  /** A template of which nothing but its name is known. */
+  isDeclaration?: boolean;
   problem?: string;
 }
 
@@ -272,4 +281,6 @@ export interface KnownNames {
   templates: Set<string>;
   /** Parameter packs, of templates and of functions. */
   packs: Set<string>;
+  /** Namespace aliases, with what they stand for. */
+  namespaces: Map<string, readonly string[]>;
 }

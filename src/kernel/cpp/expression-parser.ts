@@ -110,7 +110,7 @@ function parseUnary(s: TokenStream): Expression {
   }
   if (token.kind === 'identifier') {
     if (token.text === 'sizeof' || token.text === 'alignof') {
-      s.at++;
+      const ofAlignment = s.next().text === 'alignof';
       if (s.accept('...')) {
         s.expect('(', 'after sizeof...');
         const name = s.identifier('in sizeof...');
@@ -123,9 +123,9 @@ function parseUnary(s: TokenStream): Expression {
           const node = parseType(s);
           return s.accept(')') && isKnownType(s, node) ? node : undefined;
         });
-        if (type) return { kind: 'sizeof', type, line };
+        if (type) return { kind: 'sizeof', type, ofAlignment, line };
       }
-      return { kind: 'sizeof', operand: s.nested(() => parseUnary(s)), line };
+      return { kind: 'sizeof', operand: s.nested(() => parseUnary(s)), ofAlignment, line };
     }
     if (token.text === 'new' || token.text === 'delete') {
       // The operand's syntax is of no interest: host memory is not part of a plan.

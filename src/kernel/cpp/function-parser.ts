@@ -1,7 +1,7 @@
 /** A function's header; its body stays tokens until the function is called. */
 import type { FunctionItem, MemberInitializer, Parameter, TemplateParameter, TypeNode } from './ast.ts';
 import { parseArguments } from './expression-parser.ts';
-import type { TokenStream } from './token-stream.ts';
+import { TokenStream } from './token-stream.ts';
 import {
   parseParameters,
   parsePointers,
@@ -20,18 +20,20 @@ const NO_FUNCTION_NAME =
 /**
  * Reads a function (definition or prototype), or returns undefined where the tokens are none.
  * A header that cannot be read fully gives an item with `problem`.
- * @param inStruct the struct's name for member functions, so that constructors are known.
+ * @param within the struct's name for member functions, so that constructors are known.
  */
 export function parseFunction(
   s: TokenStream,
   namespace: readonly string[],
   template: readonly TemplateParameter[] | undefined,
-  inStruct?: string,
+  within?: string,
 ): FunctionItem | undefined {
   const from = s.at;
   const first = s.peek();
   const open = findParameters(s);
   if (open === undefined) return undefined;
+  const qualifiers = within === undefined ? qualifiersBefore(s, from, open) : undefined;
+  const inStruct = within ?? qualifiers?.path.at(-1);
   const afterParameters = s.pastMatching(open);
   let bodyAt = afterParameters;
   while (bodyAt < s.tokens.length && !['{', ';', '='].includes(s.tokens[bodyAt]?.text ?? '')) {
@@ -64,6 +66,7 @@ export function parseFunction(
     endLine: first.line,
     names: s.names,
   };
+  if (qualifiers) item.qualifiers = qualifiers.path;
   if (words.includes('explicit')) item.isExplicit = true;
   const operatorAt = words.indexOf('operator');
   const conversion =
@@ -76,7 +79,12 @@ export function parseFunction(
   try {
     item.returns = conversion
       ? null
-      : parseReturns(s, words.includes('operator') ? from + words.indexOf('operator') : open - 1, inStruct);
+      : parseReturns(
+          s,
+          words.includes('operator') ? from + words.indexOf('operator') : open - 1,
+          inStruct,
+          qualifiers?.at,
+        );
     if (conversion) {
       s.at = from + operatorAt + 1;
       item.returns = parseType(s);
@@ -141,16 +149,46 @@ function findParameters(s: TokenStream): number | undefined {
   return undefined;
 }
 
+/** `a::S<T>::` before a function's own name: its names, and the index of the first. */
+function qualifiersBefore(
+  s: TokenStream,
+  from: number,
+  open: number,
+): { path: readonly string[]; at: number } | undefined {
+  const operatorAt = s.tokens.slice(from, open).findIndex((t) => t.text === 'operator');
+  let at = operatorAt >= 0 ? from + operatorAt : open - 1;
+  const path: string[] = [];
+  while (at - 2 >= from && s.tokens[at - 1]?.text === '::') {
+    let name = at - 2;
+    if (s.tokens[name]?.text === '>') while (name > from && s.tokens[name]?.text !== '<') name--;
+    if (s.tokens[name]?.text === '<') name--;
+    if (s.tokens[name]?.kind !== 'identifier') return undefined;
+    path.unshift(s.tokens[name]?.text ?? '');
+    at = name;
+  }
+  return path.length > 0 ? { path, at } : undefined;
+}
+
 /** @param nameAt index of the name's token, `operator` for an operator */
-function parseReturns(s: TokenStream, nameAt: number, inStruct: string | undefined): TypeNode | null {
+function parseReturns(
+  s: TokenStream,
+  nameAt: number,
+  inStruct: string | undefined,
+  qualifiersAt = nameAt,
+): TypeNode | null {
   const words = s.tokens.slice(s.at, nameAt).map((t) => t.text);
   if (inStruct && (s.tokens[nameAt]?.text === inStruct || words.includes('~'))) return null;
   // A conversion function has no other type than its name.
   if (s.tokens[nameAt]?.text === 'operator' && s.at === nameAt) return null;
   skipAttributes(s);
   while (s.at < nameAt && s.is('extern') && s.peek(1).kind === 'string') s.at += 2;
-  let type = parseTypeBase(s);
-  type = parsePointers(s, type);
+  const whole = s.tokens;
+  // `int S::f()`: the type ends before the qualifiers, which would be a part of its name.
+  const own = qualifiersAt < nameAt ? new TokenStream(whole.slice(s.at, qualifiersAt), s.names, s.line) : s;
+  const start = s.at;
+  let type = parseTypeBase(own);
+  type = parsePointers(own, type);
+  if (own !== s) s.at = start + own.at;
   skipAttributes(s);
   while (
     s.at < nameAt &&
@@ -162,7 +200,7 @@ function parseReturns(s: TokenStream, nameAt: number, inStruct: string | undefin
     if (s.is('(')) s.at = s.pastMatching(s.at);
     skipAttributes(s);
   }
-  if (s.at !== nameAt && s.tokens[nameAt]?.text !== '>') throw s.error('a function header');
+  if (s.at !== qualifiersAt && s.tokens[nameAt]?.text !== '>') throw s.error('a function header');
   return type;
 }
 

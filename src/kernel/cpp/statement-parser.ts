@@ -6,6 +6,8 @@ import { parseStruct } from './struct-parser.ts';
 import { TokenStream } from './token-stream.ts';
 import {
   functionType,
+  nameNamespace,
+  parseNamespacePath,
   parsePointers,
   parseType,
   parseTypeBase,
@@ -127,6 +129,14 @@ function readKeyword(s: TokenStream, word: string, line: number): Statement | un
       s.at++;
       s.expect(';', `after ${word}`);
       return { kind: word, line };
+    case 'namespace': {
+      s.at++;
+      const name = s.identifier('after namespace');
+      s.expect('=', 'after the name of a namespace alias');
+      nameNamespace(s, name, parseNamespacePath(s));
+      s.expect(';', 'after a namespace alias');
+      return { kind: 'empty', line };
+    }
     case 'using':
     case 'typedef':
       return parseAlias(s);

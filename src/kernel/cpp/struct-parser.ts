@@ -39,6 +39,7 @@ export function parseStruct(
     methods: [],
     staticFields: [],
     nested: [],
+    friends: [],
     alignment,
     namespace,
     line: first.line,
@@ -58,6 +59,9 @@ export function parseStruct(
   const methods: FunctionItem[] = [];
   const aliases: StructItem['aliases'][number][] = [];
   const nested: (StructItem | EnumItem)[] = [];
+  const friends: FunctionItem[] = [];
+  /** Members of bases that `using Base::f;` names. */
+  const used: string[] = [];
   while (s.at < end - 1) {
     const from = s.at;
     const line = s.line;
@@ -67,7 +71,17 @@ export function parseStruct(
         return s.accept(':');
       }
       if (s.accept(';')) return true;
-      if (s.is('static_assert') || s.is('friend')) return undefined;
+      if (s.is('static_assert')) return undefined;
+      if (s.is('friend')) {
+        // A friend of a struct template is another function for each of its instances.
+        const friend = template ? undefined : s.attempt(() => parseFunction(s, namespace, undefined, ''));
+        if (friend?.body) friends.push(friend);
+        return friend ? true : undefined;
+      }
+      if (s.is('union')) {
+        item.problem ??= `the union in struct ${name}`;
+        return undefined;
+      }
       if (s.is('enum')) {
         nested.push(parseEnum(s, [...namespace, name]));
         return true;
@@ -77,8 +91,10 @@ export function parseStruct(
         return s.accept(';');
       }
       if (s.is('using') || s.is('typedef')) {
+        const member = s.tokens.slice(s.at, s.at + 8).find((_, i, all) => all[i + 1]?.text === ';')?.text;
         const alias = parseAlias(s);
         if (alias.kind === 'alias') aliases.push(alias);
+        else if (member) used.push(member);
         return true;
       }
       const header = s.is('template') ? parseTemplateHeader(s) : undefined;
@@ -87,13 +103,16 @@ export function parseStruct(
         methods.push(method);
         return true;
       }
+      const aligned = parseAlignment(s);
       const declaration = parseDeclaration(s);
       if (declaration?.kind !== 'declaration') return undefined;
+      if (s.is(':')) item.problem ??= `the bit-field ${declaration.declarators.at(-1)?.name} of struct ${name}`;
       s.expect(';', 'after a field');
-      if (s.tokens.slice(from, s.at).some((t) => /^(alignas|__align__|aligned)$/.test(t.text)))
-        item.problem ??= `the aligned member ${declaration.declarators[0]?.name} of struct ${name}; align the struct`;
+      const words = s.tokens.slice(from, s.at).filter((t) => /^(alignas|__align__|(__)?aligned(__)?)$/.test(t.text));
+      if (words.length > (aligned ? 1 : 0))
+        item.problem ??= `the aligned member ${declaration.declarators[0]?.name} of struct ${name}; write alignas(n) before its type`;
       const isStatic = s.tokens.slice(from, s.at).some((t) => t.text === 'static');
-      (isStatic ? staticFields : fields).push(...declaration.declarators);
+      (isStatic ? staticFields : fields).push(...declaration.declarators.map((d) => ({ ...d, alignment: aligned })));
       if (isStatic && !declaration.isConst) {
         item.problem ??= `the static member ${declaration.declarators[0]?.name} of struct ${name}, which would keep state between calls`;
       }
@@ -104,11 +123,18 @@ export function parseStruct(
       skipMember(s, end - 1);
     }
   }
+  const hidden = used.find(
+    (word) =>
+      word === name || item.bases.some((b) => b.name.path.at(-1) === word) || methods.some((f) => f.name === word),
+  );
+  if (hidden)
+    item.problem ??= `the using declaration of ${hidden} in struct ${name}, which has one of its own or takes its base's constructors`;
+  if (first.text === 'union') item.problem ??= `the union ${name}`;
   s.at = end;
   item.end = s.tokens[end - 1]?.end ?? item.end;
   // `struct S { ... } __attribute__((aligned(16)));`
   item.alignment ??= parseAlignment(s);
-  return { ...item, fields, methods, staticFields, aliases, nested };
+  return { ...item, fields, methods, staticFields, aliases, nested, friends };
 }
 
 /** Attributes, of which `alignas(n)`, `__align__(n)` and `__attribute__((aligned(n)))` say something of the layout. */

@@ -6,7 +6,7 @@
  * is an error only for host code that needs it. Device code may use any C++ that nvcc takes.
  */
 import { CandidateError, refused } from '../error.ts';
-import type { AliasItem, FunctionItem, Item, KnownNames, TemplateParameter, VariableItem } from './ast.ts';
+import type { AliasItem, FunctionItem, Item, KnownNames, StructItem, TemplateParameter, VariableItem } from './ast.ts';
 import { parseEnum } from './enum-parser.ts';
 import { parseConditional } from './expression-parser.ts';
 import { parseFunction } from './function-parser.ts';
@@ -16,6 +16,8 @@ import { parseDeclaration, parseDeclarator } from './statement-parser.ts';
 import { parseStruct } from './struct-parser.ts';
 import { TokenStream } from './token-stream.ts';
 import {
+  nameNamespace,
+  parseNamespacePath,
   parseTemplateArguments,
   parseTemplateHeader,
   parseType,
@@ -45,12 +47,29 @@ export function parseTranslationUnit(source: string): TranslationUnit {
   return new TopLevel(source).parse();
 }
 
+/** `template <int... N> struct S;`: what its specializations specialize. */
+function declaredTemplate(
+  name: string,
+  template: readonly TemplateParameter[],
+  namespace: readonly string[],
+  { line, start, end }: Token,
+): StructItem {
+  const problem = `${name} with these template arguments, which is declared but not defined`;
+  const empty = { bases: [], aliases: [], fields: [], methods: [], staticFields: [], nested: [], friends: [] };
+  return { kind: 'struct', name, template, ...empty, isDeclaration: true, problem, namespace, line, start, end };
+}
+
 class TopLevel {
   private readonly items: Item[] = [];
   private readonly usedNamespaces: string[][] = [];
   private readonly blanked: { start: number; end: number; line: number }[] = [];
   private readonly preprocessed: Preprocessed;
-  private readonly names: KnownNames = { types: new Set(), templates: new Set(), packs: new Set() };
+  private readonly names: KnownNames = {
+    types: new Set(),
+    templates: new Set(),
+    packs: new Set(),
+    namespaces: new Map(),
+  };
   private readonly s: TokenStream;
   private readonly source: string;
 
@@ -112,7 +131,10 @@ class TopLevel {
         s.accept('inline');
       }
       if (s.accept('=')) {
+        const [target] = [parseNamespacePath(s)];
+        nameNamespace(s, path[0] ?? '', target);
         this.skipItem();
+        if (/^(torch|at|c10|pybind11|py|caffe2)$/.test(target[0] ?? '')) this.blank(from);
         return;
       }
       s.expect('{', 'after namespace');
@@ -173,7 +195,12 @@ class TopLevel {
       return;
     }
     if ((s.is('struct') || s.is('class') || s.is('union')) && s.is(';', 2)) {
-      this.names.types.add(s.peek(1).text);
+      const name = s.peek(1).text;
+      this.names.types.add(name);
+      if (template) {
+        this.names.templates.add(name);
+        this.items.push(declaredTemplate(name, template, namespace, first));
+      }
       this.skipItem();
       return;
     }
@@ -183,13 +210,13 @@ class TopLevel {
       return;
     }
     fn.start = first.start;
-    this.items.push(fn);
+    if (!fn.qualifiers || !this.defineMember(fn)) this.items.push(fn);
     this.placeFunction(fn, from);
   }
 
   private isStructDefinition(): boolean {
     const s = this.s;
-    if (!s.is('struct') && !s.is('class')) return false;
+    if (!s.is('struct') && !s.is('class') && !s.is('union')) return false;
     for (let i = s.at; i < s.tokens.length; i++) {
       const text = s.tokens[i]?.text ?? '';
       if (text === '{') return true;
@@ -199,6 +226,37 @@ class TopLevel {
       if (text === '(') i = s.pastMatching(i) - 1;
     }
     return false;
+  }
+
+  /** `int S::f() { ... }`: gives the member function of a struct its body. False where no struct has that name: a namespace's function. */
+  private defineMember(fn: FunctionItem): boolean {
+    const [name] = fn.qualifiers?.slice(-1) ?? [];
+    const outer = [...fn.namespace, ...(fn.qualifiers?.slice(0, -1) ?? [])].join('::');
+    const at = this.items.findLastIndex(
+      (one) => one.kind === 'struct' && one.name === name && !one.specialization && one.namespace.join('::') === outer,
+    );
+    const struct = this.items[at];
+    if (struct?.kind !== 'struct') {
+      fn.namespace = [...fn.namespace, ...(fn.qualifiers ?? [])];
+      return false;
+    }
+    const written = (f: FunctionItem): string => f.parameters.map((p) => p.text).join(', ');
+    const declared = struct.methods.filter((f) => f.name === fn.name && !f.body && written(f) === written(fn));
+    const [only] = declared;
+    const named = (template: FunctionItem['template']): string => (template ?? []).map((p) => p.name).join(', ');
+    const problem =
+      !only || declared.length > 1
+        ? `the member function ${name}::${fn.name} defined outside of its class, which declares no such one in the same words`
+        : named(struct.template) !== named(fn.template)
+          ? `the member function ${name}::${fn.name} defined outside of its class with other names of the template's parameters`
+          : undefined;
+    const methods = struct.methods.map((f) => {
+      if (f !== only) return problem && f.name === fn.name ? { ...f, problem } : f;
+      const parameters = fn.parameters.map((p, i) => ({ ...p, default: f.parameters[i]?.default }));
+      return { ...f, parameters, body: fn.body, initializers: fn.initializers, problem: problem ?? fn.problem };
+    });
+    this.items[at] = { ...struct, methods };
+    return true;
   }
 
   /** Host functions go, unless device code may call them: constexpr ones without PyTorch's types. */

@@ -87,8 +87,26 @@ export function parseQualifiedName(s: TokenStream, inExpression: boolean): Quali
       s.at++;
       continue;
     }
-    return { path: path[0] === '' ? path.slice(1) : path, arguments: args, outerArguments };
+    const named = path[0] === '' ? path.slice(1) : path;
+    const alias = named.length > 1 ? s.names.namespaces.get(named[0] ?? '') : undefined;
+    return { path: alias ? [...alias, ...named.slice(1)] : named, arguments: args, outerArguments };
   }
+}
+
+/** `a::b::c`, names alone. */
+export function parseNamespacePath(s: TokenStream): string[] {
+  const path: string[] = [];
+  s.accept('::');
+  do path.push(s.identifier('of a namespace'));
+  while (s.accept('::'));
+  return [...(s.names.namespaces.get(path[0] ?? '') ?? path.slice(0, 1)), ...path.slice(1)];
+}
+
+/** `namespace name = path;`: the name stands for the path everywhere, so it may have no second meaning. */
+export function nameNamespace(s: TokenStream, name: string, path: readonly string[]): void {
+  const known = s.names.namespaces.get(name);
+  if (known && known.join('::') !== path.join('::')) throw s.error(`the namespace alias ${name} with two meanings`);
+  s.names.namespaces.set(name, path);
 }
 
 /** After `name<...>` in an expression: is it a template, and not two comparisons? */
@@ -290,9 +308,17 @@ export function parseTemplateHeader(s: TokenStream): TemplateParameter[] {
     } else if (s.is('template')) {
       throw s.error('a template template parameter');
     } else {
-      const type = parseType(s);
+      let type = parseType(s);
+      // `void (*K)(float*)`: a function, a kernel too.
+      const isFunction = startsFunctionPointer(s);
+      if (isFunction) s.at += 2;
       const isPack = s.accept('...');
       const name = s.peek().kind === 'identifier' ? s.next().text : '';
+      if (isFunction) {
+        s.expect(')', 'after the name of a function pointer');
+        s.at = s.pastMatching(s.at);
+        type = functionType(type);
+      }
       if (isPack) s.names.packs.add(name);
       const parameter: TemplateParameter = { kind: 'value', isPack, name, type };
       if (s.accept('=')) {

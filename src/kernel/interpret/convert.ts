@@ -305,6 +305,8 @@ export function zeroOf(of: CppType, line: number): Value {
           return { kind: 'stream' };
         case 'device properties':
           return { kind: 'properties' };
+        case 'callable':
+          return { kind: 'pointer', to: { kind: 'void' }, target: { kind: 'null' } };
         case 'guard':
           return { kind: 'opaque', name: 'a guard' };
         default:

@@ -17,7 +17,7 @@ import { Scope } from './scope.ts';
 import { conditionalType, staticType } from './static-type.ts';
 import { callOperator } from './structs.ts';
 import { resolveType } from './type-resolver.ts';
-import { CHAR, type CppType, INT, sizeOf, spellType, ULONG } from './types.ts';
+import { alignmentOf, CHAR, type CppType, INT, qualified, sizeOf, spellType, ULONG } from './types.ts';
 import {
   boolValue,
   type Cell,
@@ -113,7 +113,7 @@ export function resolve(m: Machine, e: Expression, scope: Scope): Operand {
       requirePlainLayout(type, 'sizeof', e.line);
       const size = sizeOf(type);
       if (size === 0) throw unsupported(`sizeof(${spellType(type)})`, e.line);
-      return { value: intValue(size, ULONG) };
+      return { value: intValue(e.ofAlignment ? alignmentOf(type) : size, ULONG) };
     }
     case 'throw': {
       const value = e.operand ? evaluate(m, e.operand, scope) : scope.find('throw')?.value;
@@ -204,7 +204,8 @@ function resolveUnary(m: Machine, e: Extract<Expression, { kind: 'unary' }>, sco
       if (!operand.cell) {
         throw invalid('& of something that is not a variable', line);
       }
-      const to = operand.cell.type.kind === 'auto' && operand.value ? typeOfValue(operand.value) : operand.cell.type;
+      const own = operand.cell.type.kind === 'auto' && operand.value ? typeOfValue(operand.value) : operand.cell.type;
+      const to = qualified(own, operand.cell.cv);
       return { value: { kind: 'pointer', to, target: { kind: 'cell', cell: operand.cell } } };
     }
     case '*': {

@@ -3,6 +3,7 @@ import type { QualifiedName, VariableItem } from '../cpp/ast.ts';
 import { CandidateError, invalid, refused, unsupported } from '../error.ts';
 import { libraryConstant } from '../library/constants.ts';
 import { isLibraryFunction } from '../library/functions.ts';
+import { digitsOf } from '../library/standard.ts';
 import { evaluate, type Operand } from './expressions.ts';
 import type { Machine } from './machine.ts';
 import { refusalOf } from './refusals.ts';
@@ -50,6 +51,8 @@ export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: numb
   for (const full of candidateNames(m, path)) {
     const trait = typeTrait(m, full, name.arguments ?? name.outerArguments ?? [], scope);
     if (trait) return { value: trait };
+    const digits = limitDigits(m, full, name, scope);
+    if (digits !== undefined) return { value: intValue(digits) };
     const constant = libraryConstant(full);
     if (constant) return { value: constant };
     if (isLibraryFunction(full))
@@ -58,6 +61,13 @@ export function lookUp(m: Machine, name: QualifiedName, scope: Scope, line: numb
   const refusal = refusalOf(normalisePath(path));
   if (refusal) throw new CandidateError('refused', refusal, line);
   throw unsupported(path.join('::'), line);
+}
+
+/** `std::numeric_limits<T>::digits`, a constant that depends on a type. */
+function limitDigits(m: Machine, full: string, name: QualifiedName, scope: Scope): number | undefined {
+  const asked = /^std::numeric_limits::digits(10)?$/.exec(full);
+  const type = asked && name.outerArguments?.[0]?.type;
+  return type ? digitsOf(resolveType(m, type, scope), asked[1] !== undefined) : undefined;
 }
 
 function constantOf(m: Machine, item: VariableItem, name: string, line: number): Cell {

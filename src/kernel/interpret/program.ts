@@ -60,7 +60,8 @@ export class Program {
 
   findType(path: readonly string[], namespace: readonly string[]): StructItem | EnumItem | AliasItem | undefined {
     const primaries = (this.types.get(last(path)) ?? []).filter((t) => t.kind !== 'struct' || !t.specialization);
-    return select(primaries, path, namespace)[0];
+    const found = select(primaries, path, namespace);
+    return found.find((t) => t.kind !== 'struct' || !t.isDeclaration) ?? found[0];
   }
 
   /** `template <> struct S<...>` for a struct template. */
@@ -87,9 +88,9 @@ export class Program {
   }
 }
 
-/** An item and, of a struct, what is declared inside of it. */
+/** An item and, of a struct, what is declared inside of it, friends too. */
 function withNested(item: Item): Item[] {
-  return item.kind === 'struct' ? [item, ...item.nested.flatMap(withNested)] : [item];
+  return item.kind === 'struct' ? [item, ...item.nested.flatMap(withNested), ...item.friends] : [item];
 }
 
 function add<T>(map: Map<string, T[]>, name: string, item: T): void {

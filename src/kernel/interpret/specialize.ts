@@ -29,15 +29,9 @@ export function chooseSpecialization<T extends Pick<StructItem, 'specialization'
 ): Match<T> | undefined {
   const matches = items.flatMap((item) => {
     const bound: Bound = new Map();
-    const pattern = item.specialization ?? [];
     const parameters = item.template ?? [];
-    let fixed = 0;
-    for (let i = 0; i < values.length; i++) {
-      const argument = pattern[i];
-      const depth = argument && match(m, argument, values[i]!, parameters, bound, scope);
-      if (depth === undefined) return [];
-      fixed += depth;
-    }
+    const fixed = matchList(m, item.specialization ?? [], values, parameters, bound, scope);
+    if (fixed === undefined) return [];
     const own = parameters.map((p) => bound.get(p.name));
     return own.every((v) => v !== undefined) ? [{ item, bound: own as TemplateValue[], fixed }] : [];
   });
@@ -46,6 +40,37 @@ export function chooseSpecialization<T extends Pick<StructItem, 'specialization'
   if (best && second && best.fixed === second.fixed)
     throw unsupported('two partial specializations that both match', line);
   return best;
+}
+
+/** Template arguments in order, of which `Rest...` at the end takes what is left; more where more of them are fixed, or written one by one. */
+function matchList(
+  m: Machine,
+  pattern: readonly TemplateArgument[],
+  values: readonly TemplateValue[],
+  parameters: readonly TemplateParameter[],
+  bound: Bound,
+  scope: Scope,
+): number | undefined {
+  const each = values.flatMap((value) => (value.kind === 'pack' ? value.values : [value]));
+  const last = pattern.at(-1);
+  const rest = last?.expands ? parameters.find((p) => p.isPack && p.name === plainName(last)) : undefined;
+  const single = rest ? pattern.slice(0, -1) : pattern;
+  const unread = single.find((argument) => argument.expands);
+  if (unread) throw unsupported(`the pack ${unread.text}... in a partial specialization`, scopeLine(unread));
+  if (rest ? each.length < single.length : each.length !== single.length) return undefined;
+  // What is fixed comes first; among equals, arguments that are written one by one, and then those without a pack.
+  let fixed = single.length * 2 + (rest ? 0 : 1);
+  for (const [i, argument] of single.entries()) {
+    const depth = match(m, argument, each[i]!, parameters, bound, scope);
+    if (depth === undefined) return undefined;
+    fixed += depth * 1000;
+  }
+  if (!rest) return fixed;
+  const left: TemplateValue = { kind: 'pack', values: each.slice(single.length) };
+  const known = bound.get(rest.name);
+  if (known && spellArgument(known, 0) !== spellArgument(left, 0)) return undefined;
+  bound.set(rest.name, left);
+  return fixed;
 }
 
 /** How much of the value the pattern fixes: 0 where it is a bare parameter; undefined where they do not match. */
@@ -60,15 +85,13 @@ function match(
   const name = plainName(pattern);
   const parameter = parameters.find((p) => p.name === name);
   if (parameter) {
-    if (parameter.isPack) throw unsupported('a partial specialization with a parameter pack', scopeLine(pattern));
     const known = bound.get(parameter.name);
     if (known) return spellArgument(known, 0) === spellArgument(value, 0) ? 1 : undefined;
     bound.set(parameter.name, value);
     return 0;
   }
   if (value.kind === 'type') return pattern.type && matchType(m, pattern.type, value.type, parameters, bound, scope);
-  if (value.kind === 'pack')
-    throw unsupported('a specialization of a template with a parameter pack', scopeLine(pattern));
+  if (value.kind === 'pack') return undefined;
   const wanted = evaluateArgument(m, pattern, scope, scopeLine(pattern));
   const same = wanted.kind === 'int' && value.value.kind === 'int' && wanted.value === value.value.value;
   return same ? 2 : undefined;
@@ -94,18 +117,12 @@ function matchType(
   if (parameters.some((p) => p.name === plainName(argument))) {
     const left = withoutCv(inner, node.cv);
     const depth = match(m, argument, { kind: 'type', type: left }, parameters, bound, scope);
-    return depth === undefined ? undefined : depth + node.pointers + (node.cv ? 1 : 0) + (node.reference ? 1 : 0);
+    return depth === undefined ? undefined : depth + node.pointers + qualifiersIn(node);
   }
   if (inner.cv !== node.cv) return undefined;
   if (inner.kind === 'struct' && inner.path?.at(-1) === node.name.path.at(-1) && node.name.arguments) {
-    let fixed = 1 + node.pointers;
-    for (const [i, each] of node.name.arguments.entries()) {
-      const value = inner.templateArguments?.[i];
-      const depth = value && match(m, each, value, parameters, bound, scope);
-      if (depth === undefined) return undefined;
-      fixed += depth;
-    }
-    return fixed;
+    const depth = matchList(m, node.name.arguments, inner.templateArguments ?? [], parameters, bound, scope);
+    return depth === undefined ? undefined : 1 + node.pointers + depth / 1000;
   }
   try {
     return sameType(resolveType(m, whole, scope), unqualified(inner)) ? 2 + node.pointers : undefined;
@@ -114,6 +131,11 @@ function matchType(
     if (error instanceof CandidateError && error.kind !== 'limit') return undefined;
     throw error;
   }
+}
+
+/** Qualifiers and references that a pattern writes: each fixes something. */
+function qualifiersIn({ cv, pointerCv, reference }: TypeNode): number {
+  return [cv, ...(pointerCv ?? []), reference].filter((written) => written).length;
 }
 
 /** The name that an argument is, where it is nothing more. */

@@ -84,7 +84,14 @@ function complete(m: Machine, type: StructType, item: StructItem, line: number):
   });
   const own = item.fields.map((field) => {
     const written = variableType(m, field, members);
-    return { name: field.name, type: unqualified(written), ...(written.reference && { isReference: true }) };
+    return {
+      name: field.name,
+      type: unqualified(written),
+      ...(written.reference && { isReference: true }),
+      ...(field.alignment && {
+        alignment: writtenAlignment(m, { alignment: field.alignment, line: field.line }, members),
+      }),
+    };
   });
   const inherited = bases.flatMap((base) => base.fields);
   const repeated = inherited.find((f) => own.some((o) => o.name === f.name));
@@ -118,7 +125,11 @@ function takesOne(f: FunctionItem): boolean {
   return f.parameters.length > 0 && f.parameters.slice(1).every((p) => p.default);
 }
 
-function writtenAlignment(m: Machine, { alignment, line }: StructItem, scope: Scope): number {
+function writtenAlignment(
+  m: Machine,
+  { alignment, line }: Pick<StructItem, 'alignment' | 'line'>,
+  scope: Scope,
+): number {
   if (alignment?.type) return alignmentOf(resolveType(m, alignment.type, scope));
   return alignment ? toIndex(evaluateArgument(m, alignment, scope, line), line) : 1;
 }
@@ -185,19 +196,16 @@ function bindValues(
   values: readonly TemplateValue[] | undefined,
   scope: Scope,
 ): void {
-  template?.forEach(({ name }, i) => {
+  template?.forEach(({ name, kind }, i) => {
     const value = values?.[i];
     if (value?.kind === 'type') scope.declareType(name, value.type);
     else if (value?.kind === 'value') scope.declare(name, cell(value.type, value.value, true));
-    else if (value?.kind === 'pack') {
-      scope.declareTypePack(
-        name,
-        value.values.flatMap((v) => (v.kind === 'type' ? [v.type] : [])),
-      );
-      scope.declarePack(
-        name,
-        value.values.flatMap((v) => (v.kind === 'value' ? [cell(v.type, v.value, true)] : [])),
-      );
+    else if (value?.kind === 'pack' && kind === 'type') {
+      const types = value.values.flatMap((v) => (v.kind === 'type' ? [v.type] : []));
+      scope.declareTypePack(name, types);
+    } else if (value?.kind === 'pack') {
+      const cells = value.values.flatMap((v) => (v.kind === 'value' ? [cell(v.type, v.value, true)] : []));
+      scope.declarePack(name, cells);
     }
   });
 }

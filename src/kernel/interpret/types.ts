@@ -32,6 +32,8 @@ export interface StructField {
   type: CppType;
   /** `int& n`: the field is another variable. */
   isReference?: boolean;
+  /** `alignas(16)` of the field. */
+  alignment?: number;
 }
 
 /** What a candidate's struct does where the rules of the language ask for it: the interpreter's, set for its own structs. */
@@ -326,9 +328,13 @@ export function sizeOf(type: CppType): number {
 }
 
 export function alignmentOf(type: CppType): number {
-  if (type.kind === 'struct') return Math.max(type.alignment, ...type.fields.map((f) => alignmentOf(f.type)), 1);
+  if (type.kind === 'struct') return Math.max(type.alignment, ...type.fields.map(fieldAlignment), 1);
   if (type.kind === 'list') return alignmentOf(type.element ?? VOID);
   return Math.max(1, sizeOf(type));
+}
+
+function fieldAlignment({ type, alignment }: StructField): number {
+  return Math.max(alignmentOf(type), alignment ?? 1);
 }
 
 /** Offsets of a struct's fields and its size, by the ABI's rules for plain data. */
@@ -336,7 +342,7 @@ export function structLayout(type: StructType): { offsets: number[]; size: numbe
   let at = 0;
   const offsets: number[] = [];
   for (const field of type.fields) {
-    const alignment = alignmentOf(field.type);
+    const alignment = fieldAlignment(field);
     at = Math.ceil(at / alignment) * alignment;
     offsets.push(at);
     at += sizeOf(field.type);

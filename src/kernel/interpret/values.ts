@@ -20,7 +20,7 @@ export interface Cell {
   /** Undefined until it is given a value. */
   value: Value | undefined;
   constant: boolean;
-  /** `const` and `volatile` of a declared variable, which only decltype asks for. */
+  /** `const` and `volatile` of a declared variable, which decltype and & ask for. */
   cv?: Cv;
 }
 

@@ -14,7 +14,7 @@ import {
   typeOfValue,
 } from '../interpret/convert.ts';
 import { EXCEPTION_CLASSES, exceptionValue, ThrownError } from '../interpret/exceptions.ts';
-import { DOUBLE, FLOAT, type FloatType, INT, LONG } from '../interpret/types.ts';
+import { type CppType, DOUBLE, FLOAT, type FloatType, INT, LONG } from '../interpret/types.ts';
 import {
   boolValue,
   cell,
@@ -406,6 +406,17 @@ function limit(call: LibraryCall, name: 'max' | 'lowest' | 'min' | 'infinity' | 
   const of = FLOAT_LIMITS[type.format];
   const values = { ...of, lowest: -of.max, infinity: Number.POSITIVE_INFINITY, quiet_NaN: Number.NaN };
   return { kind: 'float', type, value: values[name] };
+}
+
+/** std::numeric_limits<T>::digits and digits10: bits of the significand, or of the value; decimal digits that survive (C++ [numeric.limits]). */
+export function digitsOf(type: CppType, decimal: boolean): number | undefined {
+  if (type.kind === 'int' && type.enumeration === undefined) {
+    const bits = type.signed ? type.bits - 1 : type.bits;
+    return decimal ? Math.floor(bits * Math.log10(2)) : bits;
+  }
+  if (type.kind !== 'float') return undefined;
+  const bits = 1 - Math.log2(FLOAT_LIMITS[type.format].epsilon);
+  return decimal ? Math.floor((bits - 1) * Math.log10(2)) : bits;
 }
 
 function ceilDivide(call: LibraryCall): Value {
