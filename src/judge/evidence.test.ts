@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { PreparedCandidate } from '../kernel/index.ts';
 import { evidenceOf, parseEvidence } from './evidence.ts';
-import { evidencePage } from './evidence-page.ts';
 import type { Evidence } from './evidence-schema.ts';
 import { f, sequential, softmaxRow } from './honest-kernels.fixture.ts';
 import { judgePrepared } from './judge.ts';
+import { evidencePage } from './page/page.ts';
 import { COLUMNS, candidate, FakeDevice, type FakeKernel, honest, rowOracle, task } from './row-task.fixture.ts';
 
 const limits = { milliseconds: 1000, instructions: 1e9, memoryBytes: 1e9, printBytes: 1e6 };

@@ -5,7 +5,6 @@ export { type Audit, audit, type Conclusion, type PublishedClaim } from './audit
 export { checks } from './check.ts';
 export { type Discrimination, discriminate, type Fitness, type Flaw } from './discrimination.ts';
 export { type EvidenceSource, evidenceOf, parseEvidence } from './evidence.ts';
-export { evidencePage } from './evidence-page.ts';
 export { EVIDENCE_SCHEMA, type Evidence, type EvidenceFloor, evidenceSchema } from './evidence-schema.ts';
 export type { Fault } from './faults/fault.ts';
 export { planFaults } from './faults/plan-faults.ts';
@@ -15,6 +14,7 @@ export { FLAT_TOLERANCES, type FlatReport } from './flat-check.ts';
 export { judge, judgePrepared } from './judge.ts';
 export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';
+export { evidencePage } from './page/page.ts';
 export type { Proof } from './proof.ts';
 export type { Check, CheckContext } from './question.ts';
 export { type Reproduction, reproduce } from './reproduce.ts';

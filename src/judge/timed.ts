@@ -40,6 +40,6 @@ export interface Timed {
 }
 
 /** What is said of speed beside `correct`, in a sentence or a few. */
-export function speedInWords({ claim, unclaimed }: Pick<Timed, 'claim' | 'unclaimed'>): string {
+export function speedInWords({ claim, unclaimed }: { claim?: { readonly words: readonly string[] }; unclaimed?: string }): string {
   return claim === undefined ? `No speed is claimed. ${unclaimed}` : claim.words[0]!;
 }

@@ -1,9 +1,9 @@
 /** The style sheet of the evidence page: one column, light and dark by the reader's preference, readable when printed. */
 export const PAGE_STYLE = `
 :root{color-scheme:light dark;--bg:#fbfaf8;--panel:#fff;--ink:#1d1d1f;--dim:#6b6b70;--rule:#e2dfda;--code:#f3f1ed;
---good:#1d7a46;--good-bg:#e6f4ec;--bad:#b3261e;--bad-bg:#fbe9e7;--warn:#8a5a00;--warn-bg:#fdf1da;--accent:#2b5fb3;--area:#dfe9e2}
+--good:#1d7a46;--good-bg:#e6f4ec;--bad:#b3261e;--bad-bg:#fbe9e7;--warn:#8a5a00;--warn-bg:#fdf1da;--accent:#2b5fb3;--area:#dfe9e2;--s1:#c2571a;--s2:#7a3fa0;--s3:#0d7f86;--s4:#a88400;--s5:#b03a6b;--s6:#5b6b2f}
 @media (prefers-color-scheme:dark){:root{--bg:#141517;--panel:#1c1d20;--ink:#e8e6e3;--dim:#9a9aa0;--rule:#34353a;--code:#26272b;
---good:#6fcf97;--good-bg:#16301f;--bad:#ff8a80;--bad-bg:#3a1a18;--warn:#f2c46d;--warn-bg:#35280f;--accent:#82aef5;--area:#22332a}}
+--good:#6fcf97;--good-bg:#16301f;--bad:#ff8a80;--bad-bg:#3a1a18;--warn:#f2c46d;--warn-bg:#35280f;--accent:#82aef5;--area:#22332a;--s1:#f0995f;--s2:#c79be6;--s3:#5fc9cf;--s4:#e0c25a;--s5:#f08fb5;--s6:#b5c77f}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}
@@ -39,5 +39,11 @@ svg text{fill:var(--ink)}svg .tiny{font-size:11px;fill:var(--dim)}svg .small{fon
 svg .ok{fill:var(--accent)}svg .bad{fill:var(--bad)}svg .good-area{fill:var(--area)}svg .frame{fill:none;stroke:var(--dim)}
 svg .axis{stroke:var(--dim)}svg .limit{stroke:var(--bad);stroke-dasharray:4 3}svg .roof{stroke:var(--ink);stroke-width:2}
 svg .interval{fill:var(--accent);opacity:.35}svg .point{fill:var(--accent)}svg .forbidden{fill:var(--bad);opacity:.18}
+svg .grid{stroke:var(--rule)}svg .noise{fill:var(--dim);opacity:.22}svg .stripe{fill:var(--dim);opacity:.09}svg .same{stroke:var(--dim);stroke-dasharray:4 3}
+svg .bar{stroke-width:3;stroke-linecap:round}svg .bar.gain{stroke:var(--good)}svg .bar.loss{stroke:var(--bad)}svg .bar.neither{stroke:var(--dim)}
+svg .dot{opacity:.8}svg .dot.gain{fill:var(--good)}svg .dot.loss{fill:var(--bad)}svg .dot.neither{fill:var(--dim)}svg .s0{fill:var(--accent)}
+${[1, 2, 3, 4, 5, 6].map((n) => `svg .s${n}{fill:var(--s${n})}`).join('')}
+.speed{font-size:1.1rem;font-weight:600;margin:-.4rem 0 1rem;max-width:52rem}
+.banner{background:var(--warn-bg);border-left:4px solid var(--warn);padding:.5rem .8rem;border-radius:4px;font-weight:600}
 @media print{body{background:#fff}details>*{display:block}}
 `;
