@@ -40,6 +40,12 @@ export interface Timed {
 }
 
 /** What is said of speed beside `correct`, in a sentence or a few. */
-export function speedInWords({ claim, unclaimed }: { claim?: { readonly words: readonly string[] }; unclaimed?: string }): string {
+export function speedInWords({
+  claim,
+  unclaimed,
+}: {
+  claim?: { readonly words: readonly string[] };
+  unclaimed?: string;
+}): string {
   return claim === undefined ? `No speed is claimed. ${unclaimed}` : claim.words[0]!;
 }

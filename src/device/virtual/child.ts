@@ -10,13 +10,19 @@ import { runSampled } from './run-sampled.ts';
 /** What the parent asks for. */
 export type ChildRequest = { whole: RunRequest } | { sampled: SampledRunRequest };
 
-process.on('message', (request: ChildRequest) => {
+/** A request as it travels; its answer carries the same number, so that no answer is taken for another's. */
+export interface Numbered<Content> {
+  readonly id: number;
+  readonly content: Content;
+}
+
+process.on('message', ({ id, content: request }: Numbered<ChildRequest>) => {
   let result: RunResult | SampledRunResult;
   try {
     result = 'whole' in request ? runPlan(request.whole) : runSampled(request.sampled);
   } catch (error) {
     result = { status: 'crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
-  process.send?.(result);
+  process.send?.({ id, content: result } satisfies Numbered<typeof result>);
 });
 process.on('disconnect', () => process.exit(0));

@@ -5,10 +5,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { gpuTarget } from '../../vgpu/index.ts';
-import { askChild, type Stopped } from '../ask-child.ts';
+import { type AskOptions, askChild, type Stopped } from '../ask-child.ts';
 import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { Device, RunRequest, RunResult } from '../types.ts';
-import type { ChildRequest } from './child.ts';
+import type { ChildRequest, Numbered } from './child.ts';
+import { readRunAnswer } from './read-answer.ts';
 
 /** This file's own extension: `.ts` from source, `.js` as installed. */
 const childFile = fileURLToPath(new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
@@ -45,6 +46,7 @@ class VirtualDevice implements Device {
   /** Runs wait for the one before: a device does one thing at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #asked = 0;
   /** Processes of runs by sample that are under way. */
   readonly #sampling = new Set<ChildProcess>();
 
@@ -59,9 +61,12 @@ class VirtualDevice implements Device {
   }
 
   run(request: RunRequest, signal?: AbortSignal): Promise<RunResult> {
-    const result = this.#last.then(() =>
-      this.#exchange<RunResult>({ whole: request }, request.limits.milliseconds, signal),
-    );
+    const result = this.#last.then(async () => {
+      const answer = await this.#exchange({ whole: request }, request.limits.milliseconds, signal);
+      const { result: read, usable } = readRunAnswer(answer, request);
+      if (!usable) this.#kill();
+      return read;
+    });
     this.#last = result.catch(() => undefined);
     return result;
   }
@@ -92,25 +97,36 @@ class VirtualDevice implements Device {
   }
 
   /** Asks the child that is kept between runs. */
-  async #exchange<Result>(
-    request: ChildRequest,
-    milliseconds: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Result | Stopped> {
+  async #exchange(request: ChildRequest, milliseconds: number, signal: AbortSignal | undefined): Promise<unknown> {
     this.#requireOpen(signal);
     this.#child ??= this.#fork();
     const end = () => this.#kill();
-    const { result, alive } = await askChild<Result>(this.#child, request, { milliseconds, where, end, signal });
+    const { content, alive } = await this.#ask(this.#child, request, { milliseconds, where, end, signal });
     if (!alive) end();
-    return result;
+    return content;
+  }
+
+  /** Asks once. An answer to another question than this one is a crash. */
+  async #ask(
+    child: ChildProcess,
+    content: ChildRequest,
+    options: AskOptions,
+  ): Promise<{ content: unknown; alive: boolean }> {
+    const id = ++this.#asked;
+    const { result, alive } = await askChild<Numbered<unknown>>(child, { id, content }, options);
+    if (!alive) return { content: result as Stopped, alive };
+    const answer = result as Partial<Numbered<unknown>> | null;
+    if (answer?.id === id) return { content: answer.content, alive };
+    const message = "The virtual GPU's process answered what it was not asked.";
+    return { content: { status: 'crashed', message } satisfies Stopped, alive: false };
   }
 
   sample(request: SampledRunRequest, signal?: AbortSignal): Promise<SampledRunResult> {
     const bytes = request.plan.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
     if (bytes > MOST_KEPT) return this.#sampleApart(request, signal);
     const result = this.#last.then(() =>
-      this.#exchange<SampledRunResult>({ sampled: request }, request.limits.milliseconds, signal),
-    );
+      this.#exchange({ sampled: request }, request.limits.milliseconds, signal),
+    ) as Promise<SampledRunResult>;
     this.#last = result.catch(() => undefined);
     return result;
   }
@@ -126,8 +142,8 @@ class VirtualDevice implements Device {
     };
     try {
       const { milliseconds } = request.limits;
-      const asked = await askChild<SampledRunResult>(child, { sampled: request }, { milliseconds, where, end, signal });
-      return asked.result;
+      const asked = await this.#ask(child, { sampled: request }, { milliseconds, where, end, signal });
+      return asked.content as SampledRunResult;
     } finally {
       end();
     }

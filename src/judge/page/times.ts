@@ -23,7 +23,12 @@ export function measuredTimes({ timing }: Evidence): string {
   const banner = simulated
     ? '<p class="banner">Simulated clocks: nothing here was measured, and nothing is claimed of it.</p>'
     : '';
-  const words = claim ? `<ul>${claim.words.map((one) => `<li>${prose(one)}</li>`).join('')}</ul>` : '';
+  const words = claim
+    ? `<ul>${claim.words
+        .slice(1)
+        .map((one) => `<li>${prose(one)}</li>`)
+        .join('')}</ul>`
+    : '';
   return section(
     simulated ? 'Times, of simulated clocks' : 'Times, measured',
     banner + (words || `<p>${prose(report.reason)}</p>`) + refusal(report) + pictures(report) + howTaken(report),

@@ -123,11 +123,11 @@ export function samplePlot(report: ReportEvidence): string {
   const all = dotsOf(report);
   if (all.length === 0) return '';
   const dots = thinned(all);
-  const floor = report.floorMicroseconds;
-  const [low, high] = spanOf(
-    all.map(({ device }) => device),
-    ...(floor === undefined ? [] : [floor]),
-  );
+  const times = all.map(({ device }) => device);
+  const fastest = times.reduce((a, b) => Math.min(a, b));
+  // A floor far below would press all that there is to see into one line.
+  const floor = (report.floorMicroseconds ?? 0) > fastest / 2 ? report.floorMicroseconds : undefined;
+  const [low, high] = spanOf(times, ...(floor === undefined ? [] : [floor]));
   const [left, right, top, base] = [64, 12, 10, 250];
   const y = logScale(low, high, base, top);
   const x = (i: number) => left + ((WIDTH - left - right) * (i + 0.5)) / dots.length;
@@ -181,7 +181,7 @@ export function clockPlot(report: ReportEvidence): string {
   if (all.length === 0) return '';
   const dots = thinned(all);
   const [low, high] = spanOf(all.flatMap(({ device, host }) => [device, host]));
-  const [left, right, top, base] = [150, 150, 10, 330];
+  const [left, right, top, base] = [150, 150, 26, 340];
   const x = logScale(low, high, left, WIDTH - right);
   const y = logScale(low, high, base, top);
   const inside = ({ device, host }: Dot) => [device, host].every((time) => time >= low && time <= high);
@@ -203,7 +203,7 @@ export function clockPlot(report: ReportEvidence): string {
   const axes =
     text(WIDTH / 2, base + 32, `host's clock, a call${out}`, 'middle', 'tiny') +
     text(WIDTH - right + 6, top + 10, 'both the same', 'start', 'tiny') +
-    text(left - 6, top - 0 + 22, "device's clock", 'end', 'tiny');
+    text(left - 6, top - 12, "device's clock, a call", 'start', 'tiny');
   const rows = Math.ceil(report.subjects.length / 2);
   return svg(
     WIDTH,
