@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { evidenceOf, parseEvidence } from './evidence.ts';
 import type { Evidence } from './evidence-schema.ts';
 import { judgePrepared } from './judge.ts';
+import { evidencePage } from './page/page.ts';
 import { agreementOfTimes, replayTimes } from './reproduce-times.ts';
 import { candidate, FakeDevice, honest, rowOracle, task } from './row-task.fixture.ts';
 import { setupOf, slowBaselines } from './timed.fixture.ts';
@@ -164,5 +165,34 @@ describe('the protocol over recorded windows', () => {
     ).timing!.report!;
     assert.equal(other.outcome, 'faster');
     assert.equal(agreementOfTimes(report, other).agrees, false);
+  });
+});
+
+describe('times on the page', () => {
+  test('a claim: correct and faster, with intervals, windows and clocks as pictures', () => {
+    const page = evidencePage(faster);
+    assert.match(page, /<h1>Correct and faster<\/h1>/);
+    for (const label of ['Ratios with intervals', 'Time of a call in every window', 'The device&#39;s clock against'])
+      assert.match(page, new RegExp(`aria-label="${label}`));
+    assert.doesNotMatch(page, /<script|https?:\/\/|="(?:NaN|undefined)"|undefined /);
+  });
+
+  test('of simulated clocks: correct, never faster, and said above all numbers', async () => {
+    const page = evidencePage(await evidenceWith(setupOf(slowBaselines, { simulated: true })));
+    assert.match(page, /<h1>Correct<\/h1>/);
+    assert.doesNotMatch(page, /Correct and faster|Times, measured/);
+    assert.match(page, /Simulated clocks: nothing here was measured/);
+  });
+
+  test('escape what a device says of itself', () => {
+    const hostile = structuredClone(faster);
+    const made = hostile.timing!.report!;
+    made.facts.device =
+      made.subjects[1]!.id =
+      made.comparisons[0]!.baseline =
+      made.reason =
+        '<script>alert(1)</script>';
+    made.facts.environment = { '<script>': '<script>' };
+    assert.doesNotMatch(evidencePage(hostile), /<script/);
   });
 });
