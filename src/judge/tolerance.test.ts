@@ -393,3 +393,28 @@ test('a comparison is what its definition says, element by element', () => {
     { numRuns: 2000 },
   );
 });
+
+describe('results far below the normal numbers', () => {
+  test('rows that are all but zero neither spoil the bounds nor loosen them', () => {
+    // Rows of a softmax of large inputs: one element is 1, most are 1e-320; some rows have nothing but zeros besides.
+    const [rows, columns] = [40, 64];
+    const expected = Float64Array.from({ length: rows * columns }, (_, i) => {
+      const [row, column] = [Math.floor(i / columns), i % columns];
+      if (column === row % columns) return row % 3 === 0 ? 1 : 1 - 2 ** -30;
+      return row % 4 === 0 ? 0 : 1e-320;
+    });
+    const single = expected.map((x) => Math.fround(x) * (x < 1 && x > 0.5 ? 1 - 2 ** -24 : 1));
+    const tolerance = deriveTolerance(tensor(expected, rows, columns), [
+      { name: 'single', values: single },
+      { name: 'again', values: expected.map(Math.fround) },
+    ]);
+    assert.equal(tolerance.kind, 'float');
+    if (tolerance.kind !== 'float') return;
+    assert.ok(
+      tolerance.bound.every((bound) => bound < 1e-4),
+      `a bound is ${Math.max(...tolerance.bound)}`,
+    );
+    assert.ok(tolerance.rmsLimit >= 0, `the limit is ${tolerance.rmsLimit}`);
+    mustPass(single, tolerance);
+  });
+});

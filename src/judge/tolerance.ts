@@ -178,7 +178,7 @@ interface Neighbourhood {
   to: number;
   floor: number;
   slope: number;
-  /** Median |expected|. */
+  /** Median |expected|; 0 where that is below the normal numbers: what is divided by it means something. */
   scale: number;
 }
 
@@ -222,7 +222,8 @@ function neighbourhoodError(
   chosen = 0;
   for (let i = 0; i < used; i++) if (sizes[i]! >= highest && sizes[i]! > 0) sorted[chosen++] = errors[i]! / sizes[i]!;
   const slope = quantile(sorted.subarray(0, chosen).sort(), 0.75);
-  return { from, to, floor, slope, scale: quantile(magnitudes.subarray(0, seen).sort(), 0.5) };
+  const median = quantile(magnitudes.subarray(0, seen).sort(), 0.5);
+  return { from, to, floor, slope, scale: median < smallestNormal ? 0 : median };
 }
 
 /** Gives a neighbourhood that was exact by luck what is typical of the others. */
