@@ -1,6 +1,7 @@
 /**
  * The schema of evidence, version 2: everything that is needed to doubt a verdict, and to redo it. One JSON object a judgement.
- * Infinities and NaN are spelled 'inf', '-inf', 'nan'. Nothing names the machine: no host name, no path, no user.
+ * Infinities and NaN are spelled 'inf', '-inf', 'nan'. Nothing names the machine (no host name, no path, no user), but for
+ * the GPU's own id where times were taken on one.
  *
  * A reader refuses a version it does not know. A change that a reader of a version would misread makes the next one. Version 2 added times (`timing`) and the stage
  * of that name, which a reader of version 1 would take for damage, or for evidence that says nothing of speed. Version 1 is read as it was: it is version 2 without times.

@@ -25,9 +25,9 @@ import torch  # noqa: E402
 from torch.func import functional_call  # noqa: E402
 
 MODES = {
-    'eager': None,
-    'compile': {},
-    'max-autotune': {'mode': 'max-autotune-no-cudagraphs'},
+    'PyTorch eager': None,
+    'torch.compile': {},
+    'torch.compile max-autotune': {'mode': 'max-autotune-no-cudagraphs'},
 }
 GRAPHED = ' graphed'
 

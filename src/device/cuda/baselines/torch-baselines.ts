@@ -3,20 +3,22 @@
  * on operands drawn as the candidate's are. Each instance of them has a Python process of its own, behind a wall, that never sees the candidate.
  */
 import type { Task, TorchPython } from '../../../task/index.ts';
-import type { TimedSubject, TimingProcess, WindowRequest, WindowResult } from '../../measure.ts';
+import {
+  standardBaselines,
+  type TimedSubject,
+  type TimingProcess,
+  type WindowRequest,
+  type WindowResult,
+} from '../../measure.ts';
 import { type CallOperands, type OperandSource, operandBytes } from '../timing/operands.ts';
 import { type BaselineSource, seedOf } from '../timing/timing-device.ts';
 import { PythonProcess } from './python-process.ts';
 
-/** The ways of running PyTorch; baseline.py knows them by these names. */
-export const torchSubjects: readonly TimedSubject[] = [
-  'eager',
-  'eager graphed',
-  'compile',
-  'compile graphed',
-  'max-autotune',
-  'max-autotune graphed',
-].map((id) => ({ id: `PyTorch ${id}`, role: 'baseline' }));
+/** The ways of running PyTorch: those that a claim names, each as it is and as a CUDA graph. baseline.py knows them by these names. */
+export const torchSubjects: readonly TimedSubject[] = standardBaselines.flatMap((id) => [
+  { id, role: 'baseline' as const },
+  { id: `${id} graphed`, role: 'baseline' as const },
+]);
 
 export interface TorchBaselineOptions {
   readonly task: Task;
@@ -150,7 +152,7 @@ class TorchProcesses implements TimingProcess {
     });
     const request = {
       do: 'window',
-      subject: subject.replace(/^PyTorch /, ''),
+      subject,
       instance,
       work,
       calls: operands,
