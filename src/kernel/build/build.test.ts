@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { wallWorks } from '../../isolation/index.ts';
+import { includeAction } from '../cpp/includes.ts';
 import { BuildError, buildDeviceCode, findToolchain } from './index.ts';
 
 const toolchain = await findToolchain();
@@ -17,6 +18,32 @@ describe('buildDeviceCode', { skip }, () => {
   });
   after(() => rm(cacheDir, { recursive: true }));
   const build = (source: string, flags?: string[]) => buildDeviceCode({ source, arch: 'sm_90', cacheDir, flags });
+
+  it('takes headers of CUTLASS where it is found, and its version tells builds apart', async () => {
+    const checkout = await mkdtemp(join(tmpdir(), 'assay-cutlass-'));
+    const before = process.env.ASSAY_CUTLASS;
+    const source = '#include <cutlass/twice.h>\n__global__ void k(float* x) { *x = cutlass::twice(*x); }\n';
+    const version = (text: string) => writeFile(join(checkout, 'include', 'cutlass', 'version.h'), text);
+    try {
+      delete process.env.ASSAY_CUTLASS;
+      assert.throws(() => includeAction('<cutlass/twice.h>', 1), /CUTLASS was not found.*ASSAY_CUTLASS/);
+      await mkdir(join(checkout, 'include', 'cutlass'), { recursive: true });
+      await version('#define CUTLASS_MAJOR 1\n');
+      const twice = 'namespace cutlass { __device__ inline float twice(float x) { return 2 * x; } }\n';
+      await writeFile(join(checkout, 'include', 'cutlass', 'twice.h'), twice);
+      process.env.ASSAY_CUTLASS = checkout;
+      assert.equal(includeAction('<cutlass/twice.h>', 1), 'keep');
+      const first = await build(source);
+      assert.match(first.ptx, /\.entry _Z1kPf/);
+      assert.equal((await build(source)).cached, true);
+      await version('#define CUTLASS_MAJOR 2\n');
+      assert.notEqual((await build(source)).hash, first.hash);
+    } finally {
+      if (before === undefined) delete process.env.ASSAY_CUTLASS;
+      else process.env.ASSAY_CUTLASS = before;
+      await rm(checkout, { recursive: true });
+    }
+  });
 
   it('gives PTX, machine code and resources, and remembers them', async () => {
     const source = `__global__ void scale(float* x, float by, int n) {

@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
 import { behindWall, type ProcessLimits, type ProcessResult, runLimited } from '../../isolation/index.ts';
+import { findCutlass, includesCutlass } from '../cutlass.ts';
 import type { Build } from '../types.ts';
 import { BuildError } from './build-error.ts';
 import { CLANG_HEADERS, type CompilerRequest, clangCommand, writeClangHeaders } from './clang.ts';
@@ -58,8 +59,10 @@ export async function buildDeviceCode(request: BuildRequest): Promise<Build> {
       `${missing(await findCompilers())} PTX with a launch description can be judged without a compiler (src/kernel/ptx-door/README.md).`,
     );
   }
+  const cutlass = includesCutlass(request.source) ? findCutlass() : undefined;
+  const versions = cutlass ? [toolchain.version, cutlass.version] : toolchain.version;
   const hash = createHash('sha256')
-    .update(JSON.stringify([cacheVersion, toolchain.version, request.arch, flags, request.source]))
+    .update(JSON.stringify([cacheVersion, versions, request.arch, flags, request.source]))
     .digest('hex');
   if (request.includeFolders?.length) return compile(request, flags, toolchain, hash);
   const stored = join(request.cacheDir, `${hash}.json`);
@@ -93,7 +96,10 @@ async function compile(
 ): Promise<Build> {
   const started = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'assay-build-'));
-  const headers = (request.includeFolders ?? []).map((folder) => resolve(folder));
+  const cutlass = includesCutlass(request.source) ? findCutlass() : undefined;
+  const headers = [...(request.includeFolders ?? []), ...(cutlass ? [cutlass.folder] : [])].map((folder) =>
+    resolve(folder),
+  );
   const { root } = toolchain;
   const trusted = [root, join(root, 'include'), join(root, 'nvvm', 'libdevice'), ...headers];
   const { source, arch, signal } = request;

@@ -5,6 +5,7 @@
  * function may use of them is the interpreter's to know, so they are blanked out. Anything else would be a file of
  * this machine, and is refused wherever it stands, also in an #if that is not taken.
  */
+import { findCutlass, isCutlassHeader } from '../cutlass.ts';
 import { refused, unsupported } from '../error.ts';
 
 // biome-ignore format: a table
@@ -61,6 +62,13 @@ export function includeAction(operand: string, line: number): 'keep' | 'drop' {
     );
   }
   if (CUDA_HEADERS.has(name) || STANDARD_KEPT.has(name) || CUDA_FOLDERS.some((f) => name.startsWith(f))) return 'keep';
+  if (isCutlassHeader(name)) {
+    if (findCutlass()) return 'keep';
+    throw unsupported(
+      `#include ${operand.trim()}: CUTLASS was not found on this machine; set ASSAY_CUTLASS to a checkout of it`,
+      line,
+    );
+  }
   if (STANDARD_DROPPED.has(name) || DROPPED.some((d) => d.test(name))) return 'drop';
   throw unsupported(
     `#include ${operand.trim()} (a candidate is one file, plus headers of CUDA, CCCL, PyTorch and the standard library)`,
