@@ -4,8 +4,12 @@
  * a key may be made of and still miss them: two changes get past a key made of a hundredth of the input 98 times in 100, of an eighth 77 times.
  * What changes must show in the result, also in maxima, minima and sums over everything: the new values are the
  * extremes of a fresh draw, of a family with extremes far out: a kernel that probes a part of the input for what it may leave out does not see them either.
+ * They are at most {@link FAR_OUT} times the largest there is: beside one far out, an honest transform of a whole tile (Winograd's) is off in the tile's others.
  */
 import { type Graph, type HostTensor, isFloating } from '../task/index.ts';
+
+/** How far out, in units of the largest of the other elements; where tiles may be transformed, in a convolution, less. */
+const FAR_OUT = { elsewhere: 32, convolution: 4 };
 
 /** Inputs whose elements were drawn independently: one can change without the others. Symmetry, sorted rows and the like stay whole. */
 function changeable({ inputs }: Pick<Graph, 'inputs'>): number[] {
@@ -23,10 +27,11 @@ export function canBePartlyNew(graph: Pick<Graph, 'inputs'>): boolean {
 export function partlyNew(
   before: readonly HostTensor[],
   fresh: readonly HostTensor[],
-  graph: Pick<Graph, 'inputs'>,
+  graph: Pick<Graph, 'inputs' | 'nodes'>,
   seed: string,
 ): readonly HostTensor[] {
   const chosen = new Set(changeable(graph));
+  const farOut = graph.nodes.some(({ op }) => op.startsWith('conv')) ? FAR_OUT.convolution : FAR_OUT.elsewhere;
   let state = Number.parseInt(seed.slice(0, 8), 16);
   const below = (n: number) => {
     // Numerical Recipes' linear congruence: places need no secrecy beyond that of the seed.
@@ -38,7 +43,12 @@ export function partlyNew(
     if (!chosen.has(t) || inner < 1) return tensor;
     const values = tensor.values.slice();
     const drawn = fresh[t]!.values;
-    for (const better of [Math.min, Math.max]) values[1 + below(inner)] = drawn.reduce((a, b) => better(a, b));
+    const largest = values.reduce((most, x) => (Math.abs(x) < Infinity ? Math.max(most, Math.abs(x)) : most), 0);
+    const limit = largest > 0 ? farOut * largest : Infinity;
+    for (const better of [Math.min, Math.max]) {
+      const extreme = drawn.reduce((a, b) => better(a, b));
+      values[1 + below(inner)] = Math.max(-limit, Math.min(limit, extreme));
+    }
     return { ...tensor, values };
   });
 }
