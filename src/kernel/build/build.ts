@@ -64,12 +64,15 @@ export async function buildDeviceCode(request: BuildRequest): Promise<Build> {
   const hash = createHash('sha256')
     .update(JSON.stringify([cacheVersion, versions, request.arch, flags, request.source]))
     .digest('hex');
-  if (request.includeFolders?.length) return compile(request, flags, toolchain, hash);
+  const headers = [...(request.includeFolders ?? []), ...(cutlass ? [cutlass.folder] : [])].map((folder) =>
+    resolve(folder),
+  );
+  if (request.includeFolders?.length) return compile(request, flags, toolchain, headers, hash);
   const stored = join(request.cacheDir, `${hash}.json`);
   const cached = await readCache(stored);
   if (cached) return cached;
 
-  const build = await compile(request, flags, toolchain, hash);
+  const build = await compile(request, flags, toolchain, headers, hash);
   await mkdir(request.cacheDir, { recursive: true });
   // Written whole under another name first: a reader or a crash never sees half a file.
   const partial = `${stored}.${randomUUID()}`;
@@ -92,14 +95,11 @@ async function compile(
   request: BuildRequest,
   flags: readonly string[],
   toolchain: Toolchain,
+  headers: readonly string[],
   hash: string,
 ): Promise<Build> {
   const started = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'assay-build-'));
-  const cutlass = includesCutlass(request.source) ? findCutlass() : undefined;
-  const headers = [...(request.includeFolders ?? []), ...(cutlass ? [cutlass.folder] : [])].map((folder) =>
-    resolve(folder),
-  );
   const { root } = toolchain;
   const trusted = [root, join(root, 'include'), join(root, 'nvvm', 'libdevice'), ...headers];
   const { source, arch, signal } = request;
