@@ -59,8 +59,9 @@ export class DeviceVariables {
   #advance(calls: number): void {
     const [first, second] = this.#calls;
     if (first === undefined || second === undefined) return;
+    const contents = this.#contents();
     for (const [v, { address }] of this.#variables.entries()) {
-      const now = this.#contents()[v]!;
+      const now = contents[v]!;
       const steps = [first, second].map(({ before, after }) => ({ before: before[v]!, after: after[v]! }));
       let moved = false;
       for (let i = 0; i < now.length; i++) {
