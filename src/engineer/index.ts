@@ -6,13 +6,23 @@ export type {
   Engineer,
   Evaluate,
   Evaluation,
+  Feedback,
+  Hire,
   Json,
+  Making,
   Proposal,
   SearchArchive,
   SearchRecord,
+  Setting,
   Strategy,
 } from './ports.ts';
-export { type OptimisedTask, type OptimiseTaskOptions, optimiseTask, type Winner } from './run/optimise-task.ts';
+export {
+  hireBuiltin,
+  type OptimisedTask,
+  type OptimiseTaskOptions,
+  optimiseTask,
+  type Winner,
+} from './run/optimise-task.ts';
 export {
   optimise,
   type SearchBudget,

@@ -2,6 +2,11 @@
  * What the search needs of the rooms above it, as interfaces: somebody who judges, somewhere to keep records, somebody who
  * proposes. The search itself knows no GPU, no database and no model.
  */
+import type { Archive } from '../archive/index.ts';
+import type { EventStream } from '../events/index.ts';
+import type { PreparedCandidate } from '../kernel/index.ts';
+import type { Floor, Task } from '../task/index.ts';
+import type { GpuTarget } from '../vgpu/index.ts';
 import type { Random } from './search/random.ts';
 
 /** JSON. */
@@ -19,6 +24,39 @@ export interface Evaluation {
   codeHash?: string;
   /** Where the evidence is. */
   evidence?: string;
+  /** What was seen of it, in words. */
+  feedback?: Feedback;
+}
+
+/**
+ * What the judge, the compiler and the profiler found, in words, for whoever is to make the candidate better. It holds no inputs, seeds or
+ * tolerances: an engineer learns what is wrong, never what the judge looks at.
+ */
+export interface Feedback {
+  /** What is wrong, a sentence or two each; empty for a correct candidate. */
+  findings: readonly string[];
+  /** What each kernel does with the GPU, in the profiler's words. */
+  profile: readonly string[];
+  /** The resource that the modelled time is limited by. */
+  limitedBy?: string;
+  /** What each resource would take by itself, microseconds, longest first. */
+  resources?: readonly { name: string; microseconds: number }[];
+  /** Registers, spills and shared memory of each kernel, in words. */
+  build: readonly string[];
+}
+
+/** What it took to write one candidate with models. What was said is in the archive, call by call. */
+export interface Making {
+  /** Ids of the calls in the archive, in order. */
+  calls: readonly string[];
+  /** `vendor:name` of the models that were asked. */
+  models: readonly string[];
+  /** The prompts it was made with: `name@version`, the version being a hash of the text. */
+  prompts: readonly string[];
+  inputTokens: number;
+  outputTokens: number;
+  /** US dollars, by the price table or the prices given. */
+  dollars: number;
 }
 
 /** A candidate that an engineer has written. */
@@ -32,6 +70,8 @@ export interface Proposal {
   knobs: Json;
   /** Ids of the candidates it was made from. */
   parents: readonly string[];
+  /** Absent where no model was asked. */
+  made?: Making;
 }
 
 /** A proposal with its place in the run, and what became of it where that is known. */
@@ -64,21 +104,44 @@ export interface Engineer {
   readonly name: string;
   /** Ways in which it can make a candidate from others. */
   readonly strategies: readonly Strategy[];
+  /** How often a strategy may be asked again for one place in a generation, when it gave nothing new (default 12); 1 where asking costs money. */
+  readonly attempts?: number;
   /** First candidates, the plainest correct one first, then best guesses. */
   start(signal?: AbortSignal): Promise<readonly Proposal[]>;
-  /** A variation by one of its strategies; undefined when it finds none. Deterministic in its arguments where it can be. */
+  /**
+   * A variation by one of its strategies; undefined when it finds none. Deterministic in its arguments where it can be. `history` holds
+   * the records of all generations before this one.
+   */
   vary(
     strategy: string,
     parents: readonly SearchRecord[],
     random: Random,
     signal?: AbortSignal,
+    history?: readonly SearchRecord[],
   ): Promise<Proposal | undefined>;
-  /** Whether it can make variations of this candidate. */
-  canVary(record: SearchRecord): boolean;
+  /** Whether it can make variations of this candidate by this strategy. */
+  canVary(record: SearchRecord, strategy?: string): boolean;
 }
 
 export interface Strategy {
   name: string;
-  /** How many parents it takes. */
+  /** How many parents it takes; 0: it writes from nothing. */
   parents: number;
+  /** Which candidates may be parents: correct ones by their times (default), or the latest that failed. */
+  from?: 'correct' | 'failed';
 }
+
+/** What an engineer is told of the run it is to work for. */
+export interface Setting {
+  run: string;
+  task: Task;
+  target: GpuTarget;
+  floor: Floor;
+  archive: Archive;
+  events?: EventStream;
+  /** Interprets and compiles a candidate without judging it. Throws CandidateError with the compiler's or interpreter's words. */
+  prepare(source: string, signal?: AbortSignal): Promise<PreparedCandidate>;
+}
+
+/** Makes an engineer for a run. Throws where it cannot work on the task, with a sentence that says why. */
+export type Hire = (setting: Setting) => Engineer | Promise<Engineer>;

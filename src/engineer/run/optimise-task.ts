@@ -1,5 +1,5 @@
 /**
- * The whole path for one task: search with the built-in engineer, judge on virtual devices, keep all of it in the
+ * The whole path for one task: search with the engineers that were hired (the built-in one where none was named), judge on virtual devices, keep all of it in the
  * archive, confirm the winner on seeds of its own, and say what came of it.
  */
 import { randomBytes } from 'node:crypto';
@@ -9,7 +9,7 @@ import type { Evidence } from '../../judge/index.ts';
 import type { Floor, FullTask, Task } from '../../task/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import { createBuiltinEngineer } from '../builtin/engineer.ts';
-import type { SearchArchive, SearchRecord } from '../ports.ts';
+import type { Engineer, Hire, SearchArchive, SearchRecord } from '../ports.ts';
 import { optimise, type SearchBudget, type StopReason } from '../search/optimise.ts';
 import { codeHash, JudgementBench } from './bench.ts';
 import { toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
@@ -24,6 +24,8 @@ export interface OptimiseTaskOptions {
   /** Cache of compiled device code. */
   cacheDir: string;
   budget: SearchBudget;
+  /** Who proposes candidates; absent: the built-in engineer alone. */
+  engineers?: readonly Hire[];
   seed: number;
   /** Go on with the last run of this task and target that was cut off, if there is one. */
   resume: boolean;
@@ -58,22 +60,29 @@ export interface OptimisedTask {
 /** Candidates that may fail their confirmation before the run gives up. */
 const confirmations = 3;
 
-/** Throws LoweringError where the built-in engineer cannot write the task, and when the signal is aborted before a search began. */
+/** The built-in engineer. Throws LoweringError where it cannot write the task. */
+export const hireBuiltin: Hire = ({ task }) => createBuiltinEngineer({ task });
+
+/** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), and when the signal is aborted before a search began. */
 export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
   const { task, gpu, archive, events, signal } = options;
-  const engineer = createBuiltinEngineer({ task });
-  archive.saveTask(task);
   const unfinished = options.resume ? archive.unfinishedRun(task.hash, gpu) : undefined;
-  const run = unfinished ?? startRun(options, engineer.name);
+  const id = unfinished?.id ?? `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
   const bench = new JudgementBench({
     ...{ task, full: options.full, gpu, events },
     ...{ cacheDir: options.cacheDir, devices: options.concurrency },
   });
   try {
+    const setting = { run: id, task, archive, events, target: bench.target, floor: bench.floor };
+    const prepare = (source: string, abort?: AbortSignal) => bench.prepare(source, abort);
+    const engineers: Engineer[] = [];
+    for (const hire of options.engineers ?? [hireBuiltin]) engineers.push(await hire({ ...setting, prepare }));
+    archive.saveTask(task);
+    const run = unfinished ?? startRun(options, id, engineers);
     events?.emit({ type: 'task.floor', gpu, microseconds: bench.floor.microseconds, limitedBy: bench.floor.limitedBy });
     const port = new ArchivePort(archive, run, bench);
     const result = await optimise({
-      ...{ run: run.id, task, gpu, engineers: [engineer], archive: port, events, signal },
+      ...{ run: run.id, task, gpu, engineers, archive: port, events, signal },
       ...{ budget: options.budget, seed: run.seed, concurrency: options.concurrency },
       floorMicroseconds: bench.floor.microseconds,
       evaluate: (record, abort) => port.evaluate(record, abort),
@@ -94,8 +103,9 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
   }
 }
 
-function startRun({ task, gpu, archive, seed, budget }: OptimiseTaskOptions, engineer: string): RunRecord {
-  const id = `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
+function startRun(options: OptimiseTaskOptions, id: string, engineers: readonly Engineer[]): RunRecord {
+  const { task, gpu, archive, seed, budget } = options;
+  const engineer = engineers.map(({ name }) => name).join(', ');
   archive.startRun({ id, taskHash: task.hash, gpu, device: 'virtual', engineer, seed, options: { budget } });
   return archive.run(id)!;
 }

@@ -1,9 +1,10 @@
 /** Between the search's records and the archive's: the same facts in the two rooms' words. */
 import type { CandidateRecord, JudgedCandidate, TimeRecord, VerdictRecord } from '../../archive/index.ts';
-import { sourceHash } from '../../judge/index.ts';
+import { type Evidence, sourceHash } from '../../judge/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import type { Evaluation, Json, SearchRecord } from '../ports.ts';
 import type { Judgement } from './bench.ts';
+import { feedbackOf } from './feedback.ts';
 
 /** As the archive stores it. */
 export function toCandidate(record: SearchRecord, run: string): CandidateRecord {
@@ -27,14 +28,17 @@ export function toRecord(candidate: JudgedCandidate, gpu: string): SearchRecord 
     reason: verdict.reason ?? '',
     microseconds: time?.microseconds,
     codeHash: verdict.codeHash ?? undefined,
+    // The archive gives back what toVerdict stored.
+    feedback: feedbackOf(verdict, verdict.evidence as Evidence | null),
   };
   return { ...record, evaluation };
 }
 
 /** A judgement for the search. Only a correct candidate has a time. */
-export function toEvaluation({ verdict, codeHash }: Judgement): Evaluation {
+export function toEvaluation({ verdict, codeHash, evidence }: Judgement): Evaluation {
   const { outcome, check, reason, modelled } = verdict;
-  return { outcome, check, reason, codeHash, microseconds: outcome === 'correct' ? modelled?.microseconds : undefined };
+  const microseconds = outcome === 'correct' ? modelled?.microseconds : undefined;
+  return { outcome, check, reason, codeHash, microseconds, feedback: feedbackOf(verdict, evidence) };
 }
 
 /** A judgement for the archive. */

@@ -206,6 +206,41 @@ describe('optimise', () => {
     assert.ok(twin);
   });
 
+  it('hands failed candidates to strategies that mend them, and asks those from nothing without parents', async () => {
+    const budget = { generations: 5, patience: 8 };
+    const asked: { strategy: string; parents: readonly SearchRecord[]; history: readonly SearchRecord[] }[] = [];
+    const mender: Engineer = {
+      name: 'mender',
+      strategies: [
+        { name: 'mend', parents: 1, from: 'failed' },
+        { name: 'from nothing', parents: 0 },
+      ],
+      attempts: 1,
+      start: async () => [{ source: write({ x: 7, y: 1 }), strategy: 'start', summary: '', knobs: null, parents: [] }],
+      canVary: () => true,
+      vary: async (strategy, parents, random, _signal, history = []) => {
+        asked.push({ strategy, parents, history });
+        const point = { x: random.below(7), y: asked.length };
+        return { source: write(point), strategy, summary: '', knobs: null, parents: parents.map(({ id }) => id) };
+      },
+    };
+    const { records } = await search({ engineers: [mender], budget });
+    const mended = asked.filter(({ strategy }) => strategy === 'mend');
+    assert.ok(mended.length > 0, 'something was mended');
+    for (const { parents } of mended)
+      assert.deepEqual(
+        parents.map(({ evaluation }) => evaluation?.outcome),
+        ['rejected'],
+      );
+    const written = asked.filter(({ strategy }) => strategy === 'from nothing');
+    assert.ok(written.length > 0 && written.every(({ parents }) => parents.length === 0), 'from nothing, no parents');
+    assert.ok(
+      asked.every(({ history }) => history.length > 0 && history.every(({ evaluation }) => evaluation)),
+      'history is what earlier generations left, judged',
+    );
+    assert.equal(records[0]!.evaluation!.outcome, 'rejected');
+  });
+
   it('stops at each budget and says at which', async () => {
     assert.equal((await search({ budget: { judgements: 10 } })).stopped, 'judgements');
     assert.equal((await search({ budget: { generations: 2 } })).stopped, 'generations');

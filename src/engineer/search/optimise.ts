@@ -71,6 +71,8 @@ const breeding = 12;
 const tournamentSize = 3;
 /** Attempts at a proposal that is not a repetition before a place in a generation stays empty. */
 const attempts = 12;
+/** Candidates that failed, of which one may be mended. */
+const latestFailures = 4;
 /** Candidates of other runs that a new run begins with. */
 const warmStarts = 3;
 
@@ -167,7 +169,7 @@ class Search {
       const first = chooseArm(arms, past, pending);
       let proposal: Proposal | undefined;
       for (const arm of [first, ...arms.filter((other) => other !== first)]) {
-        proposal = await this.#vary(arm, individuals, random);
+        proposal = await this.#vary(arm, individuals, past, random);
         if (!proposal) continue;
         count(arm);
         made.push(await this.#record(arm.engineer.name, proposal, generation));
@@ -180,13 +182,21 @@ class Search {
   }
 
   /** A variation that has not been proposed before. */
-  async #vary(arm: Arm, individuals: readonly Individual[], random: Random): Promise<Proposal | undefined> {
-    const { engineer, strategy } = arm;
-    const parents = individuals.filter(({ record }) => engineer.canVary(record));
-    if (parents.length === 0) return undefined;
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      const chosen = Array.from({ length: strategy.parents }, () => tournament(parents, tournamentSize, random).record);
-      const proposal = await engineer.vary(strategy.name, chosen, random, this.#options.signal);
+  async #vary(
+    { engineer, strategy }: Arm,
+    individuals: readonly Individual[],
+    past: readonly SearchRecord[],
+    random: Random,
+  ): Promise<Proposal | undefined> {
+    const suits = (record: SearchRecord) => engineer.canVary(record, strategy.name);
+    const failed = strategy.from === 'failed' ? past.filter(hasFailed).filter(suits).slice(-latestFailures) : [];
+    const fit = strategy.from === 'failed' ? [] : individuals.filter(({ record }) => suits(record));
+    if (strategy.parents > 0 && failed.length + fit.length === 0) return undefined;
+    const draw = () =>
+      strategy.from === 'failed' ? random.pick(failed) : tournament(fit, tournamentSize, random).record;
+    for (let attempt = 0; attempt < (engineer.attempts ?? attempts); attempt++) {
+      const chosen = Array.from({ length: strategy.parents }, draw);
+      const proposal = await engineer.vary(strategy.name, chosen, random, this.#options.signal, past);
       if (proposal && !this.#seen.has(sourceKey(proposal.source))) return proposal;
     }
     return undefined;
@@ -195,7 +205,7 @@ class Search {
   async #record(engineer: string, proposal: Proposal, generation: number): Promise<SearchRecord> {
     const { run, events, archive } = this.#options;
     const number = this.#records.length + 1;
-    const { source, strategy, summary, knobs, parents } = proposal;
+    const { source, strategy, summary, knobs, parents, made } = proposal;
     const record: SearchRecord = {
       id: `${run}-${number}`,
       number,
@@ -206,6 +216,7 @@ class Search {
       summary,
       knobs,
       parents,
+      ...(made && { made }),
     };
     this.#seen.add(sourceKey(source));
     this.#records.push(record);
@@ -321,6 +332,10 @@ class Search {
 
 function madeBy(arm: Arm, record: SearchRecord): boolean {
   return record.engineer === arm.engineer.name && record.strategy === arm.strategy.name;
+}
+
+function hasFailed({ evaluation }: SearchRecord): boolean {
+  return evaluation?.outcome === 'rejected' || evaluation?.outcome === 'unjudgeable';
 }
 
 function firstCorrect(records: readonly SearchRecord[]): SearchRecord | undefined {
