@@ -1,3 +1,16 @@
-/** The store: tasks, candidates, verdicts, lineage, times, on disk, across runs. */
-export { Archive } from './archive.ts';
-export type { CandidateRecord, JudgedCandidate, RunRecord, TimeRecord, VerdictRecord } from './records.ts';
+/** The store: tasks, candidates, verdicts, lineage, times, costs, on disk, across runs. */
+export { type Archive, openArchive } from './archive.ts';
+export type {
+  CallRecord,
+  CandidateRecord,
+  JudgedCandidate,
+  RelatedWork,
+  RunRecord,
+  Spending,
+  StoredOutcome,
+  StoredVerdict,
+  TaskSummary,
+  TaskToStore,
+  TimeRecord,
+  VerdictRecord,
+} from './records.ts';

@@ -1,4 +1,22 @@
 /** What the archive stores and gives back: plain data. */
+import type { Task } from '../task/index.ts';
+
+/** What is kept of a task. */
+export type TaskToStore = Pick<Task, 'hash' | 'name' | 'source' | 'graph' | 'precision'>;
+
+/** A stored task with what was done about it, for lists. */
+export interface TaskSummary {
+  hash: string;
+  name: string;
+  /** ISO 8601, UTC. */
+  firstSeen: string;
+  runs: number;
+  candidates: number;
+  /** Correct ones, those that are faster than a baseline included. */
+  correct: number;
+  /** Paid for models' answers, US dollars; calls of unknown price count nothing. */
+  dollars: number;
+}
 
 export interface RunRecord {
   id: string;
@@ -19,6 +37,8 @@ export interface CandidateRecord {
   /** 1, 2, ... in the order proposed within the run. */
   number: number;
   generation: number;
+  /** The population that it belongs to, from 0. */
+  island: number;
   /** Who proposed it, and how. */
   engineer: string;
   strategy: string;
@@ -26,6 +46,7 @@ export interface CandidateRecord {
   knobs: unknown;
   source: string;
   sourceHash: string;
+  /** Ids of what it was made from, the main one first; perhaps of other runs. */
   parents: readonly string[];
 }
 
@@ -39,18 +60,77 @@ export interface TimeRecord {
   detail: unknown;
 }
 
-export interface VerdictRecord {
-  outcome: 'rejected' | 'correct' | 'faster' | 'unjudgeable';
+/**
+ * What became of a candidate. `passed over` has not been judged in full: it ran, and its profile says that it is slower than what was known, so
+ * nobody asked whether it is right. It is never called correct.
+ */
+export type StoredOutcome = 'rejected' | 'correct' | 'faster' | 'unjudgeable' | 'passed over';
+
+/** A verdict without its evidence, which is large: {@link Archive.evidence} gives that. */
+export interface StoredVerdict {
+  outcome: StoredOutcome;
   check: string | null;
   reason: string | null;
   codeHash: string | null;
-  /** The evidence as the judge wrote it. */
-  evidence: unknown;
+  /** What judging took. */
   milliseconds: number;
   times: readonly TimeRecord[];
 }
 
+export interface VerdictRecord extends StoredVerdict {
+  /** The evidence as the judge wrote it; null where there is none. */
+  evidence: unknown;
+}
+
 /** A candidate with what became of it; `verdict` is absent where the run was cut off before it was judged. */
 export interface JudgedCandidate extends CandidateRecord {
-  verdict?: VerdictRecord;
+  verdict?: StoredVerdict;
+}
+
+/** A question to a language model and what it cost. Recorded as soon as it is answered, before anything is made of the answer. */
+export interface CallRecord {
+  id: string;
+  run: string;
+  /** The candidate that was made of it; null while, or because, there is none. */
+  candidate: string | null;
+  engineer: string;
+  strategy: string;
+  /** Vendor's name of the model, with the vendor where needed. */
+  model: string;
+  /** Which prompt: `name@version`. */
+  prompt: string;
+  /** SHA-256 of all that was asked: a resumed run finds an answer that is paid for. */
+  requestHash: string;
+  /** What was asked and answered, as the engineer writes it: JSON. */
+  transcript: unknown;
+  /** Null where the vendor does not say. */
+  inputTokens: number | null;
+  outputTokens: number | null;
+  /** Of the input tokens, those that the vendor had kept. */
+  cachedTokens: number | null;
+  /** US dollars; null where the price is not known. */
+  dollars: number | null;
+  /** Why there is no answer, where there is none. */
+  error: string | null;
+  milliseconds: number;
+}
+
+/** What a run's calls cost together. */
+export interface Spending {
+  calls: number;
+  inputTokens: number;
+  outputTokens: number;
+  dollars: number;
+  /** Calls whose price is not known; they are not in `dollars`. */
+  unpriced: number;
+}
+
+/** Another task's best candidate, and how alike the two tasks are. */
+export interface RelatedWork {
+  task: { hash: string; name: string };
+  /** 0 to 1: see task-features.ts. */
+  similarity: number;
+  /** In words: what the two share. */
+  shared: string;
+  candidate: JudgedCandidate;
 }

@@ -1,6 +1,8 @@
 /**
  * The archive's tables, as migrations in order: a database at version n has had the first n applied.
  * Never change one that has been released; add another.
+ *
+ * They are written in SQLite's words. PostgreSQL reads the same text with three words exchanged: {@link forPostgres}.
  */
 
 export const migrations: readonly string[] = [
@@ -50,7 +52,7 @@ export const migrations: readonly string[] = [
 
   CREATE TABLE verdicts (
     candidate TEXT PRIMARY KEY REFERENCES candidates (id),
-    outcome TEXT NOT NULL,           -- rejected, correct, faster, unjudgeable
+    outcome TEXT NOT NULL,           -- rejected, correct, faster, unjudgeable, passed over
     check_id TEXT,                   -- the check that rejected
     reason TEXT,
     code_hash TEXT,                  -- SHA-256 of the compiled code, for novelty
@@ -71,4 +73,39 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (candidate, kind, device)
   ) STRICT;
   `,
+  `
+  ALTER TABLE tasks ADD COLUMN features TEXT;                      -- JSON, task-features.ts: what related work is found by
+  ALTER TABLE candidates ADD COLUMN island INTEGER NOT NULL DEFAULT 0;   -- the population it belongs to
+  ALTER TABLE parents ADD COLUMN position INTEGER NOT NULL DEFAULT 0;    -- the main parent first
+
+  -- Questions to language models, also those that no candidate came of: money is counted here and nowhere else.
+  CREATE TABLE calls (
+    id TEXT PRIMARY KEY,
+    run TEXT NOT NULL REFERENCES runs (id),
+    candidate TEXT REFERENCES candidates (id),  -- NULL while, or because, there is none
+    engineer TEXT NOT NULL,
+    strategy TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt TEXT NOT NULL,            -- name@version of the prompt's text
+    request_hash TEXT NOT NULL,      -- SHA-256 of what was asked: a resumed run finds the answer that was paid for
+    transcript TEXT NOT NULL,        -- JSON: what was asked and answered
+    input_tokens INTEGER,            -- NULL where the vendor does not say
+    output_tokens INTEGER,
+    cached_tokens INTEGER,
+    dollars REAL,                    -- NULL where the price is not known
+    error TEXT,
+    milliseconds REAL NOT NULL,
+    made TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX calls_by_run ON calls (run, made);
+  CREATE INDEX calls_by_candidate ON calls (candidate);
+  `,
 ];
+
+/** A migration in PostgreSQL's words: types of 64 bits, and no STRICT tables, since all are. */
+export function forPostgres(migration: string): string {
+  return migration
+    .replace(/\) STRICT;/g, ');')
+    .replace(/\bINTEGER\b/g, 'BIGINT')
+    .replace(/\bREAL\b/g, 'DOUBLE PRECISION');
+}
