@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { Archive } from '../src/archive/index.ts';
+import { openArchive } from '../src/archive/index.ts';
 import { findToolchain } from '../src/kernel/index.ts';
 import { run, start } from './program.ts';
 
@@ -59,32 +59,32 @@ describe('assay optimize', { skip }, () => {
   it('goes on after SIGKILL: nothing lost, nothing judged twice', async () => {
     const home = join(folder, 'killed');
     const { child, ended } = start(['--home', home, 'optimize', taskFile, '--judgements', '7']);
-    const judged = () => {
-      const archive = new Archive(home);
+    const judged = async () => {
+      const archive = await openArchive(home);
       try {
-        const [latest] = archive.runs();
-        return latest ? archive.candidates(latest.id).filter(({ verdict }) => verdict) : [];
+        const [latest] = await archive.runs();
+        return latest ? (await archive.candidates(latest.id)).filter(({ verdict }) => verdict) : [];
       } finally {
-        archive.close();
+        await archive.close();
       }
     };
     const deadline = Date.now() + 120_000;
-    while (judged().length < 3 && child.exitCode === null && Date.now() < deadline) {
+    while ((await judged()).length < 3 && child.exitCode === null && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     child.kill('SIGKILL');
     await ended;
-    const before = judged();
-    assert.ok(before.length >= 3);
+    const before = await judged();
+    assert.ok(before.length >= 3, `${before.length} were judged`);
 
     const resumed = await run('--home', home, 'optimize', taskFile, '--judgements', '7', '--resume', '--json');
     assert.equal(resumed.code, 0, resumed.stdout + resumed.stderr);
     const said = JSON.parse(resumed.stdout);
     assert.equal(said.run.resumed, true);
     assert.equal(said.run.judged, 7);
-    const archive = new Archive(home);
-    const candidates = archive.candidates(said.run.id);
-    archive.close();
+    const archive = await openArchive(home);
+    const candidates = await archive.candidates(said.run.id);
+    await archive.close();
     assert.equal(new Set(candidates.map(({ source }) => source)).size, candidates.length, 'no duplicates');
     const winner = candidates.find(({ id }) => id === said.best.candidate)!;
     for (const { id, verdict } of before) {

@@ -101,8 +101,13 @@ export class SqlArchive implements Archive {
         ...{ id, run, number, generation, island, engineer, strategy, summary },
         ...{ knobs: JSON.stringify(candidate.knobs ?? null), source, source_hash: sourceHash, proposed: now() },
       }),
-      ...[...new Set(candidate.parents)].map((parent, position) => insert('parents', { candidate: id, parent, position })),
-      ...calls.map((call) => ({ sql: 'UPDATE calls SET candidate = ? WHERE id = ? AND run = ?', values: [id, call, run] })),
+      ...[...new Set(candidate.parents)].map((parent, position) =>
+        insert('parents', { candidate: id, parent, position }),
+      ),
+      ...calls.map((call) => ({
+        sql: 'UPDATE calls SET candidate = ? WHERE id = ? AND run = ?',
+        values: [id, call, run],
+      })),
     ]);
   }
 

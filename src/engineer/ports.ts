@@ -14,7 +14,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** What became of a candidate. */
 export interface Evaluation {
-  outcome: 'rejected' | 'correct' | 'faster' | 'unjudgeable';
+  /** `passed over`: it ran, and its profile says that it is slower than what is known; nobody asked whether it is right. */
+  outcome: 'rejected' | 'correct' | 'faster' | 'unjudgeable' | 'passed over';
   /** The check that decided, when rejected or unjudgeable. */
   check?: string;
   reason: string;
@@ -80,6 +81,8 @@ export interface SearchRecord extends Proposal {
   /** 1, 2, ... in the order proposed within the run. */
   number: number;
   generation: number;
+  /** The population that it belongs to, from 0. */
+  island?: number;
   /** Name of the engineer. */
   engineer: string;
   evaluation?: Evaluation;

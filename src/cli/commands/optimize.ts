@@ -1,7 +1,7 @@
 /** `assay optimize task.py`: PyTorch in, the best verified CUDA kernel out, with the evidence. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { Archive } from '../../archive/index.ts';
+import { openArchive } from '../../archive/index.ts';
 import { type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
 import { EventStream } from '../../events/index.ts';
 import { evidencePage } from '../../judge/index.ts';
@@ -47,9 +47,9 @@ export async function optimize(
   if (view) events.subscribe((event) => view.on(event));
   try {
     const { task, full } = await traced(taskFile, options, places, events);
-    const archive = new Archive(places.home);
+    const archive = await openArchive(places.home);
     try {
-      if (options.resume && !archive.unfinishedRun(task.hash, options.gpu)) {
+      if (options.resume && !(await archive.unfinishedRun(task.hash, options.gpu))) {
         events.emit({
           type: 'note',
           level: 'info',
@@ -68,7 +68,7 @@ export async function optimize(
       if (result.stopped === 'interrupted') return 130;
       return written ? 0 : 1;
     } finally {
-      archive.close();
+      await archive.close();
     }
   } finally {
     view?.close();

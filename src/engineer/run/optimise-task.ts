@@ -66,7 +66,7 @@ export const hireBuiltin: Hire = ({ task }) => createBuiltinEngineer({ task });
 /** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), and when the signal is aborted before a search began. */
 export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
   const { task, gpu, archive, events, signal } = options;
-  const unfinished = options.resume ? archive.unfinishedRun(task.hash, gpu) : undefined;
+  const unfinished = options.resume ? await archive.unfinishedRun(task.hash, gpu) : undefined;
   const id = unfinished?.id ?? `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
   const bench = new JudgementBench({
     ...{ task, full: options.full, gpu, events },
@@ -77,8 +77,8 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     const prepare = (source: string, abort?: AbortSignal) => bench.prepare(source, abort);
     const engineers: Engineer[] = [];
     for (const hire of options.engineers ?? [hireBuiltin]) engineers.push(await hire({ ...setting, prepare }));
-    archive.saveTask(task);
-    const run = unfinished ?? startRun(options, id, engineers);
+    await archive.saveTask(task);
+    const run = unfinished ?? (await startRun(options, id, engineers));
     events?.emit({ type: 'task.floor', gpu, microseconds: bench.floor.microseconds, limitedBy: bench.floor.limitedBy });
     const port = new ArchivePort(archive, run, bench);
     const result = await optimise({
@@ -89,9 +89,9 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
       fingerprint: (record, abort) => bench.prepare(record.source, abort).then(codeHash, () => undefined),
     });
     const best = await confirm(archive, run, bench, signal);
-    if (result.stopped !== 'interrupted') archive.finishRun(run.id);
+    if (result.stopped !== 'interrupted') await archive.finishRun(run.id);
     return {
-      ...tally(archive.candidates(run.id), gpu),
+      ...tally(await archive.candidates(run.id), gpu),
       ...result,
       run: run.id,
       resumed: unfinished !== undefined,
@@ -103,11 +103,11 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
   }
 }
 
-function startRun(options: OptimiseTaskOptions, id: string, engineers: readonly Engineer[]): RunRecord {
+async function startRun(options: OptimiseTaskOptions, id: string, engineers: readonly Engineer[]): Promise<RunRecord> {
   const { task, gpu, archive, seed, budget } = options;
   const engineer = engineers.map(({ name }) => name).join(', ');
-  archive.startRun({ id, taskHash: task.hash, gpu, device: 'virtual', engineer, seed, options: { budget } });
-  return archive.run(id)!;
+  await archive.startRun({ id, taskHash: task.hash, gpu, device: 'virtual', engineer, seed, options: { budget } });
+  return (await archive.run(id))!;
 }
 
 /** The archive and the judgement bench, as the search knows them. */
@@ -125,16 +125,16 @@ class ArchivePort implements SearchArchive {
   }
 
   async ofRun(): Promise<SearchRecord[]> {
-    return this.#archive.candidates(this.#run.id).map((candidate) => toRecord(candidate, this.#run.gpu));
+    return this.#withEvidence(await this.#archive.candidates(this.#run.id));
   }
 
   async ofOtherRuns(most: number): Promise<SearchRecord[]> {
     const { taskHash, gpu, id } = this.#run;
-    return this.#archive.best(taskHash, 'modelled', gpu, most, id).map((candidate) => toRecord(candidate, gpu));
+    return this.#withEvidence(await this.#archive.best(taskHash, 'modelled', gpu, most, id));
   }
 
   async proposed(record: SearchRecord): Promise<void> {
-    this.#archive.addCandidate(toCandidate(record, this.#run.id));
+    await this.#archive.addCandidate(toCandidate(record, this.#run.id), record.made?.calls);
     this.#bench.freeze(record.source);
   }
 
@@ -144,15 +144,27 @@ class ArchivePort implements SearchArchive {
     return toEvaluation(judgement);
   }
 
-  /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so. */
+  /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so; the evidence stays with the other. */
   async judged(record: Parameters<SearchArchive['judged']>[0]): Promise<void> {
-    const { evaluation } = record;
-    const twin = () =>
-      this.#archive.candidates(this.#run.id).find(({ verdict }) => verdict?.codeHash === evaluation.codeHash)?.verdict;
-    const verdict = this.#judgements.get(record.id) ?? twin();
-    if (!verdict) throw new Error(`there is no verdict for ${record.id}`);
-    this.#judgements.delete(record.id);
-    this.#archive.addVerdict(record.id, { ...verdict, reason: evaluation.reason });
+    const { id, evaluation } = record;
+    const verdict = this.#judgements.get(id) ?? (await this.#twin(evaluation.codeHash));
+    if (!verdict) throw new Error(`there is no verdict for ${id}`);
+    this.#judgements.delete(id);
+    await this.#archive.addVerdict(id, { ...verdict, reason: evaluation.reason });
+  }
+
+  async #twin(codeHash: string | undefined): Promise<ReturnType<typeof toVerdict> | undefined> {
+    const candidates = await this.#archive.candidates(this.#run.id);
+    const verdict = candidates.find(({ verdict }) => verdict && verdict.codeHash === codeHash)?.verdict;
+    return verdict && { ...verdict, evidence: null, milliseconds: 0 };
+  }
+
+  #withEvidence(candidates: readonly JudgedCandidate[]): Promise<SearchRecord[]> {
+    return Promise.all(
+      candidates.map(async (candidate) =>
+        toRecord(candidate, this.#run.gpu, (await this.#archive.evidence(candidate.id)) as Evidence | undefined),
+      ),
+    );
   }
 }
 
@@ -164,10 +176,10 @@ async function confirm(
   signal: AbortSignal | undefined,
 ): Promise<Winner | undefined> {
   for (let attempt = 0; attempt < confirmations; attempt++) {
-    const [candidate] = standing(archive.candidates(run.id), run.gpu);
+    const [candidate] = standing(await archive.candidates(run.id), run.gpu);
     if (!candidate || signal?.aborted) return undefined;
     const judgement = await bench.judge(candidate.source, candidate.id, true, signal);
-    archive.addVerdict(candidate.id, toVerdict(judgement));
+    await archive.addVerdict(candidate.id, toVerdict(judgement));
     const { verdict, evidence } = judgement;
     if (verdict.outcome !== 'correct' || !verdict.modelled || !evidence) continue;
     return { record: toRecord(candidate, run.gpu), modelled: verdict.modelled, evidence };

@@ -10,14 +10,15 @@ import { feedbackOf } from './feedback.ts';
 export function toCandidate(record: SearchRecord, run: string): CandidateRecord {
   const { id, number, generation, engineer, strategy, summary, knobs, source, parents } = record;
   const hash = sourceHash(source);
-  return { id, run, number, generation, engineer, strategy, summary, knobs, source, sourceHash: hash, parents };
+  const island = record.island ?? 0;
+  return { id, run, number, generation, island, engineer, strategy, summary, knobs, source, sourceHash: hash, parents };
 }
 
-/** As the search sees it; `gpu` names the target whose modelled time is wanted. */
-export function toRecord(candidate: JudgedCandidate, gpu: string): SearchRecord {
-  const { id, number, generation, engineer, strategy, summary, source, parents, verdict } = candidate;
+/** As the search sees it; `gpu` names the target whose modelled time is wanted, `evidence` is that of its verdict. */
+export function toRecord(candidate: JudgedCandidate, gpu: string, evidence?: Evidence): SearchRecord {
+  const { id, number, generation, island, engineer, strategy, summary, source, parents, verdict } = candidate;
   const record: SearchRecord = {
-    ...{ id, number, generation, engineer, strategy, summary, source, parents },
+    ...{ id, number, generation, island, engineer, strategy, summary, source, parents },
     knobs: candidate.knobs as Json,
   };
   if (!verdict) return record;
@@ -28,8 +29,7 @@ export function toRecord(candidate: JudgedCandidate, gpu: string): SearchRecord 
     reason: verdict.reason ?? '',
     microseconds: time?.microseconds,
     codeHash: verdict.codeHash ?? undefined,
-    // The archive gives back what toVerdict stored.
-    feedback: feedbackOf(verdict, verdict.evidence as Evidence | null),
+    feedback: feedbackOf(verdict, evidence),
   };
   return { ...record, evaluation };
 }
