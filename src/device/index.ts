@@ -28,6 +28,7 @@ export type {
 } from './measure.ts';
 export { standardBaselines } from './measure.ts';
 export { poisonWord } from './poison.ts';
+export type { SampledProfileRequest, SampledProfileResult } from './sampled-profile.ts';
 export type {
   RowRequest,
   SampledLaunch,

@@ -1,6 +1,7 @@
 /** What executes a plan. `virtual` (the virtual GPU) or `cuda` (a real one): same interface, different kind of time. */
 import type { Build, Plan } from '../kernel/index.ts';
 import type { Finding, LaunchProfile, ModelledLaunch, ModelledTime } from '../vgpu/index.ts';
+import type { SampledProfileRequest, SampledProfileResult } from './sampled-profile.ts';
 import type { SampledRunRequest, SampledRunResult } from './sampled-run.ts';
 
 /** A time read from clocks on a real GPU. Never made from a {@link ModelledTime}: the two types do not convert. */
@@ -98,6 +99,8 @@ export interface Device {
   run(request: RunRequest, signal?: AbortSignal): Promise<RunResult>;
   /** Runs a few blocks of each launch, at sizes that cannot be run whole. Absent: this device cannot. */
   sample?(request: SampledRunRequest, signal?: AbortSignal): Promise<SampledRunResult>;
+  /** Models the time of a plan from a few blocks of each launch, at any size. Absent: this device cannot. */
+  profile?(request: SampledProfileRequest, signal?: AbortSignal): Promise<SampledProfileResult>;
   /** Ends the child process. The device cannot be used afterwards. */
   close(): Promise<void>;
 }

@@ -306,6 +306,8 @@ export const evidenceSchema = z.object({
       notChecked: z.string().optional(),
     })
     .optional(),
+  /** The same task: the modelled time at those shapes, from a few blocks of each launch, and the least there could be. */
+  fullSizeTime: z.object({ floor, modelled: modelled.optional(), notModelled: z.string().optional() }).optional(),
   printed: z.string(),
   timings: z.array(z.object({ stage: z.string(), milliseconds: z.number() })),
   notClaimed: z.array(z.string()),

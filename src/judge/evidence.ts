@@ -110,6 +110,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
     profile: profileOf(verdict),
     admission: verdict.admission,
     fullSize: verdict.fullSize && withoutProof(verdict.fullSize),
+    fullSizeTime: verdict.fullSizeTime,
     printed: verdict.printed,
     timings: verdict.timings,
     notClaimed: notClaimed(source),

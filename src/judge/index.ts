@@ -11,6 +11,7 @@ export { planFaults } from './faults/plan-faults.ts';
 export { ptxFaults } from './faults/ptx-faults.ts';
 export { type Fate, FaultTrial } from './faults/score.ts';
 export { FLAT_TOLERANCES, type FlatReport } from './flat-check.ts';
+export type { FullSizeTime } from './full-size-time.ts';
 export { judge, judgePrepared } from './judge.ts';
 export { limitsFor } from './limits.ts';
 export type { Expectation, Oracle } from './oracle.ts';

@@ -3,7 +3,14 @@
  * This process never executes the candidate: its host function is interpreted by the kernel room, its kernels run on the device.
  */
 import type { RunResult } from '../device/index.ts';
-import { BuildError, CandidateError, factsOf, type PreparedCandidate, prepareCandidate } from '../kernel/index.ts';
+import {
+  BuildError,
+  CandidateError,
+  factsOf,
+  type PreparedCandidate,
+  type PrepareOptions,
+  prepareCandidate,
+} from '../kernel/index.ts';
 import type { Task } from '../task/index.ts';
 import { type Finding, gpuTarget } from '../vgpu/index.ts';
 import { admit } from './admission.ts';
@@ -11,6 +18,7 @@ import type { Admission } from './admission-report.ts';
 import { planStage, runStage } from './check.ts';
 import { hostFunction } from './checks/host-function.ts';
 import { timedOutputs } from './checks/timed-outputs.ts';
+import { fullSizeTime } from './full-size-time.ts';
 import { operatorShare, operatorShareInWords } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import { randomOperator } from './random-task.ts';
@@ -86,9 +94,10 @@ function prepare(
   { gpu, cacheDir, tracesDir, signal }: Pick<JudgeRequest, 'gpu' | 'cacheDir' | 'tracesDir' | 'signal'>,
   source: string,
   task: Task,
+  limits?: PrepareOptions['limits'],
 ): Promise<PreparedCandidate> {
   const target = gpuTarget(gpu);
-  const options = { arch: target.arch, facts: factsOf(target), cacheDir, tracesDir, task, signal };
+  const options = { arch: target.arch, facts: factsOf(target), cacheDir, tracesDir, task, signal, limits };
   return prepareCandidate(source, task.signature, options);
 }
 
@@ -101,8 +110,11 @@ export async function judgePrepared(request: TrialRequest, candidate: PreparedCa
 }
 
 /** The full-size task needs the cache of compiled code: the candidate is prepared again for its shapes. */
-type TrialRequest = Omit<JudgeRequest, 'candidateSource' | 'cacheDir' | 'full'> &
-  (Pick<JudgeRequest, 'full' | 'cacheDir' | 'tracesDir'> | { full?: undefined });
+type TrialRequest = Omit<JudgeRequest, 'candidateSource' | 'cacheDir' | 'full' | 'timeAt'> &
+  (
+    | Pick<JudgeRequest, 'full' | 'timeAt' | 'cacheDir' | 'tracesDir'>
+    | { full?: undefined; timeAt?: undefined; cacheDir?: undefined }
+  );
 
 async function tryCandidate(
   request: TrialRequest,
@@ -116,7 +128,12 @@ async function tryCandidate(
   }
   const { task, device, gpu, limits, signal } = request;
   const oracle = request.oracle ?? createOracle(task);
-  const full = request.full && { ...request.full, prepare: (at: Task) => prepare(request, candidate.source, at) };
+  // At the file's own shapes a plan may take what the GPU has: nothing of it is run whole.
+  const large = { workspaceBytes: gpuTarget(gpu).memoryBytes };
+  const full = request.full && {
+    ...request.full,
+    prepare: (at: Task) => prepare(request, candidate.source, at, large),
+  };
   const trial = new Trial({ task, candidate, oracle, device, gpu, limits, commitment, signal, full });
   Object.assign(record, { candidate, commitment, trial });
 
@@ -146,7 +163,18 @@ async function tryCandidate(
   }
   announce(request, oracle, record.admission);
   const wrong = await timing(request, record, candidate, commitment, record.admission);
-  return wrong === undefined ? correct(request, record) : decidedBy(request, record, wrong);
+  if (wrong !== undefined) return decidedBy(request, record, wrong);
+  const timeAt = request.timeAt ?? request.full?.task;
+  const { cacheDir } = request;
+  if (timeAt === undefined || cacheDir === undefined) return correct(request, record);
+  const at = { task: timeAt, device, gpu, signal };
+  const fullSize = await timed(record, "time at the file's own shapes", () =>
+    fullSizeTime({
+      ...at,
+      prepare: (own) => prepare({ ...request, cacheDir }, candidate.source, own),
+    }),
+  );
+  return { ...correct(request, record), fullSizeTime: fullSize };
 }
 
 /** Takes times, where they are asked for; a check's result where they prove the candidate wrong. */

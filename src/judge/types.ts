@@ -9,6 +9,7 @@ import type { FullTask, HostTensor, Task } from '../task/index.ts';
 import type { Finding, LaunchProfile, ModelledTime } from '../vgpu/index.ts';
 import type { Admission } from './admission-report.ts';
 import type { FullSizeReport } from './full-size-report.ts';
+import type { FullSizeTime } from './full-size-time.ts';
 import type { OperatorShare } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import type { Proof } from './proof.ts';
@@ -107,6 +108,8 @@ export interface Verdict {
   admission?: Admission;
   /** What was seen at the file's own shapes, of a task that was scaled. */
   fullSize?: FullSizeReport;
+  /** Its modelled time there; only of a correct candidate. */
+  fullSizeTime?: FullSizeTime;
   timings: readonly StageTiming[];
   /** What of a submission in Python is PyTorch's own operators. */
   operators?: OperatorShare;
@@ -116,6 +119,8 @@ export interface JudgeRequest {
   task: Task;
   /** The task at its file's own shapes, where it was scaled (`loadWithFull`); absent: they are not looked at. */
   full?: FullTask;
+  /** Shapes at which the time of a right candidate is modelled as well; those of `full` when absent. */
+  timeAt?: Task;
   candidateSource: string;
   device: Device;
   /** Id of the target GPU in the table of targets, e.g. `h100-sxm`: what the modelled time is for. */

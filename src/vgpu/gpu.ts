@@ -78,6 +78,14 @@ export class VirtualGpu {
   }
 
   /**
+   * Reserves addresses for a tensor of which sampled blocks touch a part; up to 64 GiB, whatever the memory's size. `content` is repeated from
+   * its start to its end. Only launches with the executor `interpreter` reach it, and only loads, stores, atomics and cp.async.
+   */
+  allocateSparse(bytes: number, options: { name: string; content: Uint8Array }): DevicePointer {
+    return this.memory.allocateFar(bytes, options.name, options.content);
+  }
+
+  /**
    * Makes the GPU as new: allocations, textures and loaded modules are gone. Cheaper than another GPU, whose gigabytes of
    * address space the engine's garbage collector has to reckon with.
    */

@@ -2,6 +2,7 @@
  * Device memory: one WebAssembly memory with its shadow, an allocator that keeps neighbours apart in colour and place,
  * and the exact decision about an access that the fast test of memory-layout.ts did not pass.
  */
+import { FarMemory } from './far-memory.ts';
 import { ALLOCATION_ALIGNMENT, COLOURS, GLOBAL_TAG, globalAddress, HEAP_BASE, RED_ZONE } from './memory-layout.ts';
 import type { WrittenMap } from './written.ts';
 
@@ -70,6 +71,8 @@ export class DeviceMemory {
   #unnamed = 0;
   /** Of the running launch, when it is asked what it wrote. */
   written: WrittenMap | undefined;
+  /** Allocations beyond this memory's size, where there are any. */
+  far: FarMemory | undefined;
 
   /**
    * @param bytes size of the device heap; untouched pages cost nothing. At most 3 GiB.
@@ -108,6 +111,13 @@ export class DeviceMemory {
 
   get allocations(): readonly Allocation[] {
     return this.#allocations;
+  }
+
+  /** Reserves addresses for more than this memory may hold: see far-memory.ts. */
+  allocateFar(bytes: number, name: string, content: Uint8Array): bigint {
+    const arena = (size: number) => this.allocate(size, { name: 'pages', internal: true, bare: true }).base;
+    this.far ??= new FarMemory(this.u8, arena);
+    return this.far.allocate(bytes, name, content);
   }
 
   /** Reserves memory with undefined content. Throws a RangeError that says how much is free when none fits. */
@@ -224,8 +234,9 @@ export class DeviceMemory {
     return allocation.address >> 32n === address >> 32n ? allocation : undefined;
   }
 
-  /** The allocation that holds this offset of the WebAssembly memory. */
+  /** The allocation that holds this offset of the WebAssembly memory, or this place of a far one. */
   at(offset: number): Allocation | undefined {
+    if (offset >= this.end) return this.far?.at(offset);
     const allocation = this.#allocations[this.#indexBelow(offset)];
     return allocation !== undefined && offset < allocation.base + allocation.bytes ? allocation : undefined;
   }
@@ -276,6 +287,7 @@ export class DeviceMemory {
     this.#top = start;
     this.#lastColour = 0;
     this.#unnamed = 0;
+    this.far = undefined;
   }
 
   /** Sets which allocations the next launch may touch. */

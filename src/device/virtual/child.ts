@@ -2,13 +2,15 @@
  * The child process of the virtual device: takes one run request at a time over IPC, answers with its result.
  * It can be killed at any moment; the parent starts another.
  */
+import type { SampledProfileRequest, SampledProfileResult } from '../sampled-profile.ts';
 import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { RunRequest, RunResult } from '../types.ts';
+import { profileSampled } from './profile-sampled.ts';
 import { runPlan } from './run-plan.ts';
 import { runSampled } from './run-sampled.ts';
 
 /** What the parent asks for. */
-export type ChildRequest = { whole: RunRequest } | { sampled: SampledRunRequest };
+export type ChildRequest = { whole: RunRequest } | { sampled: SampledRunRequest } | { profiled: SampledProfileRequest };
 
 /** A request as it travels; its answer carries the same number, so that no answer is taken for another's. */
 export interface Numbered<Content> {
@@ -17,9 +19,10 @@ export interface Numbered<Content> {
 }
 
 process.on('message', ({ id, content: request }: Numbered<ChildRequest>) => {
-  let result: RunResult | SampledRunResult;
+  let result: RunResult | SampledRunResult | SampledProfileResult;
   try {
-    result = 'whole' in request ? runPlan(request.whole) : runSampled(request.sampled);
+    if ('whole' in request) result = runPlan(request.whole);
+    else result = 'sampled' in request ? runSampled(request.sampled) : profileSampled(request.profiled);
   } catch (error) {
     result = { status: 'crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }

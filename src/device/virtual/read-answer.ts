@@ -4,6 +4,7 @@
  */
 import { elementBytes } from '../../task/index.ts';
 import type { Finding, LaunchProfile, ModelledTime } from '../../vgpu/index.ts';
+import type { SampledProfileResult } from '../sampled-profile.ts';
 import type { CallResult, RunRequest, RunResult, SealedOutput } from '../types.ts';
 
 /** Names the first thing that is not as it must be. */
@@ -11,10 +12,38 @@ class Malformed extends Error {}
 
 type Fields = Readonly<Record<string, unknown>>;
 
+interface Crash {
+  status: 'crashed';
+  message: string;
+}
+
 /** The result of a run, or a crash that says what was wrong with the answer. */
 export function readRunAnswer(answer: unknown, request: RunRequest): { result: RunResult; usable: boolean } {
+  return orCrash(() => readResult(answer, request));
+}
+
+/** The result of a profile by sample, or a crash that says what was wrong with the answer. */
+export function readProfileAnswer(answer: unknown): { result: SampledProfileResult; usable: boolean } {
+  return orCrash((): SampledProfileResult => {
+    const fields = fieldsOf(answer, 'the answer');
+    const status = text(fields, 'status');
+    if (status === 'unsupported' || status === 'crashed') return { status, message: text(fields, 'message') };
+    if (status === 'exceeded') {
+      const limit = text(fields, 'limit');
+      if (limit !== 'time' && limit !== 'instructions' && limit !== 'memory')
+        throw new Malformed('it names a limit that there is not');
+      return { status, limit, message: text(fields, 'message') };
+    }
+    if (status !== 'completed') throw new Malformed('it names an end that there is not');
+    const { profile, modelled } = readProfile(fields, true);
+    if (!profile || !modelled) throw new Malformed('it has no profile, or no time');
+    return { status, profile, modelled };
+  });
+}
+
+function orCrash<Result>(read: () => Result): { result: Result | Crash; usable: boolean } {
   try {
-    return { result: readResult(answer, request), usable: true };
+    return { result: read(), usable: true };
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     const message = `The virtual GPU's process gave an answer that is none: ${error.message}.`;
@@ -37,7 +66,7 @@ function readResult(answer: unknown, request: RunRequest): RunResult {
         findings: list(fields, 'findings').map(readFinding),
         printed: printed(fields, request),
       } as const;
-      return { ...result, ...readProfile(fields, request) };
+      return { ...result, ...readProfile(fields, request.profile !== undefined) };
     }
     case 'faulted': {
       const callsCompleted = whole(fields, 'callsCompleted');
@@ -106,13 +135,10 @@ function readFinding(finding: unknown): Finding {
 }
 
 /** Only where it was asked for; a modelled time is a number with an interval around it. */
-function readProfile(
-  fields: Fields,
-  { profile: asked }: RunRequest,
-): { profile?: readonly LaunchProfile[]; modelled?: ModelledTime } {
+function readProfile(fields: Fields, asked: boolean): { profile?: readonly LaunchProfile[]; modelled?: ModelledTime } {
   const [profile, modelled] = [own(fields, 'profile'), own(fields, 'modelled')];
   if (profile === undefined && modelled === undefined) return {};
-  if (asked === undefined) throw new Malformed('it has a profile that nobody asked for');
+  if (!asked) throw new Malformed('it has a profile that nobody asked for');
   const read: { profile?: readonly LaunchProfile[]; modelled?: ModelledTime } = {};
   if (profile !== undefined) {
     for (const one of list(fields, 'profile')) text(fieldsOf(one, 'a profile'), 'kernel');

@@ -7,7 +7,6 @@ import {
   type DevicePointer,
   type Finding,
   gpuTarget,
-  type LaunchProfile,
   type LoadedModule,
   type ModelledLaunch,
   modelTime,
@@ -18,9 +17,9 @@ import type { Launch } from '../plan/arguments.ts';
 import { type BufferMemory, type HostStep, OperatorFailed, performHostStep, readTensor } from '../plan/host-steps.ts';
 import { poisonWord } from '../poison.ts';
 import type { Call, CallResult, RunRequest, RunResult } from '../types.ts';
-import { copyProfile, fillProfile } from './copy-profile.ts';
 import { DeviceVariables } from './device-variables.ts';
 import { launchConfig } from './launch-config.ts';
+import { modelledLaunch, modelledTransfer } from './modelled-launch.ts';
 import { profileSample } from './sample.ts';
 
 /** What only a run with the threads' clocks shows. */
@@ -218,8 +217,8 @@ class PlanRun {
     this.#prepare({ ...call, resetGlobals: true });
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
-        const profile = transferProfile(step);
-        if (profile) launches.push({ profile, demand: { threads: 256, registers: 32, sharedBytes: 0 }, spillBytes: 0 });
+        const transfer = modelledTransfer(step);
+        if (transfer) launches.push(transfer);
         this.#transfer(step);
         continue;
       }
@@ -262,31 +261,8 @@ class PlanRun {
     if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
     if (blocks)
       this.#gpu.launch(this.#moduleOf(step), step.entry, { ...config, executor: this.#request.executor ?? 'auto' });
-    const { build } = this.#request;
-    const module = step.module ? build.others?.[step.module - 1] : build;
-    const resources = module?.resources.find(({ entry }) => entry === step.entry);
-    return {
-      profile: { ...report.profile, kernel: step.kernel },
-      demand: {
-        threads: step.block[0] * step.block[1] * step.block[2],
-        registers: resources?.registers,
-        sharedBytes:
-          (resources?.staticSharedBytes ?? this.#gpu.staticSharedBytes(this.#moduleOf(step), step.entry) ?? 0) +
-          step.dynamicSharedBytes,
-      },
-      spillBytes: (resources?.spillLoadBytes ?? 0) + (resources?.spillStoreBytes ?? 0),
-    };
+    return modelledLaunch(this.#gpu, this.#moduleOf(step), step, this.#request.build, report.profile);
   }
-}
-
-/** Undefined for what has no model: PyTorch's operators. */
-function transferProfile(step: HostStep): LaunchProfile | undefined {
-  if (step.kind === 'operator' || step.kind === 'constant') return undefined;
-  if (step.kind === 'write') {
-    const shape = [step.bytes.length / 2];
-    return fillProfile({ buffer: step.buffer, dtype: 'uint8', shape, strides: [1], offset: step.byteOffset });
-  }
-  return step.kind === 'fill' ? fillProfile(step.tensor) : copyProfile(step.from, step.to);
 }
 
 function megabytes(bytes: number): string {

@@ -7,7 +7,7 @@
  * are told by their atomic and ordered accesses, and their hanging says nothing.
  */
 import { entryText, type PlanStep, type PlanTensor } from '../../kernel/index.ts';
-import { type DType, elementBytes, encode } from '../../task/index.ts';
+import { type DType, elementBytes } from '../../task/index.ts';
 import {
   type DevicePointer,
   type Finding,
@@ -20,6 +20,7 @@ import {
 import { buffersOf, type Launch } from '../plan/arguments.ts';
 import { elementCount, isContiguous } from '../plan/strided.ts';
 import type { SampledLaunch, SampledOutput, SampledRow, SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
+import { madeUp, typesOf } from './buffer-types.ts';
 import { launchConfig } from './launch-config.ts';
 import { type ByteRanges, pickRows } from './written-rows.ts';
 
@@ -32,9 +33,6 @@ const CHUNK = 2 ** 25;
 const USUAL_INSTRUCTIONS = 1024;
 /** Where the blocks that ran wrote less than half of their share of an output, that many times the usual is spent to run them all. */
 const SUSPICIOUS = 8;
-/** Elements of the pattern of made-up contents: a prime, so that no two rows of a usual length are alike. */
-const PATTERN = 65521;
-
 /** Findings that can follow from a block's waiting for another that does not run. */
 const WAITING: ReadonlySet<string> = new Set(['deadlock', 'budget-exceeded', 'uninitialised-read']);
 /** Findings that can follow from what a program was given: it says so itself, or it does not end. */
@@ -103,7 +101,7 @@ class SampledRun {
     const { buffers } = request.plan;
     this.#pointers = buffers.map(({ bytes, name }) => this.#gpu.allocate(bytes, { name }));
     this.#states = buffers.map(() => ({ exact: true, filled: false, partly: false, touched: false }));
-    this.#dtypes = typesOf(request);
+    this.#dtypes = typesOf(request.plan);
     for (const { id, bytes, kind, argument } of buffers) {
       if (kind === 'argument') this.#tile(id, 0, bytes, request.contents[argument!]!);
     }
@@ -191,18 +189,7 @@ class SampledRun {
     for (const buffer of buffers) {
       const state = this.#states[buffer]!;
       if (state.exact || (state.filled && !other)) continue;
-      const dtype = this.#dtypes[buffer]!;
-      const floating = dtype.includes('float');
-      const values = Float64Array.from({ length: PATTERN }, (_, i) => {
-        if (!floating) return other ? 1 : 0;
-        return other ? 0 : 0.5 + ((i * 7919) % PATTERN) / PATTERN;
-      });
-      this.#tile(
-        buffer,
-        0,
-        this.#request.plan.buffers[buffer]!.bytes,
-        encode({ spec: { shape: [PATTERN], dtype }, values }),
-      );
+      this.#tile(buffer, 0, this.#request.plan.buffers[buffer]!.bytes, madeUp(this.#dtypes[buffer]!, other));
       state.filled = !other;
     }
   }
@@ -425,15 +412,4 @@ function communicates(text: string): boolean {
 function globalsIn(ptx: string, text: string): string[] {
   const declared = ptx.matchAll(/^\s*(?:\.\w+\s+)*\.global\s+[^;={]*?([A-Za-z_$][\w$]*)\s*(?:\[\d*\]\s*)?(?:=|;)/gm);
   return [...declared].map((match) => match[1]!).filter((name) => !name.startsWith('$') && text.includes(name));
-}
-
-/** The element type of each buffer, as far as the plan tells: that of an output, a fill or a copy; else float32. */
-function typesOf({ plan }: SampledRunRequest): DType[] {
-  const tensors = [
-    ...plan.outputs,
-    ...plan.steps.flatMap((step) =>
-      step.kind === 'fill' ? [step.tensor] : step.kind === 'copy' ? [step.from, step.to] : [],
-    ),
-  ];
-  return plan.buffers.map(({ id }) => tensors.find(({ buffer }) => buffer === id)?.dtype ?? 'float32');
 }

@@ -6,10 +6,11 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { gpuTarget } from '../../vgpu/index.ts';
 import { type AskOptions, askChild, type Stopped } from '../ask-child.ts';
+import type { SampledProfileRequest, SampledProfileResult } from '../sampled-profile.ts';
 import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { Device, RunRequest, RunResult } from '../types.ts';
 import type { ChildRequest, Numbered } from './child.ts';
-import { readRunAnswer } from './read-answer.ts';
+import { readProfileAnswer, readRunAnswer } from './read-answer.ts';
 
 /** This file's own extension: `.ts` from source, `.js` as installed. */
 const childFile = fileURLToPath(new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
@@ -127,6 +128,17 @@ class VirtualDevice implements Device {
     const result = this.#last.then(() =>
       this.#exchange({ sampled: request }, request.limits.milliseconds, signal),
     ) as Promise<SampledRunResult>;
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  profile(request: SampledProfileRequest, signal?: AbortSignal): Promise<SampledProfileResult> {
+    const result = this.#last.then(async () => {
+      const answer = await this.#exchange({ profiled: request }, request.limits.milliseconds, signal);
+      const { result: read, usable } = readProfileAnswer(answer);
+      if (!usable) this.#kill();
+      return read;
+    });
     this.#last = result.catch(() => undefined);
     return result;
   }

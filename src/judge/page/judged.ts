@@ -41,7 +41,7 @@ export function checksTable({ checks }: Evidence): string {
 }
 
 /** What was seen at the file's own shapes, of a task that was judged at smaller ones. */
-export function fullSize({ fullSize: seen }: Evidence): string {
+export function fullSize({ fullSize: seen, fullSizeTime: time }: Evidence): string {
   if (!seen) return '';
   const shapes = seen.tensors.map(({ name, spec }) => `${name} [${spec.shape.join(', ')}]`).join(', ');
   const dims = (sizes: readonly number[]) => sizes.join(' x ');
@@ -62,7 +62,17 @@ export function fullSize({ fullSize: seen }: Evidence): string {
   const body =
     table(['Launch', 'Shape', 'Blocks run', 'Not checked'], launches) +
     table(['Output', 'Elements compared', 'Worst error over bound', 'Written', 'Not compared'], outputs);
-  return section("At the file's own shapes", `<p>${e(shapes)}</p>${said}${body}`);
+  return section("At the file's own shapes", `<p>${e(shapes)}</p>${timeThere(time)}${said}${body}`);
+}
+
+/** The modelled time at the file's own shapes, in a sentence. */
+function timeThere(time: Evidence['fullSizeTime']): string {
+  if (!time) return '';
+  const { modelled, floor, notModelled } = time;
+  if (!modelled) return `<p>No time is modelled there: ${prose(notModelled ?? '')}.</p>`;
+  const { microseconds, low, high, limitedBy } = modelled;
+  const share = ((100 * floor.microseconds) / microseconds).toFixed(0);
+  return `<p>Modelled time, from a few blocks of each launch: ${rough(microseconds)} µs (${rough(low)} to ${rough(high)}), limited by ${e(limitedBy)}; the floor is ${rough(floor.microseconds)} µs, so ${share} % of the speed of light.</p>`;
 }
 
 export function admission({ admission: admitted }: Evidence): string {

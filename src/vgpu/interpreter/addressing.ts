@@ -181,6 +181,11 @@ function globalCheck(env: Environment, access: Access): LaneCheck {
       }
     }
     if (!fits) {
+      const far = memory.far?.resolve(high, low, bytes);
+      if (far !== undefined) {
+        env.physical[lane] = far;
+        return true;
+      }
       if (reads && !slowGlobal(env, access, warp, lane, high, low, false)) return false;
       if (writes && !slowGlobal(env, access, warp, lane, high, low, true)) return false;
     }

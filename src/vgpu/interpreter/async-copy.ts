@@ -7,6 +7,7 @@ import { addressStep, resolver } from './addressing.ts';
 import { type Assembler, lanesWhere } from './assembler.ts';
 import { type Environment, raceAccess } from './environment.ts';
 import type { Step } from './lane-loops.ts';
+import { LANES } from './registers.ts';
 import { popcount, type Warp } from './warp.ts';
 
 interface PendingCopy {
@@ -122,6 +123,7 @@ function copyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: AsyncCop
     raceAccess(env, warp, good, bytes, 'write', 'shared', i);
     sourceAddress(warp, good);
     let copied = 0;
+    const places = new Uint32Array(LANES);
     const ignored = ignore === undefined ? 0 : lanesWhere(warp.predicates, ignore);
     for (let l = 0, m = good; m !== 0; l++, m >>>= 1) {
       if ((m & 1) === 0) continue;
@@ -138,16 +140,17 @@ function copyStep(asm: Assembler, env: Environment, fn: PtxFunction, i: AsyncCop
         while (piece > wanted - read || (read & (piece - 1)) !== 0) piece >>>= 1;
         env.low[l] = start + read;
         if (resolvers.get(piece)!(warp, 1 << l) === 0) whole = false;
+        if (read === 0) places[l] = env.physical[l]!;
         read += piece;
       }
       env.low[l] = start;
       if (!whole) continue;
       if (wanted > 0) copied |= 1 << l;
       env.memory.markInitialised(targets[l]!, bytes, false);
-      copies.thread(warp, l).open.push({ target: targets[l]!, source: start, bytes, sourceBytes: wanted });
+      copies.thread(warp, l).open.push({ target: targets[l]!, source: places[l]!, bytes, sourceBytes: wanted });
     }
     if (env.profiler === undefined || copied === 0) return;
-    env.physical.set(env.low);
+    env.physical.set(places);
     env.profiler.access(i, 'global', false, bytes, copied, warp, env);
     env.profiler.asyncCopy(bytes * popcount(copied));
   };

@@ -39,6 +39,7 @@ interface AtomicAddress {
 export class Profiler {
   readonly #instructions: readonly Instruction[];
   readonly #executed: Float64Array;
+  readonly #memory: DeviceMemory;
   readonly #traffic: Traffic;
   readonly #sites = new Map<Instruction, Site>();
   readonly #atomicAddresses = new Map<number, AtomicAddress>();
@@ -74,6 +75,7 @@ export class Profiler {
     this.#instructions = instructions;
     this.#executed = new Float64Array(instructions.length);
     this.#traffic = new Traffic(memory);
+    this.#memory = memory;
   }
 
   /** A warp executes the instruction at a program counter. */
@@ -149,7 +151,8 @@ export class Profiler {
       this.#passes(at, fragmentPasses(bytes, physical));
       return;
     }
-    const sectors = new Set(physical.map((one) => Math.floor(one / SECTOR)));
+    const { far } = this.#memory;
+    const sectors = new Set(physical.map((one) => Math.floor((far?.placeOf(one) ?? one) / SECTOR)));
     this.#transfer(at, store ? 'store' : 'load', warp.block, sectors, physical.length * bytes);
   }
 
@@ -240,11 +243,13 @@ export class Profiler {
 
   #distinctSectors(bytes: number, mask: number, physical: Uint32Array): ReadonlySet<number> {
     const found = this.#sectors;
+    const { far } = this.#memory;
     found.clear();
     for (let l = 0; l < LANES; l++) {
       if (((mask >>> l) & 1) === 0) continue;
-      const last = Math.floor((physical[l]! + bytes - 1) / SECTOR);
-      for (let sector = Math.floor(physical[l]! / SECTOR); sector <= last; sector++) found.add(sector);
+      const place = far === undefined ? physical[l]! : far.placeOf(physical[l]!);
+      const last = Math.floor((place + bytes - 1) / SECTOR);
+      for (let sector = Math.floor(place / SECTOR); sector <= last; sector++) found.add(sector);
     }
     return found;
   }

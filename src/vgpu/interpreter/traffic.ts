@@ -41,7 +41,7 @@ export class Traffic {
     this.#memory = memory;
   }
 
-  /** One request's distinct sectors (offsets in memory over 32). */
+  /** One request's distinct sectors (offsets in memory, or places of far allocations, over 32). */
   record(direction: Direction, block: Block, sectors: Iterable<number>): void {
     let distances = this.#blocks.get(block.index);
     if (distances === undefined) {
@@ -88,7 +88,8 @@ export class Traffic {
   }
 
   #isNew(sector: number): boolean {
-    const page = sector >>> 15;
+    // Places of far allocations are beyond 32 bits; the operators below take the low ones.
+    const page = Math.floor(sector / 2 ** 15);
     let bits = this.#touched.get(page);
     if (bits === undefined) {
       bits = new Uint32Array(1024);
