@@ -26,6 +26,8 @@ export {
   isRandomDraw,
   type OutputValues,
 } from './operators/evaluate.ts';
+export { interpolationWeights } from './operators/interpolate.ts';
+export { padIndex } from './operators/layout.ts';
 export { Attributes, type Operations, type Operator, type OperatorKind } from './operators/operator.ts';
 export { operatorOf, operators } from './operators/table.ts';
 export {

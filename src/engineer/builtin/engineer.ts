@@ -279,5 +279,7 @@ function describeChoice(choice: KernelChoice): string {
     }
     case 'tile':
       return `tiles ${choice.blockM}x${choice.blockN}x${choice.blockK}, ${choice.threadM}x${choice.threadN} a thread`;
+    case 'scan':
+      return `scan: ${choice.lanes} lanes x ${choice.rows} lines, ${choice.items} elements a lane`;
   }
 }

@@ -5,7 +5,15 @@
  */
 import { Preamble } from './lower/emit/kernel-context.ts';
 import { type MapKnobs, mapVectorWidths } from './lower/emit/map-kernel.ts';
-import { hasOnlineForm, planRows, type RowKnobs, rowSharedBytes, rowVectorWidths } from './lower/emit/row-kernel.ts';
+import {
+  hasOnlineForm,
+  planRows,
+  type RowKnobs,
+  type RowPlan,
+  rowSharedBytes,
+  rowVectorWidths,
+} from './lower/emit/row-kernel.ts';
+import { planScan, type ScanKnobs, scanItems, scanSharedBytes } from './lower/emit/scan-kernel.ts';
 import {
   isTileable,
   type TileKnobs,
@@ -58,6 +66,11 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'fragment', choices: [1, 2, 4], doc: 'neighbours in one read of shared memory and one store' },
     { name: 'stages', choices: [1, 2], doc: '2: the next tiles are read while these are computed with' },
   ],
+  scan: [
+    { name: 'lanes', choices: [1, 32, 64, 128, 256, 512, 1024], doc: 'threads that share a line' },
+    { name: 'rows', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256], doc: 'lines a block works on at once' },
+    { name: 'items', choices: [1, 2, 4, 8], doc: 'neighbouring elements that a thread folds before lanes exchange' },
+  ],
 };
 
 /** Limits that every CUDA GPU since compute capability 7.0 shares. */
@@ -85,12 +98,19 @@ export interface GroupFacts {
     alongMemory: boolean;
     sharedBytes: (choice: RowKnobs) => number;
   };
+  scan?: { rows: number; length: number; items: readonly number[]; alongMemory: boolean };
   tile?: { m: number; n: number; k: number; batch: number; elementBytes: number };
 }
 
 export function groupFacts(program: Program, group: Group, stored: readonly number[]): GroupFacts {
   const { dimensions } = group.structure;
   const elements = product(dimensions.map((dimension) => dimension.size));
+  if (group.steps.some((step) => step.kind === 'scan')) {
+    const plan = planScan(program, group, stored, new Preamble());
+    const { rows, length } = plan;
+    const scan = { rows, length, items: scanItems(plan), alongMemory: readsAlong(plan) };
+    return { families: ['scan'], elements, scan };
+  }
   if (!group.steps.some((step) => step.kind === 'reduce')) {
     return { families: ['map'], elements, map: { vectors: mapVectorWidths(program, group, stored, new Preamble()) } };
   }
@@ -101,7 +121,7 @@ export function groupFacts(program: Program, group: Group, stored: readonly numb
     vectors: rowVectorWidths(plan, stored),
     kept: plan.kept,
     online: hasOnlineForm(group),
-    alongMemory: plan.accesses.all().some((access) => Math.abs(plan.walk.innermostStride(access)) === 1),
+    alongMemory: readsAlong(plan),
     sharedBytes: (choice) => rowSharedBytes(plan, choice),
   };
   if (!isTileable(program, group)) return { families: ['row'], elements, row };
@@ -109,6 +129,11 @@ export function groupFacts(program: Program, group: Group, stored: readonly numb
   const { m, n, k, batch } = step.contraction;
   const elementBytes = storage[program.values[step.outs[0]!]!.dtype].compute === 'double' ? 8 : 4;
   return { families: ['row', 'tile'], elements, row, tile: { m, n, k, batch: product(batch), elementBytes } };
+}
+
+/** Whether some access walks neighbouring elements along a row. */
+function readsAlong({ accesses, walk }: Pick<RowPlan, 'accesses' | 'walk'>): boolean {
+  return accesses.all().some((access) => Math.abs(walk.innermostStride(access)) === 1);
 }
 
 /** Why a choice is not legal for a group, or undefined when it is. */
@@ -121,7 +146,21 @@ export function illegal(facts: GroupFacts, choice: KernelChoice): string | undef
       return illegalRow(facts.row!, choice);
     case 'tile':
       return illegalTile(facts.tile!, choice);
+    case 'scan':
+      return illegalScan(facts.scan!, choice);
   }
+}
+
+function illegalScan(facts: NonNullable<GroupFacts['scan']>, choice: ScanKnobs): string | undefined {
+  const { lanes, rows, items } = choice;
+  if (lanes * rows > maxThreads) return `${lanes * rows} threads a block`;
+  if (rows > 1 && rows > 2 * facts.rows) return 'more lines a block than there are';
+  if (lanes === 1 && items > 1) return 'one lane a line reads element by element';
+  if (!facts.items.includes(items)) return `${items} neighbours do not divide a line, or are too wide for one read`;
+  if (lanes > 1 && lanes * items >= 2 * Math.max(warp * items, facts.length))
+    return 'more lanes than a line has elements';
+  if (scanSharedBytes(choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  return undefined;
 }
 
 function illegalMap(facts: NonNullable<GroupFacts['map']>, choice: MapKnobs): string | undefined {
@@ -177,6 +216,7 @@ const powerAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(Math.max(1, val
 /** The plainest choice: one thread an output element, or a row; loops as one would write them first. */
 export function plainChoice(facts: GroupFacts): KernelChoice {
   if (facts.map) return { family: 'map', block: 256, vector: 1, items: 1 };
+  if (facts.scan) return { family: 'scan', lanes: 1, rows: Math.min(64, powerAtLeast(facts.scan.rows)), items: 1 };
   const { rows, length } = facts.row!;
   const base = {
     family: 'row',
@@ -203,6 +243,7 @@ export function startingChoices(facts: GroupFacts): KernelChoice[] {
       { family: 'map', block: 128, vector: 1, items: 4 },
     );
   }
+  if (facts.scan) candidates.push(...startingScans(facts.scan));
   if (facts.tile) candidates.push(...startingTiles(facts.tile));
   if (facts.row) candidates.push(...startingRows(facts.row));
   candidates.push(plainChoice(facts));
@@ -233,6 +274,26 @@ function startingTiles(facts: NonNullable<GroupFacts['tile']>): KernelChoice[] {
   // A tile a multiprocessor or more, else smaller tiles keep more of the GPU at work.
   const blocks = Math.ceil(facts.m / 64) * Math.ceil(facts.n / 64) * facts.batch;
   return blocks >= 128 ? [...large, ...small] : [...small, ...large];
+}
+
+function startingScans({ length, items, alongMemory }: NonNullable<GroupFacts['scan']>): KernelChoice[] {
+  const scan = (lanes: number, rows: number, own: number): KernelChoice => ({
+    family: 'scan',
+    lanes,
+    rows,
+    items: own,
+  });
+  const widest = Math.max(...items.filter((own) => own <= 4));
+  const lanes = Math.max(warp, Math.min(256, powerAtLeast(length / widest)));
+  const shared = [
+    scan(lanes, 1, widest),
+    scan(warp, 8, widest),
+    scan(Math.min(1024, 4 * lanes), 1, widest),
+    scan(warp, 4, 1),
+    scan(128, 1, Math.max(...items)),
+  ];
+  const own = [scan(1, 128, 1), scan(1, 32, 1)];
+  return alongMemory ? [...shared, ...own] : [...own, ...shared];
 }
 
 function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {

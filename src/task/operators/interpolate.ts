@@ -9,7 +9,7 @@ import { elementCount } from './tensor.ts';
 
 const modes = ['nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'bicubic'] as const;
 
-interface Taps {
+export interface Taps {
   /** Source indices and weights, `per` for each output, in order. */
   per: number;
   index: Int32Array;
@@ -22,7 +22,14 @@ function ratio(size: number, out: number, scale: number | null, corners: boolean
   return scale !== null && scale > 0 ? 1 / scale : size / out;
 }
 
-function tapsOf(mode: (typeof modes)[number], size: number, out: number, scale: number | null, corners: boolean): Taps {
+/** The elements that each output position of one resampled dimension reads, and their weights, `per` for each. */
+export function interpolationWeights(
+  mode: string,
+  size: number,
+  out: number,
+  scale: number | null,
+  corners: boolean,
+): Taps {
   const step = ratio(size, out, scale, corners);
   const clampIndex = (i: number) => Math.min(size - 1, Math.max(0, i));
   const per = mode.startsWith('nearest') ? 1 : mode === 'bicubic' ? 4 : 2;
@@ -81,7 +88,7 @@ const interpolate: Operator = {
     let shape = [...x!.spec.shape];
     size.forEach((out, d) => {
       const dim = d + 2;
-      const taps = tapsOf(mode, shape[dim]!, out, scales[d]!, corners);
+      const taps = interpolationWeights(mode, shape[dim]!, out, scales[d]!, corners);
       const { outer, size: from, inner } = around(shape, dim);
       const next = new Float64Array(outer * out * inner);
       for (let p = 0; p < outer; p++) {
@@ -136,7 +143,7 @@ const interpolateBackward: Operator = {
     for (let d = size.length - 1; d >= 0; d--) {
       const dim = d + 2;
       const length = outputs[0]!.shape[dim]!;
-      const taps = tapsOf(mode, length, size[d]!, scales[d]!, corners);
+      const taps = interpolationWeights(mode, length, size[d]!, scales[d]!, corners);
       const { outer, size: from, inner } = around(shape, dim);
       const next = new Float64Array(outer * length * inner);
       for (let p = 0; p < outer; p++) {

@@ -1,20 +1,23 @@
 /**
  * Folds: how a reduction combines elements. A table: state, neutral element, how one element enters, how two states merge.
  *
- * Merging is associative and commutative up to rounding, so that lanes, warps and blocks may each fold a part. NaN
- * propagates through max, min, argmax and argmin as in PyTorch.
+ * Merging is associative up to rounding, and commutative but for folds that only scans use, so that lanes, warps and blocks
+ * may each fold a part. NaN propagates through max, min, argmax and argmin as in PyTorch.
  */
 import { type ComputeType, isFloating, literal, mathFunction } from './scalar.ts';
 
 export type FoldName = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all' | 'argmax' | 'argmin' | 'max_sum_exp';
+
+/** Folds that are run along a line. `affine` is the recurrence s[j] = a[j] s[j-1] + b[j], lifted from a and b. */
+export type ScanName = 'sum' | 'prod' | 'max' | 'min' | 'max_sum_exp' | 'affine' | 'argmax_last' | 'argmin_last';
 
 interface Fold {
   /** Fields of the state; a single field means that the state is a plain variable. `T`: the compute type of the elements. */
   fields: readonly { name: string; type: 'T' | 'int' }[];
   /** Neutral value of each field. */
   neutral: (type: ComputeType) => readonly string[];
-  /** The state of one element `x` with index `j` along the row. */
-  lift: (x: string, j: string, type: ComputeType) => readonly string[];
+  /** The state of one element `x` with index `j` along the row; `y` is a scan's second input. */
+  lift: (x: string, j: string, type: ComputeType, y?: string) => readonly string[];
   /** Body of `merge(State a, State b)`. For one field, a and b are values. */
   merge: (type: ComputeType) => string;
   /** For people. */
@@ -31,6 +34,23 @@ const highest = (type: ComputeType): string => {
   if (type === 'bool') return 'true';
   return type === 'int' ? '2147483647' : '9223372036854775807LL';
 };
+
+/** The running extreme's place, where the last of equals and a NaN before all else count, as in the gradient of cummax. */
+const lastIndex = (compare: '>=' | '<=', worst: (type: ComputeType) => string): Fold => ({
+  fields: [
+    { name: 'value', type: 'T' },
+    { name: 'index', type: 'int' },
+  ],
+  neutral: (type) => [worst(type), '-1'],
+  lift: (x, j) => [x, j],
+  merge: () =>
+    [
+      'const bool a_nan = a.value != a.value, b_nan = b.value != b.value;',
+      `const bool b_wins = b.index >= 0 && (a.index < 0 || b_nan || (!a_nan && b.value ${compare} a.value));`,
+      'return b_wins ? b : a;',
+    ].join('\n'),
+  doc: 'best value so far and its last index',
+});
 
 /** `compare` is > for argmax, < for argmin: NaN first, then the better value, then the first index. */
 const bestIndex = (compare: '>' | '<', worst: (type: ComputeType) => string): Fold => ({
@@ -54,7 +74,7 @@ const bestIndex = (compare: '>' | '<', worst: (type: ComputeType) => string): Fo
   doc: 'best value and its first index; NaN counts as best, as in PyTorch',
 });
 
-export const folds: Readonly<Record<FoldName, Fold>> = {
+export const folds: Readonly<Record<FoldName | ScanName, Fold>> = {
   sum: {
     fields: [{ name: 'value', type: 'T' }],
     neutral: (type) => [literal(0, type)],
@@ -99,6 +119,18 @@ export const folds: Readonly<Record<FoldName, Fold>> = {
   },
   argmax: bestIndex('>', lowest),
   argmin: bestIndex('<', highest),
+  argmax_last: lastIndex('>=', lowest),
+  argmin_last: lastIndex('<=', highest),
+  affine: {
+    fields: [
+      { name: 'scale', type: 'T' },
+      { name: 'shift', type: 'T' },
+    ],
+    neutral: (type) => [literal(1, type), literal(0, type)],
+    lift: (x, _j, _type, y) => [x, y!],
+    merge: () => 'return {a.scale * b.scale, b.scale * a.shift + b.shift};',
+    doc: 's -> scale * s + shift, first a and then b',
+  },
   max_sum_exp: {
     fields: [
       { name: 'max', type: 'T' },

@@ -3,9 +3,21 @@
  *
  * A group is legal when one walk serves all its steps. A *map* group walks one domain. A *row* group walks the same domain
  * as outer rows and folded columns: element values live at (row, column), row values (reductions and maps of them) once a
- * row; an element may use a row value of an earlier fold, which starts another loop over the row.
+ * row; an element may use a row value of an earlier fold, which starts another loop over the row. A *scan* group walks lines
+ * in order: one scan, maps before it and maps after it. Sorts and recurrent layers stand alone.
  */
-import { type MapStep, type Program, type ReduceStep, type Step, stepInputs, stepOutputs } from './program.ts';
+import {
+  isWalkStep,
+  type MapStep,
+  type Program,
+  type ReduceStep,
+  type ScanStep,
+  type Step,
+  standsAlone,
+  stepInputs,
+  stepOutputs,
+  type WalkStep,
+} from './program.ts';
 import {
   type Affine,
   commonRefinement,
@@ -48,10 +60,43 @@ const maxSteps = 48;
 export function analyse(steps: readonly Step[]): Structure | undefined {
   const produced = new Map<number, Step>();
   for (const step of steps) for (const out of stepOutputs(step)) produced.set(out, step);
+  if (steps.some(standsAlone)) return steps.length === 1 ? alone : undefined;
+  const scans = steps.filter((step): step is ScanStep => step.kind === 'scan');
   const reduces = steps.filter((step): step is ReduceStep => step.kind === 'reduce');
+  if (scans.length > 0) {
+    return scans.length === 1 && reduces.length === 0 ? analyseScan(steps, scans[0]!, produced) : undefined;
+  }
+  const plain = steps.filter(isWalkStep);
   return reduces.length === 0
     ? analyseMaps(steps as readonly MapStep[], produced)
-    : analyseRows(steps, reduces, produced);
+    : analyseRows(plain, reduces, produced);
+}
+
+/** A kernel of a form of its own needs no walk. */
+const alone: Structure = { dimensions: [], role: new Map(), loop: new Map() };
+
+/** Maps before and after one scan, all over its domain; the scanned axis counts as folded. */
+function analyseScan(
+  steps: readonly Step[],
+  scan: ScanStep,
+  produced: ReadonlyMap<number, Step>,
+): Structure | undefined {
+  const count = product(scan.domain);
+  const shapes = steps.map((step) => (step.kind === 'map' ? step.shape : scan.domain));
+  if (shapes.some((shape) => product(shape) !== count)) return undefined;
+  const sizes = commonRefinement(shapes);
+  if (!sizes) return undefined;
+  for (const step of steps)
+    for (const [value, access, lazy] of loads(step))
+      if (produced.has(value) && (lazy || !isContiguous(step.kind === 'map' ? step.shape : scan.domain, access)))
+        return undefined;
+  const origin = refinementOrigin(scan.domain, sizes);
+  const values = steps.flatMap(stepOutputs);
+  return {
+    dimensions: sizes.map((size, d) => ({ size, folded: origin[d] === scan.axis })),
+    role: new Map(values.map((value) => [value, 'element'])),
+    loop: new Map(values.map((value) => [value, 0])),
+  };
 }
 
 function analyseMaps(steps: readonly MapStep[], produced: ReadonlyMap<number, Step>): Structure | undefined {
@@ -74,7 +119,7 @@ function analyseMaps(steps: readonly MapStep[], produced: ReadonlyMap<number, St
 }
 
 function analyseRows(
-  steps: readonly Step[],
+  steps: readonly WalkStep[],
   reduces: readonly ReduceStep[],
   produced: ReadonlyMap<number, Step>,
 ): Structure | undefined {
@@ -117,13 +162,14 @@ function analyseRows(
   return { dimensions, role, loop };
 }
 
-function isElementStep(step: Step, role: ReadonlyMap<number, 'element' | 'row'>): boolean {
+function isElementStep(step: WalkStep, role: ReadonlyMap<number, 'element' | 'row'>): boolean {
   return step.kind === 'reduce' || role.get(step.out) === 'element';
 }
 
 function* loads(step: Step): Generator<[value: number, access: Affine, lazy: boolean]> {
   if (step.kind === 'reduce') yield [step.input.value, step.input, false];
-  else
+  else if (step.kind === 'scan') for (const input of step.inputs) yield [input.value, input, false];
+  else if (step.kind === 'map')
     for (const operand of step.operands)
       if (operand.kind === 'load') yield [operand.value, operand, operand.lazy === true];
 }
@@ -158,7 +204,7 @@ function rowDimensions(
 
 /** Whether a step's access to a value of its own group lands on the element, or the row, being computed. */
 function fits(
-  step: Step,
+  step: WalkStep,
   value: number,
   access: Affine,
   role: ReadonlyMap<number, 'element' | 'row'>,
@@ -190,7 +236,9 @@ function worthwhile(steps: readonly Step[], structure: Structure, fewRows: numbe
     // A contraction or window: one fold, and maps of its results. An ordinary element here would be computed once a product.
     return (
       steps.filter((step) => step.kind === 'reduce').length === 1 &&
-      steps.every((step) => step.kind === 'reduce' || step.virtual || structure.role.get(step.out) === 'row')
+      steps
+        .filter(isWalkStep)
+        .every((step) => step.kind === 'reduce' || step.virtual || structure.role.get(step.out) === 'row')
     );
   }
   const rows = product(structure.dimensions.filter((d) => !d.folded).map((d) => d.size));

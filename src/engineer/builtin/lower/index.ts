@@ -4,6 +4,7 @@ import { decompose } from './decompose/index.ts';
 import { type Kernel, Preamble } from './emit/kernel-context.ts';
 import { mapKernel } from './emit/map-kernel.ts';
 import { rowKernel } from './emit/row-kernel.ts';
+import { scanKernel } from './emit/scan-kernel.ts';
 import { candidateSource } from './emit/source.ts';
 import { tileKernel } from './emit/tile-kernel.ts';
 import { type Group, partition, storedValues } from './groups.ts';
@@ -71,6 +72,8 @@ function emit(
       return rowKernel(name, program, group, stored, choice, preamble);
     case 'tile':
       return tileKernel(name, program, group, stored, choice, preamble);
+    case 'scan':
+      return scanKernel(name, program, group, stored, choice, preamble);
   }
 }
 

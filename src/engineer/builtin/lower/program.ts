@@ -1,12 +1,13 @@
 /**
  * The lowered form between a task's graph and CUDA: a list of maps and reductions over contiguous tensors.
  *
- * Two kinds of step say everything: a *map* computes each element of its shape from elements reached by affine accesses
+ * Two kinds of step say nearly everything: a *map* computes each element of its shape from elements reached by affine accesses
  * (or, for gathers and padding, by accesses whose index the expression itself finishes), and a *reduction* folds some
  * dimensions of its domain. A softmax is four steps; a convolution is a virtual map over (outputs x window) and a sum.
+ * What depends on the order of elements or of time has kinds of its own: *scan*, *sort*, *recurrent*.
  */
 import type { DType } from '../../../task/index.ts';
-import type { FoldName } from './folds.ts';
+import type { FoldName, ScanName } from './folds.ts';
 import type { ComputeType } from './scalar.ts';
 import type { Affine } from './strides.ts';
 
@@ -81,7 +82,64 @@ export interface ReduceStep {
   contraction?: Contraction;
 }
 
-export type Step = MapStep | ReduceStep;
+/** A running fold along one axis: element j of the result is the fold of elements 0 to j (from the end when `reverse`). */
+export interface ScanStep {
+  kind: 'scan';
+  node: number;
+  /** The result, over the domain. */
+  outs: readonly number[];
+  domain: readonly number[];
+  axis: number;
+  reverse: boolean;
+  /** What the fold's elements are lifted from, over the domain: one value for most folds. */
+  inputs: readonly (Affine & { value: number })[];
+  fold: ScanName;
+}
+
+/** Each line along one axis in order, with the places its elements came from. Equals keep their order; NaN is greatest. */
+export interface SortStep {
+  kind: 'sort';
+  node: number;
+  /** Values, and their positions along the axis (int64), over the domain. */
+  outs: readonly [number, number];
+  domain: readonly number[];
+  axis: number;
+  descending: boolean;
+  input: Affine & { value: number };
+}
+
+/**
+ * One direction of one recurrent layer: h[t] from h[t-1] by the cell's gates, for every sequence of the batch on its own.
+ * What comes from the inputs is a product that was made before, for all times at once.
+ */
+export interface RecurrentStep {
+  kind: 'recurrent';
+  node: number;
+  cell: 'lstm' | 'gru' | 'tanh' | 'relu';
+  steps: number;
+  batch: number;
+  hidden: number;
+  /** From the last step to the first. */
+  reverse: boolean;
+  /** h after every step [steps, batch, hidden], h at the end [batch, hidden] and, of an LSTM, c at the end. */
+  outs: readonly number[];
+  /** x W_ih^T + b_ih over [steps, batch, gates * hidden]. */
+  fromInput: Affine & { value: number };
+  /** Over [gates * hidden, hidden]. */
+  weight: Affine & { value: number };
+  /** Over [gates * hidden]. */
+  bias?: Affine & { value: number };
+  /** h before the first step, and c of an LSTM, over [batch, hidden]. */
+  initial: readonly (Affine & { value: number })[];
+}
+
+/** Steps that stand in a kernel of their own. */
+export type OwnStep = SortStep | RecurrentStep;
+
+/** Steps of which map and row kernels are made. */
+export type WalkStep = MapStep | ReduceStep;
+
+export type Step = WalkStep | ScanStep | OwnStep;
 
 export interface Program {
   /** Arguments of `forward`, in the signature's order. */
@@ -115,6 +173,26 @@ export function stepOutputs(step: Step): readonly number[] {
 
 /** Values that a step reads. */
 export function stepInputs(step: Step): number[] {
-  if (step.kind === 'reduce') return [step.input.value];
-  return step.operands.flatMap((operand) => (operand.kind === 'load' ? [operand.value] : []));
+  switch (step.kind) {
+    case 'map':
+      return step.operands.flatMap((operand) => (operand.kind === 'load' ? [operand.value] : []));
+    case 'reduce':
+    case 'sort':
+      return [step.input.value];
+    case 'scan':
+      return step.inputs.map(({ value }) => value);
+    case 'recurrent':
+      return [step.fromInput, step.weight, ...(step.bias ? [step.bias] : []), ...step.initial].map(
+        ({ value }) => value,
+      );
+  }
+}
+
+export function isWalkStep(step: Step): step is WalkStep {
+  return step.kind === 'map' || step.kind === 'reduce';
+}
+
+/** Whether a step stands in a kernel of its own. */
+export function standsAlone(step: Step): step is OwnStep {
+  return step.kind === 'sort' || step.kind === 'recurrent';
 }

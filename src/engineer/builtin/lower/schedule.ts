@@ -1,12 +1,14 @@
 /** A schedule: every choice that turns a program into kernels. JSON, so that it can be stored, mutated and compared. */
 import type { MapKnobs } from './emit/map-kernel.ts';
 import type { RowKnobs } from './emit/row-kernel.ts';
+import type { ScanKnobs } from './emit/scan-kernel.ts';
 import type { TileKnobs } from './emit/tile-kernel.ts';
 
 export type KernelChoice =
   | ({ family: 'map' } & MapKnobs)
   | ({ family: 'row' } & RowKnobs)
-  | ({ family: 'tile' } & TileKnobs);
+  | ({ family: 'tile' } & TileKnobs)
+  | ({ family: 'scan' } & ScanKnobs);
 
 export interface Schedule {
   /** `operator`: a kernel for each operator. `fused`: as few as is worthwhile. */

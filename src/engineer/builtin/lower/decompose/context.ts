@@ -3,7 +3,7 @@
  * operator is written in (map, reduce, views of strides).
  */
 import type { DType, Graph, GraphNode, Signature } from '../../../../task/index.ts';
-import type { FoldName } from '../folds.ts';
+import type { FoldName, ScanName } from '../folds.ts';
 import {
   type Argument,
   LoweringError,
@@ -11,7 +11,9 @@ import {
   type Operand,
   type Program,
   type ProgramValue,
+  type RecurrentStep,
   type ReduceStep,
+  type SortStep,
   type Step,
   type View,
 } from '../program.ts';
@@ -33,7 +35,8 @@ const reserved = new Set(
   (
     'auto bool break case char class const continue default delete do double else enum explicit export extern false float for friend goto if ' +
     'inline int long mutable namespace new operator private protected public register return short signed sizeof static struct switch template ' +
-    'this throw true try typedef typename union unsigned using virtual void volatile while row lane forward backward torch std merge a b at'
+    'this throw true try typedef typename union unsigned using virtual void volatile while row lane forward backward torch std merge a b at ' +
+    'i j k m n p q v w t u h first total state slot live earlier before upto prefix inclusive lower round place item pack stream'
   ).split(' '),
 );
 
@@ -201,7 +204,36 @@ export class Lowering {
     return options.keepdim ? this.keepDims(result, view.shape, axes) : result;
   }
 
+  /** The running fold of views of equal shapes along an axis. A flipped view is scanned from its end, and gives a flipped view. */
+  scan(label: string, views: readonly View[], axis: number, fold: ScanName, dtype: DType): View {
+    const reverse = views.every((view) => view.strides[axis]! < 0);
+    const facing = reverse ? views.map((view) => this.flip(view, axis)) : views;
+    const out = this.#value(views[0]!.shape, dtype, this.#unique(label), { kind: 'step' });
+    const inputs = facing.map(({ value, strides, offset }) => ({ value, strides, offset }));
+    const domain = views[0]!.shape;
+    this.steps.push({ kind: 'scan', node: this.#node, outs: [out.id], domain, axis, reverse, inputs, fold });
+    return reverse ? this.flip(whole(out), axis) : whole(out);
+  }
+
+  /** A value that a step of its own kind makes. */
+  result(label: string, shape: readonly number[], dtype: DType): View {
+    return whole(this.#value(shape, dtype, this.#unique(label), { kind: 'step' }));
+  }
+
+  /** Appends a step that stands alone; `node` is filled in. */
+  own(step: Omit<SortStep, 'node'> | Omit<RecurrentStep, 'node'>): void {
+    this.steps.push({ ...step, node: this.#node });
+  }
+
   // Views.
+
+  flip(view: View, axis: number): View {
+    return {
+      ...view,
+      offset: view.offset + (view.shape[axis]! - 1) * view.strides[axis]!,
+      strides: view.strides.map((own, d) => (d === axis ? -own : own)),
+    };
+  }
 
   /** Puts back, as ones, the axes that a reduction of `shape` removed. */
   keepDims(view: View, shape: readonly number[], axes: readonly number[]): View {

@@ -1,9 +1,10 @@
 /**
  * Contractions: a virtual map of products over (outputs x summed), then a sum. Matrix products are marked as such, so that
- * tiled kernels can be used; convolutions are the same shape of loop with a guarded read.
+ * tiled kernels can be used; einsum is brought to matrix products, attention is two of them with a softmax between.
  */
 import type { Contraction, Operand, View } from '../program.ts';
-import { product } from '../strides.ts';
+import { type ComputeType, literal, mathFunction } from '../scalar.ts';
+import { broadcastShapes, product } from '../strides.ts';
 import type { Lowering } from './context.ts';
 import type { Rule } from './pointwise.ts';
 
@@ -54,74 +55,136 @@ function linear(lower: Lowering): void {
   lower.output(result);
 }
 
-/** A convolution of any rank: out[n, g, co, o...] = sum over ci, k... of x[n, g, ci, o*s - p + k*d] * w[g, co, ci, k]. */
-function convolution(lower: Lowering): void {
-  const x = lower.input(0);
-  const weight = lower.input(1);
-  const groups = lower.number('groups');
-  const [stride, padding, dilation] = [lower.numbers('stride'), lower.numbers('padding'), lower.numbers('dilation')];
-  const outputShape = lower.outputShape();
-  const [n, co] = [outputShape[0]!, outputShape[1]!];
-  const out = outputShape.slice(2);
-  const kernel = weight.shape.slice(2);
-  const inChannels = weight.shape[1]!;
-  const perGroup = co / groups;
-  // Domain: N, G, Co/G, out..., Ci/G, kernel...
-  const domain = [n, groups, perGroup, ...out, inChannels, ...kernel];
-  const spatial = x.strides.slice(2);
-  const xStrides = [
-    x.strides[0]!,
-    x.strides[1]! * inChannels,
-    0,
-    ...spatial.map((own, d) => own * stride[d]!),
-    x.strides[1]!,
-    ...spatial.map((own, d) => own * dilation[d]!),
-  ];
-  const xOffset = x.offset - spatial.reduce((sum, own, d) => sum + own * padding[d]!, 0);
-  const wStrides = [
-    0,
-    weight.strides[0]! * perGroup,
-    weight.strides[0]!,
-    ...out.map(() => 0),
-    weight.strides[1]!,
-    ...weight.strides.slice(2),
-  ];
-  const padded = out.map((_, d) => d).filter((d) => padding[d]! > 0);
-  const positions: Operand[] = padded.map((d) => ({
-    kind: 'index',
-    offset: -padding[d]!,
-    strides: domain.map((_, k) => (k === 3 + d ? stride[d]! : k === 4 + out.length + d ? dilation[d]! : 0)),
-  }));
-  const dtype = lower.dtype(x);
-  const products = lower.map(
-    [{ value: weight.value, offset: weight.offset, shape: domain, strides: wStrides }],
-    dtype,
-    ([w, read, ...at]) => {
-      const inside = at
-        .map((index, k) => `${index.text} >= 0 && ${index.text} < ${x.shape[2 + padded[k]!]}`)
-        .join(' && ');
-      return inside ? `(${inside} ? ${read!.at('0')} * ${w!.text} : 0)` : `${read!.at('0')} * ${w!.text}`;
+/** A tensor whose dimensions have the letters of an einsum equation, each once. */
+interface Lettered {
+  view: View;
+  letters: string;
+}
+
+/** Repeated letters of an operand become its diagonal: one dimension with the sum of the strides. */
+function diagonalised(view: View, letters: string): Lettered {
+  const distinct = [...new Set(letters)];
+  const places = distinct.map((letter) => [...letters].flatMap((own, d) => (own === letter ? [d] : [])));
+  return {
+    letters: distinct.join(''),
+    view: {
+      ...view,
+      shape: places.map(([first]) => view.shape[first!]!),
+      strides: places.map((dims) => dims.reduce((sum, d) => sum + view.strides[d]!, 0)),
     },
-    {
-      label: 'product',
-      shape: domain,
-      virtual: true,
-      more: [{ kind: 'load', lazy: true, value: x.value, strides: xStrides, offset: xOffset }, ...positions],
-    },
+  };
+}
+
+function arranged(lower: Lowering, { view, letters }: Lettered, order: string): View {
+  return lower.permute(
+    view,
+    [...order].map((letter) => letters.indexOf(letter)),
   );
-  const axes = domain.map((_, d) => d).slice(3 + out.length);
-  let result = lower.reshape(lower.reduce('conv', products, axes, 'sum'), outputShape);
-  if (lower.has('bias')) {
-    const bias = lower.reshape(lower.input(2), [1, co, ...out.map(() => 1)]);
-    result = lower.compute('biased', [result, bias], dtype, ([y, b]) => `${y} + ${b}`);
+}
+
+/** Sums the letters that nothing else has. */
+function withoutOwn(lower: Lowering, own: Lettered, keep: (letter: string) => boolean): Lettered {
+  const axes = [...own.letters].flatMap((letter, d) => (keep(letter) ? [] : [d]));
+  if (axes.length === 0) return own;
+  return { view: lower.reduce('sum', own.view, axes, 'sum'), letters: [...own.letters].filter(keep).join('') };
+}
+
+/** Two operands as one batched matrix product; letters not `needed` afterwards are summed. */
+function contractPair(lower: Lowering, x: Lettered, y: Lettered, needed: (letter: string) => boolean): Lettered {
+  const left = withoutOwn(lower, x, (letter) => needed(letter) || y.letters.includes(letter));
+  const right = withoutOwn(lower, y, (letter) => needed(letter) || x.letters.includes(letter));
+  const shared = [...left.letters].filter((letter) => right.letters.includes(letter));
+  const [batch, depth] = [shared.filter(needed).join(''), shared.filter((letter) => !needed(letter)).join('')];
+  const apart = (own: Lettered) => [...own.letters].filter((letter) => !shared.includes(letter)).join('');
+  const [rows, columns] = [apart(left), apart(right)];
+  const sizes = (own: Lettered, letters: string) => arranged(lower, own, letters).shape;
+  const flat = (own: Lettered, ...parts: string[]) =>
+    lower.reshape(arranged(lower, own, batch + parts.join('')), [
+      ...sizes(own, batch),
+      ...parts.map((letters) => product(sizes(own, letters))),
+    ]);
+  const [a, b] = [flat(left, rows, depth), flat(right, depth, columns)];
+  const shape = [...sizes(left, batch), ...sizes(left, rows), ...sizes(right, columns)];
+  return { view: lower.reshape(matrixProduct(lower, a, b), shape), letters: batch + rows + columns };
+}
+
+/** Operands from left to right, two at a time. */
+function einsum(lower: Lowering): void {
+  const [left, output] = String(lower.node.attributes.equation).split('->') as [string, string];
+  const operands = left.split(',').map((letters, k) => diagonalised(lower.input(k), letters));
+  let result = operands[0]!;
+  for (let k = 1; k < operands.length; k++) {
+    const later =
+      output +
+      operands
+        .slice(k + 1)
+        .map(({ letters }) => letters)
+        .join('');
+    result = contractPair(lower, result, operands[k]!, (letter) => later.includes(letter));
   }
-  lower.output(result);
+  lower.output(
+    arranged(
+      lower,
+      withoutOwn(lower, result, (letter) => output.includes(letter)),
+      output,
+    ),
+  );
+}
+
+/** softmax(q k^T scale + mask) v. A query that may attend to nothing gets zeros, as in PyTorch. */
+function attention(lower: Lowering): void {
+  const [q, k, v] = [lower.input(0), lower.input(1), lower.input(2)];
+  const dtype = lower.dtype(q);
+  const scale = lower.number('scale');
+  const transposed = lower.permute(k, [
+    ...k.shape.slice(0, -2).map((_, d) => d),
+    k.shape.length - 1,
+    k.shape.length - 2,
+  ]);
+  const products = matrixProduct(lower, q, transposed);
+  const batch = broadcastShapes(products.shape.slice(0, -2), v.shape.slice(0, -2));
+  const shape = [...batch, q.shape.at(-2)!, k.shape.at(-2)!];
+  const mask = lower.has('mask') ? lower.input(3) : undefined;
+  const causal = lower.has('is_causal');
+  const distance: Operand = {
+    kind: 'index',
+    offset: 0,
+    strides: shape.map((_, d) => (d === shape.length - 1 ? 1 : d === shape.length - 2 ? -1 : 0)),
+  };
+  const isBool = mask && lower.dtype(mask) === 'bool';
+  const scores = lower.map(
+    mask ? [products, mask] : [products],
+    dtype,
+    (args, type) => {
+      const scaled = `${args[0]!.text} * ${literal(scale, type)}`;
+      const hidden = literal(-Infinity, type);
+      const masked = !mask
+        ? scaled
+        : isBool
+          ? `(${args[1]!.text} ? ${scaled} : ${hidden})`
+          : `${scaled} + ${args[1]!.text}`;
+      return causal ? `(${args.at(-1)!.text} <= 0 ? ${masked} : ${hidden})` : masked;
+    },
+    { label: 'scores', shape, more: causal ? [distance] : [] },
+  );
+  const axes = [shape.length - 1];
+  const peak = lower.reduce('max', scores, axes, 'max', { keepdim: true });
+  // Where all is hidden the maximum is -inf: exp(-inf - 0) is 0 for each key, and the sum that divides them is made 1.
+  const seen = (text: string, otherwise: number, hidden: number, type: ComputeType) =>
+    `(${text} == ${literal(hidden, type)} ? ${literal(otherwise, type)} : ${text})`;
+  const masks = mask !== undefined;
+  const shift = masks ? lower.compute('finite_max', [peak], dtype, ([m], type) => seen(m!, 0, -Infinity, type)) : peak;
+  const shifted = lower.compute('sub', [scores, shift], dtype, ([x, m]) => `${x} - ${m}`);
+  const weights = lower.compute('exp', [shifted], dtype, ([x], type) => `${mathFunction('exp', type)}(${x})`);
+  const total = lower.reduce('sum', weights, axes, 'sum', { keepdim: true });
+  const divisor = masks ? lower.compute('divisor', [total], dtype, ([s], type) => seen(s!, 1, 0, type)) : total;
+  const shares = lower.compute('softmax', [weights, divisor], dtype, ([e, s]) => `${e} / ${s}`);
+  lower.output(matrixProduct(lower, shares, v));
 }
 
 export const contractionRules: Readonly<Record<string, Rule>> = {
   matmul: (lower) => lower.output(matrixProduct(lower, lower.input(0), lower.input(1))),
   linear,
-  conv1d: convolution,
-  conv2d: convolution,
-  conv3d: convolution,
+  einsum,
+  scaled_dot_product_attention: attention,
 };

@@ -3,10 +3,13 @@ import type { Graph, Signature } from '../../../../task/index.ts';
 import { LoweringError, type Program } from '../program.ts';
 import { Lowering } from './context.ts';
 import { contractionRules } from './contractions.ts';
+import { convolutionRules } from './convolutions.ts';
 import { lossRules } from './losses.ts';
 import { pointwiseRules, type Rule } from './pointwise.ts';
 import { reductionRules } from './reductions.ts';
+import { scanRules } from './scans.ts';
 import { viewRules } from './views.ts';
+import { windowGradientRules } from './window-gradients.ts';
 import { windowRules } from './windows.ts';
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -14,7 +17,10 @@ const rules: Readonly<Record<string, Rule>> = {
   ...reductionRules,
   ...lossRules,
   ...contractionRules,
+  ...convolutionRules,
+  ...scanRules,
   ...windowRules,
+  ...windowGradientRules,
   ...viewRules,
 };
 

@@ -1,8 +1,10 @@
 /** Views and rearrangements: free where strides can say them, otherwise maps with indices or guarded reads. */
+import { padIndex } from '../../../../task/index.ts';
 import type { Operand, View } from '../program.ts';
 import { attributeNumber, literal } from '../scalar.ts';
 import type { Lowering } from './context.ts';
 import type { Rule } from './pointwise.ts';
+import { foldTaps, type TappedDimension, transposedTaps } from './taps.ts';
 
 /** The coordinate along one dimension of a shape, as an operand. */
 function coordinate(shape: readonly number[], dim: number, offset = 0): Operand {
@@ -60,10 +62,32 @@ function stack(lower: Lowering): View {
   return concatenate(lower, views, dim);
 }
 
+/** For each padded dimension, the element that every position repeats. */
+function repeatedBorders(lower: Lowering, size: readonly number[]): TappedDimension[] {
+  const mode = String(lower.node.attributes.mode);
+  const [before, after] = [lower.numbers('before'), lower.numbers('after')];
+  return size.flatMap((own, dim) => {
+    if (before[dim] === 0 && after[dim] === 0) return [];
+    const length = own + before[dim]! + after[dim]!;
+    const taps = Array.from({ length }, (_, i) => [{ at: padIndex(i - before[dim]!, own, mode), weight: 1 }]);
+    return [{ dim, taps }];
+  });
+}
+
+/** The gradient of padding that repeats elements: the sum over an element's copies. */
+function padGradient(lower: Lowering): View {
+  const size = lower.numbers('size');
+  const dimensions = repeatedBorders(lower, size).map(({ dim, taps }) => ({
+    dim,
+    taps: transposedTaps(taps, size[dim]!),
+  }));
+  return foldTaps(lower, [lower.input(0)], dimensions, { label: 'pad_backward', fold: 'sum', outside: 0 });
+}
+
 function pad(lower: Lowering): View {
-  const { mode } = lower.node.attributes;
-  if (mode !== 'constant') lower.fail(`padding mode "${mode}"`);
   const view = lower.input(0);
+  if (lower.node.attributes.mode !== 'constant')
+    return foldTaps(lower, [view], repeatedBorders(lower, view.shape), { label: 'pad', fold: 'sum', outside: 0 });
   const before = lower.numbers('before');
   const after = lower.numbers('after');
   const shape = lower.outputShape();
@@ -103,16 +127,8 @@ const triangle =
     );
   };
 
-function flip(lower: Lowering): View {
-  const view = lower.input(0);
-  let offset = view.offset;
-  const strides = [...view.strides];
-  for (const dim of lower.numbers('dims')) {
-    offset += (view.shape[dim]! - 1) * view.strides[dim]!;
-    strides[dim] = -view.strides[dim]!;
-  }
-  return { ...view, strides, offset };
-}
+const flip = (lower: Lowering): View =>
+  lower.numbers('dims').reduce((view, dim) => lower.flip(view, dim), lower.input(0));
 
 function roll(lower: Lowering): View {
   const shifts = lower.numbers('shifts');
@@ -313,6 +329,7 @@ export const viewRules: Readonly<Record<string, Rule>> = {
   ),
   stack: view(stack),
   pad: view(pad),
+  pad_backward: view(padGradient),
   tril: triangle('<='),
   triu: triangle('>='),
   flip: view(flip),

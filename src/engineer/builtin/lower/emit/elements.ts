@@ -31,6 +31,12 @@ export class Accesses {
     const { group } = context;
     for (const step of group.steps) {
       if (step.kind === 'reduce') this.#operands.set(step, [context.refine(step.domain, step.input)]);
+      else if (step.kind === 'scan')
+        this.#operands.set(
+          step,
+          step.inputs.map((input) => context.refine(step.domain, input)),
+        );
+      else if (step.kind !== 'map') throw new Error(`a ${step.kind} step has no walk`);
       else if (this.#isElement(step.out)) {
         this.#operands.set(
           step,
@@ -113,8 +119,9 @@ export function planEvaluation(
       if (operand.kind !== 'load' || operand.lazy) return;
       const role = context.group.structure.role.get(operand.value);
       if (role === 'row') return;
-      if (role === 'element') visit(makers.get(operand.value)!);
-      else visitLoad(operand.value, accesses.operand(step, k));
+      const maker = makers.get(operand.value);
+      if (maker) visit(maker);
+      else if (role !== 'element') visitLoad(operand.value, accesses.operand(step, k));
     });
     steps.add(step);
   };

@@ -1,5 +1,5 @@
 /** Folds as CUDA: states, merging, and the exchange between the lanes of a row by shuffles or through shared memory. */
-import { type FoldName, folds } from '../folds.ts';
+import { type FoldName, folds, type ScanName } from '../folds.ts';
 import type { ComputeType } from '../scalar.ts';
 import type { Preamble } from './kernel-context.ts';
 
@@ -11,19 +11,26 @@ export interface FoldText {
   merge: string;
   neutral: string;
   /** The state of one element. */
-  lift: (x: string, j: string) => string;
+  lift: (x: string, j: string, y?: string) => string;
   /** The fields of a state variable, for storing results: one text a result. */
   fields: (variable: string) => string[];
   fieldTypes: readonly string[];
   /** Name of `state across<WIDTH>(state)`: folds the states of WIDTH neighbouring lanes; all get the result. */
   acrossLanes: string;
+  /** A state built from another lane's `state`, each field moved by a shuffle. */
+  moved: (state: string, shuffle: (value: string) => string) => string;
 }
 
 const suffix = (type: ComputeType) => type.replace(/ /g, '_');
 const capital = (name: string) => name.replace(/(^|_)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
 
 /** Writes a fold's device functions into the preamble and returns their names. */
-export function foldText(name: FoldName, type: ComputeType, preamble: Preamble, shuffles: boolean): FoldText {
+export function foldText(
+  name: FoldName | ScanName,
+  type: ComputeType,
+  preamble: Preamble,
+  shuffles: boolean,
+): FoldText {
   const fold = folds[name];
   const fieldTypes = fold.fields.map((field) => (field.type === 'T' ? type : field.type));
   const single = fold.fields.length === 1;
@@ -43,14 +50,14 @@ export function foldText(name: FoldName, type: ComputeType, preamble: Preamble, 
     merge,
     `// ${fold.doc}\n__device__ __forceinline__ ${state} ${merge}(${state} a, ${state} b) {\n${bodyLines.map((line) => `  ${line}`).join('\n')}\n}`,
   );
+  const moved: FoldText['moved'] = (from, shuffle) => {
+    const field = (text: string, fieldType: string) =>
+      fieldType === 'bool' ? `${shuffle(`static_cast<int>(${text})`)} != 0` : shuffle(text);
+    if (single) return field(from, type);
+    return `{${fold.fields.map(({ name: own }, k) => field(`${from}.${own}`, fieldTypes[k]!)).join(', ')}}`;
+  };
   if (shuffles) {
-    const shuffle = (text: string, fieldType: string) => {
-      const moved = (value: string) => `__shfl_xor_sync(0xffffffffu, ${value}, distance)`;
-      return fieldType === 'bool' ? `${moved(`static_cast<int>(${text})`)} != 0` : moved(text);
-    };
-    const partner = single
-      ? shuffle('state', type)
-      : `{${fold.fields.map((field, k) => shuffle(`state.${field.name}`, fieldTypes[k]!)).join(', ')}}`;
+    const partner = moved('state', (value) => `__shfl_xor_sync(0xffffffffu, ${value}, distance)`);
     preamble.require(
       acrossLanes,
       `// Folds the states of WIDTH neighbouring lanes of a warp; every one of them gets the result.
@@ -72,8 +79,9 @@ __device__ __forceinline__ ${state} ${acrossLanes}(${state} state) {
     acrossLanes,
     fieldTypes,
     neutral: single ? neutral[0]! : `{${neutral.join(', ')}}`,
-    lift: (x, j) => {
-      const lifted = fold.lift(x, j, type);
+    moved,
+    lift: (x, j, y) => {
+      const lifted = fold.lift(x, j, type, y);
       return single ? lifted[0]! : `${state}{${lifted.join(', ')}}`;
     },
     fields: (variable) => {

@@ -1,0 +1,199 @@
+/**
+ * Convolutions: a virtual map of products over (outputs x channels x window), then a sum. Transposed ones are written from
+ * the side of the output (which inputs reach this element?), so that no two threads add to one element.
+ */
+import type { Operand, View } from '../program.ts';
+import type { Lowering } from './context.ts';
+import type { Rule } from './pointwise.ts';
+
+interface Settings {
+  groups: number;
+  stride: readonly number[];
+  padding: readonly number[];
+  dilation: readonly number[];
+}
+
+function settings(lower: Lowering): Settings {
+  const [stride, padding, dilation] = [lower.numbers('stride'), lower.numbers('padding'), lower.numbers('dilation')];
+  return { groups: lower.number('groups'), stride, padding, dilation };
+}
+
+/** The affine function of a domain's coordinates that is `strides[d]` at each named dimension. */
+function indexOver(rank: number, strides: Readonly<Record<number, number>>, offset: number): Operand {
+  return { kind: 'index', offset, strides: Array.from({ length: rank }, (_, d) => strides[d] ?? 0) };
+}
+
+const lazyRead = (view: View, strides: readonly number[], offset: number): Operand => ({
+  ...{ kind: 'load', lazy: true, value: view.value },
+  ...{ strides, offset },
+});
+
+/** The sum of the products, with the node's bias if it has one. */
+function summed(lower: Lowering, label: string, products: View, axes: readonly number[]): void {
+  const outputShape = lower.outputShape();
+  let result = lower.reshape(lower.reduce(label, products, axes, 'sum'), outputShape);
+  if (lower.node.attributes.bias === true) {
+    const bias = lower.reshape(
+      lower.input(2),
+      outputShape.map((size, d) => (d === 1 ? size : 1)),
+    );
+    result = lower.compute('biased', [result, bias], lower.dtype(result), ([y, b]) => `${y} + ${b}`);
+  }
+  lower.output(result);
+}
+
+/** A convolution of any rank: out[n, g, co, o...] = sum over ci, k... of x[n, g, ci, o*s - p + k*d] * w[g, co, ci, k]. */
+function convolution(lower: Lowering): void {
+  const x = lower.input(0);
+  const weight = lower.input(1);
+  const { groups, stride, padding, dilation } = settings(lower);
+  const outputShape = lower.outputShape();
+  const [n, co] = [outputShape[0]!, outputShape[1]!];
+  const out = outputShape.slice(2);
+  const kernel = weight.shape.slice(2);
+  const inChannels = weight.shape[1]!;
+  const perGroup = co / groups;
+  // Domain: N, G, Co/G, out..., Ci/G, kernel...
+  const domain = [n, groups, perGroup, ...out, inChannels, ...kernel];
+  const spatial = x.strides.slice(2);
+  const xStrides = [
+    x.strides[0]!,
+    x.strides[1]! * inChannels,
+    0,
+    ...spatial.map((own, d) => own * stride[d]!),
+    x.strides[1]!,
+    ...spatial.map((own, d) => own * dilation[d]!),
+  ];
+  const xOffset = x.offset - spatial.reduce((sum, own, d) => sum + own * padding[d]!, 0);
+  const wStrides = [
+    0,
+    weight.strides[0]! * perGroup,
+    weight.strides[0]!,
+    ...out.map(() => 0),
+    weight.strides[1]!,
+    ...weight.strides.slice(2),
+  ];
+  const padded = out.map((_, d) => d).filter((d) => padding[d]! > 0);
+  const positions = padded.map((d) =>
+    indexOver(domain.length, { [3 + d]: stride[d]!, [4 + out.length + d]: dilation[d]! }, -padding[d]!),
+  );
+  const products = lower.map(
+    [{ value: weight.value, offset: weight.offset, shape: domain, strides: wStrides }],
+    lower.dtype(x),
+    ([w, read, ...at]) => {
+      const inside = at
+        .map((index, k) => `${index.text} >= 0 && ${index.text} < ${x.shape[2 + padded[k]!]}`)
+        .join(' && ');
+      return inside ? `(${inside} ? ${read!.at('0')} * ${w!.text} : 0)` : `${read!.at('0')} * ${w!.text}`;
+    },
+    { label: 'product', shape: domain, virtual: true, more: [lazyRead(x, xStrides, xOffset), ...positions] },
+  );
+  summed(lower, 'conv', products, domain.map((_, d) => d).slice(3 + out.length));
+}
+
+/**
+ * A transposed convolution of any rank: out[n, g, co, o...] = sum over ci, k... of x[n, g, ci, i] * w[g, ci, co, k] where i*s = o + p - k*d.
+ *
+ * Without dilation the taps that meet this are k = (o + p) % s + s*t at i = (o + p) / s - t: the loop goes over t and skips nothing.
+ * With dilation it goes over k and tests for divisibility.
+ */
+function transposedConvolution(lower: Lowering): void {
+  const x = lower.input(0);
+  const weight = lower.input(1);
+  const { groups, stride, padding, dilation } = settings(lower);
+  const outputShape = lower.outputShape();
+  const [n, co] = [outputShape[0]!, outputShape[1]!];
+  const out = outputShape.slice(2);
+  const kernel = weight.shape.slice(2);
+  const [inChannels, perGroup] = [x.shape[1]! / groups, co / groups];
+  const phased = kernel.map((_, d) => dilation[d] === 1);
+  const taps = kernel.map((size, d) => (phased[d] ? Math.ceil(size / stride[d]!) : size));
+  // Domain: N, G, Co/G, out..., Ci/G, taps...
+  const domain = [n, groups, perGroup, ...out, inChannels, ...taps];
+  const none = taps.map(() => 0);
+  const xStrides = [x.strides[0]!, x.strides[1]! * inChannels, 0, ...none, x.strides[1]!, ...none];
+  const wStrides = [0, weight.strides[0]! * inChannels, weight.strides[1]!, ...none, weight.strides[0]!, ...none];
+  // For each dimension o + p, and t or k; then what is read there.
+  const positions = out.flatMap((_, d) => [
+    indexOver(domain.length, { [3 + d]: 1 }, padding[d]!),
+    indexOver(domain.length, { [4 + out.length + d]: 1 }, 0),
+  ]);
+  const [readX, readWeight] = [lazyRead(x, xStrides, x.offset), lazyRead(weight, wStrides, weight.offset)];
+  const products = lower.map(
+    [],
+    lower.dtype(x),
+    ([input, filter, ...at]) => {
+      const tests: string[] = [];
+      const [fromX, fromWeight]: string[][] = [[], []];
+      kernel.forEach((size, d) => {
+        const [reach, tap] = [at[2 * d]!.text, at[2 * d + 1]!.text];
+        const s = stride[d]!;
+        const ahead = phased[d] ? reach : `(${reach} - ${tap} * ${dilation[d]})`;
+        const own = s === 1 ? ahead : `${ahead} / ${s}`;
+        const from = phased[d] ? `(${own} - ${tap})` : `(${own})`;
+        const k = phased[d] && s > 1 ? `(${reach} % ${s} + ${tap} * ${s})` : tap;
+        if (!phased[d]) tests.push(`${ahead} >= 0`, ...(s > 1 ? [`${ahead} % ${s} == 0`] : []));
+        else tests.push(`${from} >= 0`);
+        if (phased[d] && size % s !== 0) tests.push(`${k} < ${size}`);
+        tests.push(`${from} < ${x.shape[2 + d]}`);
+        fromX!.push(`${from} * ${x.strides[2 + d]}`);
+        fromWeight!.push(`${k} * ${weight.strides[2 + d]}`);
+      });
+      return `(${tests.join(' && ')} ? ${input!.at(fromX!.join(' + '))} * ${filter!.at(fromWeight!.join(' + '))} : 0)`;
+    },
+    { label: 'product', shape: domain, virtual: true, more: [readX, readWeight, ...positions] },
+  );
+  summed(lower, 'conv_transpose', products, domain.map((_, d) => d).slice(3 + out.length));
+}
+
+/** The gradient of a convolution's weight: w[g, co, ci, k...] = sum over n, o... of x[n, g, ci, o*s - p + k*d] * d[n, g, co, o]. */
+function weightGradient(lower: Lowering): void {
+  const x = lower.input(0);
+  const gradient = lower.input(1);
+  const { groups, stride, padding, dilation } = settings(lower);
+  const [co, inChannels, ...kernel] = lower.outputShape() as [number, number, ...number[]];
+  const perGroup = co / groups;
+  const [n, , ...out] = gradient.shape as [number, number, ...number[]];
+  // Domain: G, Co/G, Ci/G, kernel..., N, out...
+  const domain = [groups, perGroup, inChannels, ...kernel, n, ...out];
+  const [ofX, ofGradient] = [x.strides.slice(2), gradient.strides.slice(2)];
+  const xStrides = [
+    ...[x.strides[1]! * inChannels, 0, x.strides[1]!],
+    ...ofX.map((own, d) => own * dilation[d]!),
+    x.strides[0]!,
+    ...ofX.map((own, d) => own * stride[d]!),
+  ];
+  const gradientStrides = [
+    ...[gradient.strides[1]! * perGroup, gradient.strides[1]!, 0],
+    ...kernel.map(() => 0),
+    gradient.strides[0]!,
+    ...ofGradient,
+  ];
+  const xOffset = x.offset - ofX.reduce((sum, own, d) => sum + own * padding[d]!, 0);
+  const padded = kernel.map((_, d) => d).filter((d) => padding[d]! > 0);
+  const positions = padded.map((d) =>
+    indexOver(domain.length, { [3 + d]: dilation[d]!, [4 + kernel.length + d]: stride[d]! }, -padding[d]!),
+  );
+  const products = lower.map(
+    [{ value: gradient.value, offset: gradient.offset, shape: domain, strides: gradientStrides }],
+    lower.dtype(x),
+    ([g, read, ...at]) => {
+      const inside = at
+        .map((index, k) => `${index.text} >= 0 && ${index.text} < ${x.shape[2 + padded[k]!]}`)
+        .join(' && ');
+      return inside ? `(${inside} ? ${read!.at('0')} * ${g!.text} : 0)` : `${read!.at('0')} * ${g!.text}`;
+    },
+    { label: 'product', shape: domain, virtual: true, more: [lazyRead(x, xStrides, xOffset), ...positions] },
+  );
+  summed(lower, 'weight_gradient', products, domain.map((_, d) => d).slice(3 + kernel.length));
+}
+
+export const convolutionRules: Readonly<Record<string, Rule>> = {
+  conv1d: convolution,
+  conv2d: convolution,
+  conv3d: convolution,
+  conv_transpose1d: transposedConvolution,
+  conv_transpose2d: transposedConvolution,
+  conv_transpose3d: transposedConvolution,
+  conv_weight_backward: weightGradient,
+};
