@@ -50,9 +50,9 @@ export interface CandidateRecord {
   parents: readonly string[];
 }
 
-/** A stored time. `modelled` and `measured` never mix: ask for one kind on one device. */
+/** A stored time. Kinds never mix: ask for one kind on one device. `simulated`: the clocks of a fake driver, which say nothing of a GPU. */
 export interface TimeRecord {
-  kind: 'modelled' | 'measured';
+  kind: 'modelled' | 'measured' | 'simulated';
   device: string;
   microseconds: number;
   low: number;

@@ -100,6 +100,22 @@ export const migrations: readonly string[] = [
   CREATE INDEX calls_by_run ON calls (run, made);
   CREATE INDEX calls_by_candidate ON calls (candidate);
   `,
+  `
+  -- A third kind of time: that of a fake driver's clocks, kept so that such a run can be resumed, and never taken for a measured one.
+  CREATE TABLE times_of_three_kinds (
+    candidate TEXT NOT NULL REFERENCES candidates (id),
+    kind TEXT NOT NULL CHECK (kind IN ('modelled', 'measured', 'simulated')),
+    device TEXT NOT NULL,            -- target id for modelled, the GPU's name for the others
+    microseconds REAL NOT NULL,
+    low REAL NOT NULL,
+    high REAL NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (candidate, kind, device)
+  ) STRICT;
+  INSERT INTO times_of_three_kinds SELECT candidate, kind, device, microseconds, low, high, detail FROM times;
+  DROP TABLE times;
+  ALTER TABLE times_of_three_kinds RENAME TO times;
+  `,
 ];
 
 /** A migration in PostgreSQL's words: types of 64 bits, and no STRICT tables, since all are. */

@@ -14,6 +14,7 @@ import {
 import { type FullTask, floor, type Task } from '../task/index.ts';
 import { gpuTarget } from '../vgpu/index.ts';
 import { readCandidate } from './candidate-file.ts';
+import type { Devices } from './devices.ts';
 import type { Places } from './places.ts';
 import { type TaskOptions, taskFrom } from './task-options.ts';
 
@@ -30,13 +31,13 @@ export interface Judgement {
 export async function judgement(
   taskFile: string,
   kernelFile: string,
-  options: TaskOptions & { gpu: string },
+  options: TaskOptions & { devices: Devices },
   places: Places,
   signal: AbortSignal,
 ): Promise<Judgement> {
   // Since the process began.
   const loaded = performance.now();
-  const { gpu } = options;
+  const { gpu, hardware } = options.devices;
   const candidateSource = readCandidate(kernelFile);
   const device = createVirtualDevice({ gpu });
   device.start?.();
@@ -48,7 +49,7 @@ export async function judgement(
     const ready = performance.now();
     const limits = limitsFor(task);
     const verdict = await judge({
-      ...{ task, full, candidateSource, device, oracle, signal, gpu, limits },
+      ...{ task, full, candidateSource, device, oracle, signal, gpu, limits, hardware },
       ...{ cacheDir: places.builds, tracesDir: places.traces },
     });
     const judged = performance.now();

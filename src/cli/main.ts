@@ -10,6 +10,7 @@ import { optimize } from './commands/optimize.ts';
 import { plan } from './commands/plan.ts';
 import { reproduce } from './commands/reproduce.ts';
 import { sanitize } from './commands/sanitize.ts';
+import { withDevice } from './devices.ts';
 import { sentenceOf } from './failure.ts';
 import { placesIn } from './places.ts';
 import { taking, takingOption } from './task-options.ts';
@@ -71,9 +72,8 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride();
   const places = () => placesIn(program.opts<{ home: string }>().home);
 
-  taking(program.command('optimize'))
+  withDevice(taking(program.command('optimize')))
     .description('PyTorch in, the best verified CUDA kernel out, with the evidence')
-    .addOption(gpu())
     .option('--budget <seconds>', 'time to search for', seconds, 60)
     .option('--judgements <count>', 'most candidates to judge', count, 60)
     .option('--seed <number>', 'seed of the search (not of the judge)', count, 1)
@@ -81,28 +81,25 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--output <file>', 'where to write the best kernel (default: in the run folder)')
     .addOption(json())
     .action((task, options) => run(optimize(task, options, places(), interruption.signal)));
-  taking(program.command('judge'))
+  withDevice(taking(program.command('judge')))
     .description('is this kernel right? A verdict with reasons (exit code 0 accepted, 1 rejected, 2 not judged)')
     .argument(
       '<kernel>',
       'CUDA C++ in the form of a PyTorch extension, Python with ModelNew, or PTX with a launch description',
     )
-    .addOption(gpu())
     .option('--timing', 'say where the time went', false)
     .addOption(json())
     .action((task, kernel, options) => run(judge(task, kernel, options, places(), interruption.signal)));
-  taking(program.command('audit'))
+  withDevice(taking(program.command('audit')))
     .description(
       'was that published speedup true? (exit code 0 it stands, 1 it is false or smaller, 2 it is open or cannot be judged)',
     )
     .argument('<kernel>', 'a candidate, as for judge')
     .requiredOption('--claim <ratio>', 'the speedup that was published, e.g. 150x', ratio)
     .option('--baseline <time>', "PyTorch's time that was published with it, e.g. 1.2ms", duration)
-    .addOption(gpu())
     .addOption(json())
     .action((task, kernel, options) => run(audit(task, kernel, options, places(), interruption.signal)));
-  program
-    .command('reproduce')
+  withDevice(program.command('reproduce'))
     .description(
       'judge again what an evidence.json says was judged, and say what agrees (exit code 0 the same verdict, 1 another)',
     )

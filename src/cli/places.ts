@@ -7,6 +7,8 @@ export interface Places {
   traces: string;
   /** Compiled device code, by content. */
   builds: string;
+  /** What PyTorch compiles when its times are taken. */
+  torch: string;
   /** Evidence of `assay judge`. */
   judgements: string;
   /** A folder for each run of `assay optimize`. */
@@ -19,6 +21,7 @@ export function placesIn(home: string): Places {
     home,
     traces: join(home, 'traces'),
     builds: join(home, 'builds'),
+    torch: join(home, 'torch'),
     judgements: join(home, 'judgements'),
     runs: join(home, 'runs'),
   };

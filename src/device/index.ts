@@ -1,11 +1,13 @@
 /** What executes a plan. A candidate runs in a child process that can crash, hang, or be killed, and comes back. */
+export { createPlanBaseline, severalBaselines } from './cuda/baselines/plan-baselines.ts';
 export { createTorchBaselines, type TorchBaselineOptions, torchSubjects } from './cuda/baselines/torch-baselines.ts';
 export { type CudaDevice, createCudaDevice } from './cuda/cuda-device.ts';
 export type { CudaProcessOptions, FakeDriver } from './cuda/cuda-process.ts';
 export { CudaError, NoDriver } from './cuda/driver/errors.ts';
 export { buildFakeDriver, cCompiler } from './cuda/fake/build-fake.ts';
 export type { GpuIdentity } from './cuda/gpu.ts';
-export { type Recognised, recognise } from './cuda/known-devices.ts';
+export { type Recognised, recognise, targetOf } from './cuda/known-devices.ts';
+export { mayHaveGpu, type OpenedGpu, openGpu } from './cuda/open-gpu.ts';
 export type { TimedPlan } from './cuda/timing/instance.ts';
 export type { OperandSource, Renewal } from './cuda/timing/operands.ts';
 export {

@@ -16,6 +16,7 @@ export type {
   Setting,
   Strategy,
 } from './ports.ts';
+export { builtinBest } from './run/builtin-best.ts';
 export {
   hireBuiltin,
   type OptimisedTask,

@@ -21,6 +21,8 @@ export interface Evaluation {
   reason: string;
   /** Time on the run's target in microseconds, of the kind that the run's objective names. Absent unless correct. */
   microseconds?: number;
+  /** Of which kind; a run has times of one kind. Absent: `modelled`. */
+  timeKind?: 'modelled' | 'measured' | 'simulated';
   /** Hash of the compiled code: candidates that are equal in it are the same kernel written twice. */
   codeHash?: string;
   /** Where the evidence is. */

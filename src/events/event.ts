@@ -1,3 +1,9 @@
+/** A candidate's time, and of which kind: never compare two kinds. */
+export interface CandidateTime {
+  kind: 'modelled' | 'measured' | 'simulated';
+  microseconds: number;
+}
+
 /** Everything Assay says while it works. A reader switches on `type`; a new kind of event is a new member here. */
 export type AssayEvent =
   | { type: 'run.started'; run: string; task: string; gpu: string; engineer: string; resumed: boolean }
@@ -9,8 +15,8 @@ export type AssayEvent =
   | { type: 'candidate.building'; candidate: string }
   | { type: 'check.passed'; candidate: string; check: string; ms: number }
   | { type: 'candidate.rejected'; candidate: string; check: string; reason: string }
-  | { type: 'candidate.accepted'; candidate: string; modelledMicroseconds?: number; percentOfFloor?: number }
-  | { type: 'candidate.best'; candidate: string; modelledMicroseconds: number; percentOfFloor: number; summary: string }
+  | { type: 'candidate.accepted'; candidate: string; time?: CandidateTime; percentOfFloor?: number }
+  | { type: 'candidate.best'; candidate: string; time: CandidateTime; percentOfFloor?: number; summary: string }
   | { type: 'run.finished'; run: string; best?: string; judged: number; rejected: number; seconds: number }
   | { type: 'note'; level: 'info' | 'warning'; message: string };
 

@@ -50,13 +50,15 @@ export function planStage(stage: Stage, device: 'virtual' | 'cuda', registry: re
 export async function runStage(
   plan: readonly Check[],
   context: CheckContext,
+  device: CheckResult['device'],
   onResult: (result: CheckResult) => void,
 ): Promise<CheckResult | undefined> {
   for (const check of plan) {
     if (check.applies?.(context.trial) === false) continue;
     const start = performance.now();
     const answer = await check.run(context);
-    const result = { check: check.id, stage: context.stage, answer, milliseconds: performance.now() - start };
+    const milliseconds = performance.now() - start;
+    const result = { check: check.id, stage: context.stage, answer, milliseconds, device };
     onResult(result);
     if (answer.status === 'rejected' || answer.status === 'unjudgeable') return result;
   }

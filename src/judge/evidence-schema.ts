@@ -142,6 +142,8 @@ export const evidenceSchema = z.object({
       question: z.string(),
       catches: z.array(z.string()),
       stage: z.enum(['prepare', 'plan', 'first-call', 'sequence', 'timing']),
+      /** Kind of device it was asked on; absent in evidence of before there was a choice: the virtual one. */
+      device: z.enum(['virtual', 'cuda']).optional(),
       status: z.enum(['passed', 'rejected', 'not-asked', 'unjudgeable']),
       /** Reason, or remark of a pass. */
       said: z.string().optional(),
@@ -219,6 +221,19 @@ export const evidenceSchema = z.object({
     /** Id of the target GPU that times and resources are for. */
     gpu: z.string().optional(),
   }),
+  /** The GPU that the candidate ran on besides `device`. */
+  hardware: z
+    .object({
+      name: z.string(),
+      simulated: z.boolean(),
+      uuid: z.string(),
+      capability: z.tuple([z.number(), z.number()]),
+      multiprocessors: z.number(),
+      cuda: z.string(),
+      driver: z.string().optional(),
+      calls: z.number().int(),
+    })
+    .optional(),
   limits: z.object({
     milliseconds: z.number(),
     instructions: z.number(),

@@ -69,12 +69,12 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       frozen: verdict.commitment.sourceHashes,
     },
     calls: verdict.calls,
-    checks: verdict.checks.map(({ check, stage, answer, milliseconds }) => {
+    checks: verdict.checks.map(({ check, stage, answer, milliseconds, device: on }) => {
       const known = checks.find(({ id }) => id === check);
       const said =
         answer.status === 'passed' ? answer.remark : answer.status === 'rejected' ? answer.proof.reason : answer.reason;
       const { question = '', catches = [] } = known ?? {};
-      return { check, question, catches, stage, status: answer.status, said, milliseconds };
+      return { check, question, catches, stage, device: on, status: answer.status, said, milliseconds };
     }),
     tolerance: {
       formula: '16 max(e, a + b|r|) + q ulp(r) an element, and in norm; see the head of src/judge/tolerance.ts',
@@ -97,6 +97,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       resources: [build, ...(build.others ?? [])].flatMap(({ resources }) => resources),
     },
     device: { kind: device.kind, name: device.name, gpu },
+    hardware: verdict.hardware,
     limits,
     environment: {
       assay: assayVersion(),

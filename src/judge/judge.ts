@@ -2,7 +2,7 @@
  * The verdict on one candidate: freeze it, draw the seeds, ask the checks stage by stage, stop at the first proof.
  * This process never executes the candidate: its host function is interpreted by the kernel room, its kernels run on the device.
  */
-import type { RunResult } from '../device/index.ts';
+import type { Device, RunResult } from '../device/index.ts';
 import {
   BuildError,
   CandidateError,
@@ -19,6 +19,7 @@ import { planStage, runStage } from './check.ts';
 import { hostFunction } from './checks/host-function.ts';
 import { timedOutputs } from './checks/timed-outputs.ts';
 import { fullSizeTime } from './full-size-time.ts';
+import { formToTime, type Hardware, type HardwareFacts, hardwareFacts, type TimedForm } from './hardware.ts';
 import { operatorShare, operatorShareInWords } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import { randomOperator } from './random-task.ts';
@@ -41,6 +42,7 @@ interface Proceedings {
   trial?: Trial;
   admission?: Admission;
   timed?: Timed;
+  hardware?: HardwareFacts;
 }
 
 const admissions = new WeakMap<Oracle, Admission>();
@@ -83,7 +85,7 @@ function notPrepared(
     return unjudgeable(record, 'prepare', `${error.message} (at the smaller shapes of \`--scale\`; judge it without)`);
   const milliseconds = record.timings.reduce((sum, one) => sum + one.milliseconds, 0);
   const result: CheckResult = {
-    ...{ check: hostFunction.id, stage: 'prepare', milliseconds },
+    ...{ check: hostFunction.id, stage: 'prepare', milliseconds, device: 'virtual' },
     answer: hostFunction.answer(error),
   };
   record.checks.push(result);
@@ -126,7 +128,7 @@ async function tryCandidate(
   if (!commitment.sourceHashes.includes(record.sourceHash)) {
     throw new Error('The seeds were drawn before this candidate was frozen; draw new ones for it.');
   }
-  const { task, device, gpu, limits, signal } = request;
+  const { task, device, gpu, limits, signal, hardware } = request;
   const oracle = request.oracle ?? createOracle(task);
   // At the file's own shapes a plan may take what the GPU has: nothing of it is run whole.
   const large = { workspaceBytes: gpuTarget(gpu).memoryBytes };
@@ -137,21 +139,8 @@ async function tryCandidate(
   const trial = new Trial({ task, candidate, oracle, device, gpu, limits, commitment, signal, full });
   Object.assign(record, { candidate, commitment, trial });
 
-  const stages: [Stage, () => Promise<RunResult | undefined>][] = [
-    ['plan', async () => undefined],
-    ['first-call', () => trial.runFirst()],
-    ['sequence', () => trial.runSequence()],
-  ];
-  for (const [stage, run] of stages) {
-    signal?.throwIfAborted();
-    const before = trial.calls.length;
-    await timed(record, `${stage}: run`, run);
-    const calls = trial.calls.map((_, index) => index).slice(before);
-    const decided = await timed(record, `${stage}: checks`, () =>
-      runStage(planStage(stage, device.kind), { trial, stage, calls }, (result) => note(request, record, result)),
-    );
-    if (decided !== undefined) return decidedBy(request, record, decided);
-  }
+  const decided = await askStages(request, record, trial, device);
+  if (decided !== undefined) return decidedBy(request, record, decided);
   record.admission = await timed(record, 'admission', async () => admissionOf(oracle, task, commitment));
   const unseen = record.admission.mutants.filter(({ killedBy }) => killedBy === undefined).map(({ id }) => id);
   if (unseen.length > 0) oracle.reveal(unseen);
@@ -162,7 +151,9 @@ async function tryCandidate(
     return tryCandidate({ ...request, oracle, commitment }, { sourceHash, checks: [], timings }, candidate);
   }
   announce(request, oracle, record.admission);
-  const wrong = await timing(request, record, candidate, commitment, record.admission);
+  const there = hardware && (await tryOnHardware(request, record, candidate, commitment, oracle, hardware));
+  if (there !== undefined) return decidedBy(request, record, there, hardware);
+  const wrong = await timing(request, record, { task, candidate, oracle }, commitment, full);
   if (wrong !== undefined) return decidedBy(request, record, wrong);
   const timeAt = request.timeAt ?? request.full?.task;
   const { cacheDir } = request;
@@ -177,16 +168,63 @@ async function tryCandidate(
   return { ...correct(request, record), fullSizeTime: fullSize };
 }
 
-/** Takes times, where they are asked for; a check's result where they prove the candidate wrong. */
-async function timing(
+/** Asks the checks of one device, stage by stage; stops at the first that rejects or cannot judge. */
+async function askStages(
+  request: TrialRequest,
+  record: Proceedings,
+  trial: Trial,
+  device: Device,
+): Promise<CheckResult | undefined> {
+  const stages: [Stage, () => Promise<RunResult | undefined>][] = [
+    ['plan', async () => undefined],
+    ['first-call', () => trial.runFirst()],
+    ['sequence', () => trial.runSequence()],
+  ];
+  const on = device === request.device ? '' : ', on the GPU';
+  for (const [stage, run] of stages) {
+    request.signal?.throwIfAborted();
+    const before = trial.calls.length;
+    await timed(record, `${stage}: run${on}`, run);
+    const calls = trial.calls.map((_, index) => index).slice(before);
+    const asked = planStage(stage, device.kind);
+    const decided = await timed(record, `${stage}: checks${on}`, () =>
+      runStage(asked, { trial, stage, calls }, device.kind, (result) => note(request, record, result)),
+    );
+    if (decided !== undefined) return decided;
+  }
+  return undefined;
+}
+
+/** The same calls on a GPU, of a candidate that the virtual one finds right. */
+async function tryOnHardware(
   request: TrialRequest,
   record: Proceedings,
   candidate: PreparedCandidate,
   commitment: Commitment,
-  admission: Admission,
+  oracle: Oracle,
+  { gpu: { device } }: Hardware,
 ): Promise<CheckResult | undefined> {
-  const { timing: setup, task, signal, events } = request;
-  if (setup === undefined) return undefined;
+  const { task, limits, signal } = request;
+  const trial = new Trial({ task, candidate, oracle, device, gpu: request.gpu, limits, commitment, signal });
+  const decided = await askStages(request, record, trial, device);
+  record.hardware = hardwareFacts(device, trial.calls.length);
+  return decided;
+}
+
+/** Takes times, where they are asked for; a check's result where they prove the candidate wrong. */
+async function timing(
+  request: TrialRequest,
+  record: Proceedings,
+  judged: TimedForm,
+  commitment: Commitment,
+  full: Parameters<typeof formToTime>[1],
+): Promise<CheckResult | undefined> {
+  const { signal, events, hardware } = request;
+  const admission = record.admission!;
+  const times = hardware?.times;
+  if (request.timing === undefined && times === undefined) return undefined;
+  const { task, candidate, oracle } = times === undefined ? judged : await formToTime(judged, full);
+  const setup = request.timing ?? times!(task, oracle);
   const onProgress = ({ process, of }: { process: number; of: number }) =>
     events?.emit({ type: 'note', level: 'info', message: `Times taken in ${process} of at most ${of} processes.` });
   record.timed = await timed(record, 'timing', () =>
@@ -196,7 +234,7 @@ async function timing(
   if (report === undefined) return undefined;
   const { milliseconds } = record.timings.at(-1)!;
   const answer = timedOutputs.answer(report);
-  const result: CheckResult = { check: timedOutputs.id, stage: 'timing', answer, milliseconds };
+  const result: CheckResult = { check: timedOutputs.id, stage: 'timing', answer, milliseconds, device: 'cuda' };
   note(request, record, result);
   return answer.status === 'rejected' ? result : undefined;
 }
@@ -265,6 +303,7 @@ function common(record: Proceedings): Omit<Verdict, 'outcome' | 'reason'> {
     commitment,
     admission,
     timing: record.timed,
+    hardware: record.hardware,
     fullSize: trial?.fullSizeReport,
     findings: findingsOf(trial),
     accuracy: accuracyOf(trial),
@@ -283,18 +322,21 @@ function decidedBy(
   request: Pick<JudgeRequest, 'candidate' | 'events'>,
   record: Proceedings,
   { check, answer }: CheckResult,
+  on?: Hardware,
 ): Verdict {
+  const where = (reason: string) => (on === undefined ? reason : `On ${on.gpu.device.name}: ${reason}`);
   if (answer.status !== 'rejected') {
     return unjudgeable(
       record,
       check,
-      answer.status === 'unjudgeable' ? answer.reason : 'A check ended without an answer.',
+      where(answer.status === 'unjudgeable' ? answer.reason : 'A check ended without an answer.'),
     );
   }
   const { proof } = answer;
   const candidate = request.candidate ?? record.sourceHash.slice(0, 12);
-  request.events?.emit({ type: 'candidate.rejected', candidate, check, reason: proof.reason });
-  return { ...common(record), outcome: 'rejected', check, reason: proof.reason, proof };
+  const reason = where(proof.reason);
+  request.events?.emit({ type: 'candidate.rejected', candidate, check, reason });
+  return { ...common(record), outcome: 'rejected', check, reason, proof };
 }
 
 function correct(request: TrialRequest, record: Proceedings): Verdict {

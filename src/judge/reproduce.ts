@@ -2,11 +2,12 @@
  * Redoing a verdict from its evidence: the same source, task and seeds must lead to the same verdict; then seeds that nobody knew must
  * lead to it again. The evidence is a stranger's text: its sources go through the same sandbox and interpreter as any other.
  */
-import { createVirtualDevice, type Device } from '../device/index.ts';
+import { createVirtualDevice } from '../device/index.ts';
 import { floor, type LoadOptions, loadWithFull, type PrecisionPolicy } from '../task/index.ts';
 import { gpuTarget, gpuTargets } from '../vgpu/index.ts';
 import { evidenceOf } from './evidence.ts';
 import type { Evidence } from './evidence-schema.ts';
+import type { Hardware } from './hardware.ts';
 import { judge } from './judge.ts';
 import { limitsFor } from './limits.ts';
 import { type Agreement, agreementOfTimes, replayTimes } from './reproduce-times.ts';
@@ -29,8 +30,10 @@ export interface Reproduction {
 export interface ReproductionPlaces {
   traces: string;
   builds: string;
-  /** Takes times anew, where the evidence has some; absent: only what follows from the recorded ones is looked at. */
+  /** Takes times anew, where the evidence has some; absent: as `hardware` does, or only what follows from the recorded ones is looked at. */
   timing?: TimingSetup;
+  /** A GPU to judge on too, where the evidence's candidate ran on one. */
+  hardware?: Hardware;
   signal?: AbortSignal;
 }
 
@@ -49,9 +52,14 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
       `This evidence was made on ${device.name}; a verdict of a real GPU is reproduced on one, and none is used here.`,
     );
   const times = evidence.timing?.report;
-  if (evidence.verdict.check === 'timed-outputs' && places.timing === undefined)
+  const takesTimes = places.timing !== undefined || places.hardware?.times !== undefined;
+  if (evidence.verdict.check === 'timed-outputs' && !takesTimes)
     throw new Error(
       `This candidate was rejected for what a timed call gave on ${times?.facts.device ?? 'a device'}; that is reproduced by timing it, and nothing here takes times.`,
+    );
+  if (evidence.hardware && !places.hardware && evidence.checks.at(-1)?.device === 'cuda' && evidence.verdict.check)
+    throw new Error(
+      `This candidate was not found right on ${evidence.hardware.name}; that is reproduced on a GPU (\`--device cuda\`), and none is used here.`,
     );
   const gpu = gpuOf(evidence);
   const backward = asked.entry === 'backward';
@@ -74,43 +82,50 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
   const looksAtFull =
     evidence.verdict.outcome !== 'correct' ||
     evidence.checks.some(({ check, status }) => check === 'full-size' && status !== 'not-asked');
-  const judged = async (secret: string | undefined, on: Device, timing?: TimingSetup): Promise<Evidence> => {
+  // What was judged on a GPU too is, where there is one; its times are only worth comparing on seeds that nobody knew.
+  const there = evidence.hardware && places.hardware;
+  const judged = async (secret: string | undefined, timed: boolean): Promise<Evidence> => {
     const oracle = createOracle(task);
     const verdict = await judge({
       ...{
         task,
         full: looksAtFull ? full : undefined,
         candidateSource: candidate.source,
-        device: on,
+        device: own,
         oracle,
         gpu,
         limits,
-        timing,
+        timing: timed ? places.timing : undefined,
+        hardware: there && (timed ? there : { gpu: there.gpu }),
       },
       ...{ cacheDir: places.builds, tracesDir: places.traces, signal: places.signal },
       commitment: secret === undefined ? undefined : commit(seeds?.frozen ?? [candidate.hash], secret),
     });
     return evidenceOf({
-      ...{ verdict, task, candidateSource: candidate.source, device: on, gpu, limits },
+      ...{ verdict, task, candidateSource: candidate.source, device: own, gpu, limits },
       ...{ floor: floor(task, target), arithmetics: oracle.arithmetics },
     });
   };
   try {
-    const again = await judged(seeds?.secret, own);
-    const anew = times && places.timing;
-    const fresh = seeds && (await judged(undefined, own, anew));
+    const again = await judged(seeds?.secret, false);
+    const anew = times !== undefined && takesTimes;
+    const fresh = seeds && (await judged(undefined, anew));
     const agreements = compare(evidence, again);
     if (fresh) agreements.push(verdictAgreement('verdict, on inputs drawn now', evidence, fresh));
     const ofTimes: Agreement[] = [];
     if (times && seeds) ofTimes.push(await replayTimes(times, seeds.secret));
     const taken = fresh?.timing?.report;
     if (times && taken) ofTimes.push(agreementOfTimes(times, taken));
-    const notCompared =
-      times && !taken
+    const notCompared = [
+      ...(evidence.hardware && !there
+        ? [`The calls on ${evidence.hardware.name}: no GPU is used here (\`--device cuda\`).`]
+        : []),
+      ...(times && !taken
         ? [
             `The times themselves: they were taken on ${times.facts.device}, and ${anew ? 'could not be taken here' : 'nothing here takes times'}.`,
           ]
-        : [];
+        : []),
+    ];
     // What was rejected for a timed call can only be so again where calls are timed.
     const verdicts = evidence.verdict.check === 'timed-outputs' ? [fresh] : [again, fresh];
     const same = verdicts.every((one) => one === undefined || sameVerdict(evidence, one));
@@ -154,8 +169,12 @@ const PARTS: readonly (readonly [what: string, words: (evidence: Evidence) => st
   [
     'checks',
     ({ checks }) =>
-      // Times are compared by themselves.
-      checks.flatMap(({ check, stage, status }) => (stage === 'timing' ? [] : [`${check} ${status}`])).join(', '),
+      // Times are compared by themselves, and a GPU's checks only where there is one: the verdict says what became of them.
+      checks
+        .flatMap(({ check, stage, status, device }) =>
+          stage === 'timing' || device === 'cuda' ? [] : [`${check} ${status}`],
+        )
+        .join(', '),
   ],
   ['errors, element by element', ({ tolerance }) => JSON.stringify(tolerance.outputs)],
   [

@@ -44,7 +44,8 @@ export async function takeTimes(request: TimesRequest): Promise<Timed> {
     const report: TimingReport<'measured'> | TimingReport<'simulated'> = await (device.source === 'measured'
       ? compareTimes(device, options)
       : compareTimes(device, options));
-    return { report, ...claimOf(report, request) };
+    const { task } = request;
+    return { report, ...claimOf(report, request), shapes: shapesOf(task), scaled: task.scaled.length > 0 };
   } finally {
     await opened.close?.();
   }
@@ -72,6 +73,9 @@ export function claimOf(
           ? 'the seeds were given, and not drawn after the candidate was frozen'
           : undefined;
   if (because !== undefined) return { unclaimed: `${sentence(because)}. Else it would be: ${report.reason}` };
-  const shapes = task.signature.tensors.map(({ name, spec }) => `${name} ${specText(spec)}`);
-  return { claim: claim(report, { task: task.name, precision: task.precision, shapes }) };
+  return { claim: claim(report, { task: task.name, precision: task.precision, shapes: shapesOf(task) }) };
+}
+
+function shapesOf({ signature }: Task): string[] {
+  return signature.tensors.map(({ name, spec }) => `${name} ${specText(spec)}`);
 }

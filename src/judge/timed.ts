@@ -37,6 +37,10 @@ export interface Timed {
   readonly claim?: Claim;
   /** Sentences. */
   readonly unclaimed?: string;
+  /** What was timed: `x float32[128, 4096]`. */
+  readonly shapes?: readonly string[];
+  /** These are smaller than the file's own. */
+  readonly scaled?: boolean;
 }
 
 /** What is said of speed beside `correct`, in a sentence or a few. */

@@ -164,7 +164,14 @@ function shows(made: z.infer<typeof report>, { over, speedup, grade }: z.infer<t
 
 /** A claim stands beside measured times that say `faster`, and nowhere else; without one the evidence says why. */
 export const timedSchema = z
-  .object({ report: report.optional(), claim: claim.optional(), unclaimed: z.string().optional() })
+  .object({
+    report: report.optional(),
+    claim: claim.optional(),
+    unclaimed: z.string().optional(),
+    /** What was timed; `scaled`: smaller than the file's own. */
+    shapes: z.array(z.string()).optional(),
+    scaled: z.boolean().optional(),
+  })
   .refine(({ report: made, claim: said }) => said === undefined || (made !== undefined && shows(made, said)), {
     message: 'it claims a speedup that its times do not show',
   })
@@ -177,8 +184,8 @@ export type ReportEvidence = z.infer<typeof report>;
 type Row = z.infer<typeof window>;
 
 /** A verdict's times as plain data. Numbers are not spelled yet: evidence.ts does that for all of it. */
-export function timedEvidence({ report: made, claim: claimed, unclaimed }: Timed): unknown {
-  return { report: made && reportRows(made), claim: claimed, unclaimed };
+export function timedEvidence({ report: made, claim: claimed, ...rest }: Timed): unknown {
+  return { report: made && reportRows(made), claim: claimed, ...rest };
 }
 
 function reportRows(made: TimingReport): unknown {

@@ -10,6 +10,7 @@ import type { Finding, LaunchProfile, ModelledTime } from '../vgpu/index.ts';
 import type { Admission } from './admission-report.ts';
 import type { FullSizeReport } from './full-size-report.ts';
 import type { FullSizeTime } from './full-size-time.ts';
+import type { Hardware, HardwareFacts } from './hardware.ts';
 import type { OperatorShare } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import type { Proof } from './proof.ts';
@@ -37,6 +38,8 @@ export interface CheckResult {
   stage: Stage;
   answer: CheckAnswer;
   milliseconds: number;
+  /** The kind of device it was asked on: a GPU's checks stand beside those of the virtual one. */
+  device: Device['kind'];
 }
 
 /** How one call of the candidate differs from the call before it. */
@@ -105,6 +108,8 @@ export interface Verdict {
   measured?: MeasuredTime;
   /** What its times came to; absent where nobody asked for times, or it was not found right before. */
   timing?: Timed;
+  /** The GPU that it ran on too; absent where none was asked for, or it was not found right before. */
+  hardware?: HardwareFacts;
   admission?: Admission;
   /** What was seen at the file's own shapes, of a task that was scaled. */
   fullSize?: FullSizeReport;
@@ -136,8 +141,10 @@ export interface JudgeRequest {
   signal?: AbortSignal;
   /** Seeds drawn after several candidates were frozen together; must contain this candidate's hash. Absent: drawn here. */
   commitment?: Commitment;
-  /** Takes times of the candidate if it is right; absent: no speed is looked at. */
+  /** Takes times of the candidate if it is right; absent: as `hardware` does, or none. */
   timing?: TimingSetup;
+  /** A GPU that the candidate runs on too, once the virtual one finds it right. */
+  hardware?: Hardware;
   /** The task's oracle, shared between judgements of one task so that references are computed once a commitment. */
   oracle?: Oracle;
 }

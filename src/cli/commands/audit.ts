@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { type Audit, audit as auditClaim, evidencePage } from '../../judge/index.ts';
 import { floor } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
+import { type DeviceOptions, openDevices } from '../devices.ts';
 import { judgement, keep } from '../judgement.ts';
 import type { Places } from '../places.ts';
 import type { TaskOptions } from '../task-options.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, wrap } from '../terminal/format.ts';
 
-export interface AuditOptions extends TaskOptions {
-  gpu: string;
+export interface AuditOptions extends TaskOptions, DeviceOptions {
   /** The speedup that was published. */
   claim: number;
   /** PyTorch's time that was published with it, microseconds. */
@@ -35,9 +35,11 @@ export async function audit(
   places: Places,
   signal: AbortSignal,
 ): Promise<number> {
-  const target = gpuTarget(options.gpu);
+  const devices = await openDevices(options, places, signal);
+  const target = gpuTarget(devices.gpu);
   const scale = options.scale ?? AUDIT_SCALE;
-  const made = await judgement(taskFile, kernelFile, { ...options, scale }, places, signal);
+  const asked = { ...options, scale, devices };
+  const made = await judgement(taskFile, kernelFile, asked, places, signal).finally(devices.close);
   const { evidence, verdict } = made;
   const published = made.full?.task ?? made.task;
   const audited = auditClaim(
@@ -46,7 +48,7 @@ export async function audit(
       verdict,
       floors: { cold: floor(published, target), warm: floor(published, target, 'warm') },
       gpuName: target.name,
-      scaled: made.task.scaled.length > 0,
+      scaled: verdict.timing?.scaled === true,
     },
   );
   const folder = keep(made, evidencePage(evidence, audited), places);
@@ -58,16 +60,17 @@ export async function audit(
       verdict: evidence.verdict,
       task: { name: task.name, hash: task.hash, scaled: task.scaled },
       candidate: candidate.hash,
+      devices: devices.words,
       folder,
     };
     process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
   } else {
-    print(audited, folder);
+    print(audited, devices.words, folder);
   }
   return exitCodes[audited.conclusion];
 }
 
-function print({ conclusion, headline, because }: Audit, folder: string): void {
+function print({ conclusion, headline, because }: Audit, devices: string, folder: string): void {
   const out = (line = '') => process.stdout.write(`${line}\n`);
   const colours = coloursFor(process.stdout);
   const colour = {
@@ -83,5 +86,6 @@ function print({ conclusion, headline, because }: Audit, folder: string): void {
     out(wrap(printable(sentence), WIDTH));
   }
   out();
+  out(wrap(printable(devices), WIDTH));
   out(`evidence       ${join(folder, 'evidence.html')}`);
 }

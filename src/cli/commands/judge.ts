@@ -1,14 +1,15 @@
 /** `assay judge task.py kernel.cu`: is this kernel right? A verdict with reasons, and the evidence on disk. */
 import { join } from 'node:path';
 import { type Evidence, evidencePage } from '../../judge/index.ts';
+import { type DeviceOptions, openDevices } from '../devices.ts';
 import { judgement, keep } from '../judgement.ts';
 import type { Places } from '../places.ts';
 import type { TaskOptions } from '../task-options.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, significant, time, wrap } from '../terminal/format.ts';
+import { speedLines, speedOf } from '../terminal/speed.ts';
 
-export interface JudgeOptions extends TaskOptions {
-  gpu: string;
+export interface JudgeOptions extends TaskOptions, DeviceOptions {
   json: boolean;
   timing: boolean;
 }
@@ -24,29 +25,53 @@ export async function judge(
   places: Places,
   signal: AbortSignal,
 ): Promise<number> {
-  const made = await judgement(taskFile, kernelFile, options, places, signal);
+  const devices = await openDevices(options, places, signal);
+  const made = await judgement(taskFile, kernelFile, { ...options, devices }, places, signal).finally(devices.close);
   const { evidence, timings, verdict } = made;
   const folder = keep(made, evidencePage(evidence), places);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...summary(evidence), folder, timings }, null, 2)}\n`);
-  else print(evidence, folder, options.timing ? timings : []);
+  if (options.json)
+    process.stdout.write(
+      `${JSON.stringify({ ...summary(evidence), devices: devices.words, folder, timings }, null, 2)}\n`,
+    );
+  else print(evidence, devices.words, folder, options.timing ? timings : []);
   return exitCodes[verdict.outcome];
 }
 
 /** The part of the evidence that `--json` prints; the rest is in the file. */
-function summary({ verdict, candidate, task, findings, modelled, floor: least, checks, fullSize }: Evidence) {
+function summary({
+  verdict,
+  candidate,
+  task,
+  findings,
+  modelled,
+  measured,
+  timing,
+  hardware,
+  floor: least,
+  checks,
+  fullSize,
+}: Evidence) {
   return {
     verdict,
     task: { name: task.name, hash: task.hash, scaled: task.scaled },
     candidate: candidate.hash,
     findings,
     modelled,
+    measured: measured && { device: measured.device, medianMicroseconds: measured.medianMicroseconds },
+    speed: timing && speedOf(timing),
+    hardware,
     floor: least,
     checks,
     fullSize,
   };
 }
 
-function print(evidence: Evidence, folder: string, timings: readonly { stage: string; milliseconds: number }[]): void {
+function print(
+  evidence: Evidence,
+  devices: string,
+  folder: string,
+  timings: readonly { stage: string; milliseconds: number }[],
+): void {
   const out = (line = '') => process.stdout.write(`${line}\n`);
   const colours = coloursFor(process.stdout);
   const { verdict, modelled, findings } = evidence;
@@ -55,7 +80,8 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
     rejected: colours.bad(`rejected by ${verdict.check}`),
     unjudgeable: colours.warning('could not be judged'),
   }[verdict.outcome];
-  out(colours.strong(headline));
+  const faster = evidence.timing?.claim === undefined ? '' : ' and faster';
+  out(colours.strong(headline + faster));
   out(wrap(printable(verdict.reason), 79));
   for (const finding of findings.slice(0, 3)) {
     const line = finding.source ? ` (line ${finding.source.line})` : '';
@@ -76,9 +102,20 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
     }
     for (const { kernel, words } of evidence.profile?.launches ?? [])
       out(wrap(`${printable(kernel)}: ${printable(words.join(' '))}`, 79, '  '));
-    out(
-      wrap('Nothing was measured: the time is from a model of the named GPU. No speedup over PyTorch is claimed.', 79),
-    );
+    if (evidence.timing === undefined)
+      out(
+        wrap(
+          'Nothing was measured: the time is from a model of the named GPU. No speedup over PyTorch is claimed.',
+          79,
+        ),
+      );
+    out();
+  }
+  const { hardware } = evidence;
+  if (hardware && verdict.outcome === 'correct')
+    out(wrap(`Right too in ${hardware.calls} calls on ${printable(hardware.name)}.`, 79));
+  if (evidence.timing) {
+    for (const line of speedLines(evidence.timing)) out(wrap(printable(line), 79, '               '));
     out();
   }
   if (verdict.outcome === 'correct') {
@@ -102,5 +139,6 @@ function print(evidence: Evidence, folder: string, timings: readonly { stage: st
     );
     out(`  ${'altogether'.padEnd(24)} ${significant(total).padStart(8)} ms`);
   }
+  out(wrap(printable(devices), 79));
   out(`evidence       ${join(folder, 'evidence.html')}`);
 }

@@ -4,18 +4,19 @@ import { join, relative } from 'node:path';
 import { openArchive } from '../../archive/index.ts';
 import { type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
 import { EventStream } from '../../events/index.ts';
-import { evidencePage } from '../../judge/index.ts';
+import { evidencePage, speedInWords } from '../../judge/index.ts';
 import { type FullTask, specText, type Task } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
+import { type DeviceOptions, type Devices, openDevices } from '../devices.ts';
 import type { Places } from '../places.ts';
 import { type TaskOptions, taskFrom } from '../task-options.ts';
 import { type Colours, coloursFor } from '../terminal/colour.ts';
 import { printable, significant, time, wrap } from '../terminal/format.ts';
 import { OptimizeView } from '../terminal/optimize-view.ts';
 import { Painter } from '../terminal/painter.ts';
+import { speedLines, speedOf } from '../terminal/speed.ts';
 
-export interface OptimizeOptions extends TaskOptions {
-  gpu: string;
+export interface OptimizeOptions extends TaskOptions, DeviceOptions {
   budget: number;
   judgements: number;
   seed: number;
@@ -45,11 +46,13 @@ export async function optimize(
   const events = new EventStream();
   const view = options.json ? undefined : new OptimizeView(new Painter(process.stdout), colours, options.budget);
   if (view) events.subscribe((event) => view.on(event));
+  const devices = await openDevices(options, places, signal);
   try {
+    events.emit({ type: 'note', level: 'info', message: devices.words });
     const { task, full } = await traced(taskFile, options, places, events);
     const archive = await openArchive(places.home);
     try {
-      if (options.resume && !(await archive.unfinishedRun(task.hash, options.gpu))) {
+      if (options.resume && !(await archive.unfinishedRun(task.hash, devices.gpu))) {
         events.emit({
           type: 'note',
           level: 'info',
@@ -58,13 +61,19 @@ export async function optimize(
       }
       const result = await optimiseTask({
         ...{ task, full, archive, events, signal, concurrency },
-        ...{ gpu: options.gpu, seed: options.seed, resume: options.resume, cacheDir: places.builds },
+        ...{
+          gpu: devices.gpu,
+          hardware: devices.hardware,
+          seed: options.seed,
+          resume: options.resume,
+          cacheDir: places.builds,
+        },
         budget: { seconds: options.budget, judgements: options.judgements },
       });
       const written = result.best && write(result, result.best, options, places);
       view?.close();
-      if (options.json) process.stdout.write(`${JSON.stringify(report(task, result, written), null, 2)}\n`);
-      else print(result, written, colours, taskFile);
+      if (options.json) process.stdout.write(`${JSON.stringify(report(task, result, written, devices), null, 2)}\n`);
+      else print(result, written, devices, colours, taskFile);
       if (result.stopped === 'interrupted') return 130;
       return written ? 0 : 1;
     } finally {
@@ -72,6 +81,7 @@ export async function optimize(
     }
   } finally {
     view?.close();
+    await devices.close();
   }
 }
 
@@ -118,9 +128,21 @@ function write(
 const noClaim =
   'Nothing was measured. The times are modelled on a virtual GPU, and no speedup over PyTorch is claimed.';
 
+/** What is said of speed at the end: the claim, or why there is none. */
+function speedRemark({ best, objective }: OptimisedTask): string {
+  const timing = best?.evidence.timing;
+  if (timing !== undefined) return speedInWords(timing);
+  return objective.kind === 'modelled'
+    ? noClaim
+    : `No speed is claimed: ${best === undefined ? 'there is no kernel' : 'no times against baselines were asked for'}.`;
+}
+
 /** What `--json` prints. */
-function report(task: Task, result: OptimisedTask, written: Written | undefined) {
+function report(task: Task, result: OptimisedTask, written: Written | undefined, devices: Devices) {
   const { run, resumed, stopped, seconds, floor, best, directMicroseconds, judged, correct, rejected } = result;
+  const { objective } = result;
+  const timing = best?.evidence.timing;
+  const microseconds = best && timeOf(best);
   return {
     task: { name: task.name, hash: task.hash, scaled: task.scaled },
     run: { id: run, resumed, stopped, seconds, judged, correct, rejected },
@@ -130,18 +152,33 @@ function report(task: Task, result: OptimisedTask, written: Written | undefined)
       summary: best.record.summary,
       ...written,
       modelled: best.modelled,
-      percentOfFloor: (100 * floor.microseconds) / best.modelled.microseconds,
-      timesFasterThanDirectTranslation: directMicroseconds && directMicroseconds / best.modelled.microseconds,
+      [objective.kind]: objective.kind === 'modelled' ? best.modelled : best.alone,
+      percentOfFloor: objective.kind === 'simulated' ? undefined : (100 * floor.microseconds) / microseconds!,
+      timesFasterThanDirectTranslation: directMicroseconds && directMicroseconds / microseconds!,
+      speed: timing && speedOf(timing),
     },
     directTranslationMicroseconds: directMicroseconds,
-    measured: false,
-    speedupClaimed: null,
-    remark: noClaim,
+    times: objective,
+    devices: devices.words,
+    measured: objective.kind === 'measured',
+    speedupClaimed: timing?.claim ? timing.claim.speedup : null,
+    remark: speedRemark(result),
   };
 }
 
-function print(result: OptimisedTask, written: Written | undefined, colours: Colours, taskFile: string): void {
-  const { floor, best, directMicroseconds, judged, correct, rejected, stopped, seconds, run } = result;
+/** The winner's time of the kind that the search went by, microseconds. */
+function timeOf({ modelled, alone }: NonNullable<OptimisedTask['best']>): number {
+  return alone?.medianMicroseconds ?? modelled.microseconds;
+}
+
+function print(
+  result: OptimisedTask,
+  written: Written | undefined,
+  devices: Devices,
+  colours: Colours,
+  taskFile: string,
+): void {
+  const { floor, best, directMicroseconds, judged, correct, rejected, stopped, seconds, run, objective } = result;
   const out = (line = '') => process.stdout.write(`${line}\n`);
   const row = (name: string, text: string) => out(`${name.padEnd(15)}${wrap(printable(text), 64, ' '.repeat(15))}`);
   out();
@@ -149,7 +186,7 @@ function print(result: OptimisedTask, written: Written | undefined, colours: Col
     const interrupted = 'Interrupted before the best kernel so far was confirmed on seeds of its own.';
     out(colours.bad(stopped === 'interrupted' ? interrupted : 'No correct kernel was found.'));
   } else {
-    const { modelled, record } = best;
+    const { modelled, record, alone, evidence } = best;
     out(colours.strong(colours.good('A verified kernel')));
     row('kernel', here(written.kernel));
     row('what it is', record.summary);
@@ -157,15 +194,19 @@ function print(result: OptimisedTask, written: Written | undefined, colours: Col
       'modelled time',
       `${time(modelled.microseconds)} on ${gpuTarget(modelled.gpu).name} (${time(modelled.low)} to ${time(modelled.high)}), limited by ${modelled.limitedBy}`,
     );
-    row(
-      'speed of light',
-      `${significant((100 * floor.microseconds) / modelled.microseconds)} % of it (floor ${time(floor.microseconds)}, ${floor.limitedBy})`,
-    );
+    if (alone) row(`${alone.kind} time`, `${time(alone.medianMicroseconds)} alone, on ${alone.device}`);
+    if (objective.kind !== 'simulated')
+      row(
+        'speed of light',
+        `${significant((100 * floor.microseconds) / timeOf(best))} % of it (floor ${time(floor.microseconds)}, ${floor.limitedBy})`,
+      );
     if (directMicroseconds)
       row(
         'against direct',
-        `${significant(directMicroseconds / modelled.microseconds)} times the direct translation (${time(directMicroseconds)}), both modelled`,
+        `${significant(directMicroseconds / timeOf(best))} times the direct translation (${time(directMicroseconds)}), both ${objective.kind}`,
       );
+    for (const line of evidence.timing ? speedLines(evidence.timing) : [])
+      out(wrap(printable(line), 79, ' '.repeat(15)));
   }
   const reasons = Object.entries(rejected).map(([check, count]) => `${count} by ${check}`);
   row(
@@ -174,7 +215,8 @@ function print(result: OptimisedTask, written: Written | undefined, colours: Col
   );
   if (written) row('evidence', here(written.page));
   out();
-  out(wrap(noClaim, 79));
+  out(wrap(printable(devices.words), 79));
+  out(wrap(printable(speedRemark(result)), 79));
   if (stopped === 'interrupted')
     out(wrap(`The run ${run} was interrupted; nothing is lost. Go on with: assay optimize ${taskFile} --resume`, 79));
 }

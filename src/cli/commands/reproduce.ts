@@ -1,11 +1,12 @@
 /** `assay reproduce evidence.json`: judge again what the evidence says was judged, and say what agrees. */
 import { readFileSync } from 'node:fs';
 import { type Agreement, parseEvidence, reproduce as reproduceEvidence } from '../../judge/index.ts';
+import { type DeviceOptions, openDevices } from '../devices.ts';
 import type { Places } from '../places.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { clip, printable, wrap } from '../terminal/format.ts';
 
-export interface ReproduceOptions {
+export interface ReproduceOptions extends DeviceOptions {
   json: boolean;
 }
 
@@ -19,10 +20,10 @@ export async function reproduce(
   signal: AbortSignal,
 ): Promise<number> {
   const evidence = parseEvidence(readFileSync(file, 'utf8'));
+  const devices = await openDevices(options, places, signal);
   const { reproduced, again, fresh, agreements, notCompared } = await reproduceEvidence(evidence, {
-    ...places,
-    signal,
-  });
+    ...{ ...places, signal, hardware: devices.hardware },
+  }).finally(devices.close);
   if (options.json) {
     const json = {
       reproduced,
@@ -31,6 +32,7 @@ export async function reproduce(
       fresh: fresh?.verdict,
       agreements,
       notCompared,
+      devices: devices.words,
     };
     process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
     return reproduced ? 0 : 1;
@@ -50,6 +52,7 @@ export async function reproduce(
       WIDTH,
     ),
   );
+  out(wrap(printable(devices.words), WIDTH));
   return reproduced ? 0 : 1;
 }
 

@@ -77,8 +77,9 @@ export class OptimizeView {
         this.#correct++;
         break;
       case 'candidate.best': {
-        const share = `${significant(event.percentOfFloor)} % of the speed of light`;
-        this.#best = `${time(event.modelledMicroseconds)} modelled, ${share}: ${event.summary}`;
+        const { percentOfFloor, summary } = event;
+        const share = percentOfFloor === undefined ? '' : `, ${significant(percentOfFloor)} % of the speed of light`;
+        this.#best = `${time(event.time.microseconds)} ${event.time.kind}${share}: ${summary}`;
         this.#log(`${good('best')}    ${this.#number(event.candidate)} ${this.#best}`);
         break;
       }

@@ -2,7 +2,7 @@
  * Which entry of the table of GPUs (src/vgpu, model/targets.ts) a GPU is. Peaks, and with them the floor, hang on it: a GPU that is sold under a
  * known name with another number of multiprocessors or less bandwidth (PCIe cards, parts of a GPU) is not that entry, and gets no floor rather than a wrong one.
  */
-import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
+import { type GpuTarget, gpuTarget, gpuTargets } from '../../vgpu/index.ts';
 import type { GpuIdentity } from './gpu.ts';
 
 /** How the driver names each entry. */
@@ -15,6 +15,22 @@ export const knownNames: Readonly<Record<string, RegExp>> = {
   b200: /^NVIDIA B200$/,
   t4: /^(?:NVIDIA )?(?:Tesla )?T4$/,
 };
+
+/** What candidates are compiled and modelled for on a GPU: its own entry; else, with the reason, the first of its architecture, and no floor. */
+export function targetOf(identity: Pick<GpuIdentity, 'name' | 'capability' | 'multiprocessors'>): {
+  target: GpuTarget;
+  unknown?: string;
+} {
+  const found = recognise(identity);
+  if ('target' in found) return found;
+  const arch = `sm_${identity.capability.join('')}`;
+  const target = gpuTargets.find((each) => each.arch === arch);
+  if (!target)
+    throw new Error(
+      `No GPU of the architecture ${arch} is in the table (src/vgpu/model/targets.ts), so that nothing can be compiled for ${identity.name}: add it first.`,
+    );
+  return { target, unknown: found.unknown };
+}
 
 export type Recognised =
   | { readonly target: GpuTarget }

@@ -6,13 +6,17 @@ import { createHash } from 'node:crypto';
 import { createVirtualDevice, type Device, type RunLimits } from '../../device/index.ts';
 import type { EventStream } from '../../events/index.ts';
 import {
+  type AloneTime,
   type Commitment,
   commit,
   createOracle,
+  deriveSeed,
   type Evidence,
   evidenceOf,
+  type Hardware,
   judgePrepared,
   limitsFor,
+  measureAlone,
   type Oracle,
   sourceHash,
   type Verdict,
@@ -29,6 +33,8 @@ export interface JudgementBenchOptions {
   gpu: string;
   /** Cache of compiled device code. */
   cacheDir: string;
+  /** A GPU that right candidates are timed on: their measured times are what the search goes by. */
+  hardware?: Hardware;
   /** Devices, and so judgements at the same time. */
   devices: number;
   events?: EventStream;
@@ -36,7 +42,9 @@ export interface JudgementBenchOptions {
 
 /** A verdict with its evidence. */
 export interface Judgement {
-  verdict: Pick<Verdict, 'outcome' | 'check' | 'reason' | 'modelled'>;
+  verdict: Pick<Verdict, 'outcome' | 'check' | 'reason' | 'modelled' | 'timing'>;
+  /** Its time on the GPU; absent where none was asked for, or it could not be had. */
+  alone?: AloneTime;
   evidence?: Evidence;
   /** See {@link codeHash}; absent where the candidate could not be prepared. */
   codeHash?: string;
@@ -54,6 +62,7 @@ export class JudgementBench {
   readonly #waiting: ((device: Device) => void)[] = [];
   /** Sources frozen and not yet judged. */
   readonly #frozen = new Set<string>();
+  #gpuIdle: Promise<unknown> = Promise.resolve();
   #commitment: Commitment | undefined;
   /** Candidates that are prepared and not yet judged, by the hash of their source. */
   readonly #prepared = new Map<string, Promise<PreparedCandidate>>();
@@ -110,17 +119,49 @@ export class JudgementBench {
     try {
       const oracle = this.#oracle;
       const request = { task, device, gpu, limits, events, candidate: name, signal, commitment, oracle };
-      const verdict = await judgePrepared(fresh ? { ...request, full, cacheDir } : request, prepared);
+      // A search judges on the virtual GPU and takes a short time on the real one; what is confirmed is judged and timed there in full.
+      const { hardware } = this.#options;
+      const judged = await judgePrepared(fresh ? { ...request, full, cacheDir, hardware } : request, prepared);
+      const { verdict, alone } = await this.#timed(judged, prepared, commitment, signal);
       this.#frozen.delete(hash);
       this.#prepared.delete(hash);
       const evidence = evidenceOf({
         ...{ verdict, task, candidateSource: source, device, gpu, limits },
         ...{ floor: this.floor, arithmetics: oracle.arithmetics },
       });
-      return { verdict, evidence, codeHash: codeHash(prepared), milliseconds: milliseconds() };
+      return { verdict, alone, evidence, codeHash: codeHash(prepared), milliseconds: milliseconds() };
     } finally {
       this.#give(device);
     }
+  }
+
+  /** With its time on the GPU, where there is one and it is right; rejected where a timed call of it is wrong. */
+  async #timed(
+    verdict: Verdict,
+    candidate: PreparedCandidate,
+    commitment: Commitment,
+    signal?: AbortSignal,
+  ): Promise<{ verdict: Verdict; alone?: AloneTime }> {
+    const { hardware, task } = this.#options;
+    if (hardware === undefined || verdict.outcome !== 'correct') return { verdict };
+    const secret = deriveSeed(commitment, `timed alone ${candidate.sourceHash}`);
+    const { gpu } = hardware;
+    const measured = await this.#onGpu(() =>
+      measureAlone({ gpu, task, oracle: this.#oracle, candidate, secret, signal }),
+    );
+    if ('time' in measured) return { verdict, alone: measured.time };
+    if ('untimed' in measured) {
+      this.#options.events?.emit({ type: 'note', level: 'warning', message: `No time: ${measured.untimed}` });
+      return { verdict };
+    }
+    return { verdict: { ...verdict, outcome: 'rejected', check: 'timed-outputs', reason: measured.wrong } };
+  }
+
+  /** One thing at a time on the GPU: what else runs there would be in the times. */
+  #onGpu<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#gpuIdle.then(work);
+    this.#gpuIdle = result.catch(() => undefined);
+    return result;
   }
 
   async close(): Promise<void> {

@@ -3,16 +3,17 @@
  * archive, confirm the winner on seeds of its own, and say what came of it.
  */
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Archive, JudgedCandidate, RunRecord } from '../../archive/index.ts';
 import type { EventStream } from '../../events/index.ts';
-import type { Evidence } from '../../judge/index.ts';
+import type { AloneTime, Evidence, Hardware } from '../../judge/index.ts';
 import type { Floor, FullTask, Task } from '../../task/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import { createBuiltinEngineer } from '../builtin/engineer.ts';
 import type { Engineer, Hire, SearchArchive, SearchRecord } from '../ports.ts';
 import { optimise, type SearchBudget, type StopReason } from '../search/optimise.ts';
 import { codeHash, JudgementBench } from './bench.ts';
-import { toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
+import { type Objective, toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
 
 export interface OptimiseTaskOptions {
   task: Task;
@@ -20,6 +21,8 @@ export interface OptimiseTaskOptions {
   full?: FullTask;
   /** Target GPU's id. */
   gpu: string;
+  /** A GPU: the search goes by times measured there, and the winner is judged and timed there in full. Absent: by modelled times. */
+  hardware?: Hardware;
   archive: Archive;
   /** Cache of compiled device code. */
   cacheDir: string;
@@ -39,6 +42,8 @@ export interface OptimiseTaskOptions {
 export interface Winner {
   record: SearchRecord;
   modelled: ModelledTime;
+  /** On the GPU, where there is one. */
+  alone?: AloneTime;
   evidence: Evidence;
 }
 
@@ -49,7 +54,9 @@ export interface OptimisedTask {
   seconds: number;
   floor: Floor;
   best?: Winner;
-  /** The direct translation's modelled time, microseconds: what "times faster" compares with. Absent when it is not correct. */
+  /** Which times the search went by. */
+  objective: Objective;
+  /** The direct translation's time of that kind, microseconds: what "times faster" compares with. Absent when it is not correct. */
   directMicroseconds?: number;
   judged: number;
   correct: number;
@@ -66,10 +73,11 @@ export const hireBuiltin: Hire = ({ task }) => createBuiltinEngineer({ task });
 /** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), and when the signal is aborted before a search began. */
 export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
   const { task, gpu, archive, events, signal } = options;
-  const unfinished = options.resume ? await archive.unfinishedRun(task.hash, gpu) : undefined;
+  const objective = objectiveOf(options);
+  const unfinished = options.resume ? await cutOff(archive, task.hash, gpu, objective) : undefined;
   const id = unfinished?.id ?? `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
   const bench = new JudgementBench({
-    ...{ task, full: options.full, gpu, events },
+    ...{ task, full: options.full, gpu, events, hardware: options.hardware },
     ...{ cacheDir: options.cacheDir, devices: options.concurrency },
   });
   try {
@@ -78,21 +86,23 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     const engineers: Engineer[] = [];
     for (const hire of options.engineers ?? [hireBuiltin]) engineers.push(await hire({ ...setting, prepare }));
     await archive.saveTask(task);
-    const run = unfinished ?? (await startRun(options, id, engineers));
+    const run = unfinished ?? (await startRun(options, id, engineers, objective));
     events?.emit({ type: 'task.floor', gpu, microseconds: bench.floor.microseconds, limitedBy: bench.floor.limitedBy });
-    const port = new ArchivePort(archive, run, bench);
+    const port = new ArchivePort(archive, run, bench, objective);
     const result = await optimise({
       ...{ run: run.id, task, gpu, engineers, archive: port, events, signal },
       ...{ budget: options.budget, seed: run.seed, concurrency: options.concurrency },
-      floorMicroseconds: bench.floor.microseconds,
+      // The floor is of the GPU that the target names: simulated clocks know nothing of it.
+      floorMicroseconds: objective.kind === 'simulated' ? undefined : bench.floor.microseconds,
       evaluate: (record, abort) => port.evaluate(record, abort),
       fingerprint: (record, abort) => bench.prepare(record.source, abort).then(codeHash, () => undefined),
     });
-    const best = await confirm(archive, run, bench, signal);
+    const best = await confirm(archive, run, bench, objective, signal);
     if (result.stopped !== 'interrupted') await archive.finishRun(run.id);
     return {
-      ...tally(await archive.candidates(run.id), gpu),
+      ...tally(await archive.candidates(run.id), objective),
       ...result,
+      objective,
       run: run.id,
       resumed: unfinished !== undefined,
       floor: bench.floor,
@@ -103,10 +113,35 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
   }
 }
 
-async function startRun(options: OptimiseTaskOptions, id: string, engineers: readonly Engineer[]): Promise<RunRecord> {
+function objectiveOf({ gpu, hardware }: OptimiseTaskOptions): Objective {
+  if (hardware === undefined) return { kind: 'modelled', device: gpu };
+  const { name, simulated } = hardware.gpu.device;
+  return { kind: simulated ? 'simulated' : 'measured', device: name };
+}
+
+/** The latest run that was cut off and went by the same times: others cannot be gone on with. */
+async function cutOff(
+  archive: Archive,
+  taskHash: string,
+  gpu: string,
+  objective: Objective,
+): Promise<RunRecord | undefined> {
+  const run = await archive.unfinishedRun(taskHash, gpu);
+  const { objective: then } = (run?.options ?? {}) as { objective?: Objective };
+  const same = then === undefined ? objective.kind === 'modelled' : isDeepStrictEqual(then, objective);
+  return same ? run : undefined;
+}
+
+async function startRun(
+  options: OptimiseTaskOptions,
+  id: string,
+  engineers: readonly Engineer[],
+  objective: Objective,
+): Promise<RunRecord> {
   const { task, gpu, archive, seed, budget } = options;
   const engineer = engineers.map(({ name }) => name).join(', ');
-  await archive.startRun({ id, taskHash: task.hash, gpu, device: 'virtual', engineer, seed, options: { budget } });
+  const device = objective.kind === 'modelled' ? 'virtual' : 'cuda';
+  await archive.startRun({ id, taskHash: task.hash, gpu, device, engineer, seed, options: { budget, objective } });
   return (await archive.run(id))!;
 }
 
@@ -115,10 +150,12 @@ class ArchivePort implements SearchArchive {
   readonly #archive: Archive;
   readonly #run: RunRecord;
   readonly #bench: JudgementBench;
+  readonly #objective: Objective;
   /** Verdicts given in this process, until the search says that it has them. */
   readonly #judgements = new Map<string, ReturnType<typeof toVerdict>>();
 
-  constructor(archive: Archive, run: RunRecord, bench: JudgementBench) {
+  constructor(archive: Archive, run: RunRecord, bench: JudgementBench, objective: Objective) {
+    this.#objective = objective;
     this.#archive = archive;
     this.#run = run;
     this.#bench = bench;
@@ -129,8 +166,9 @@ class ArchivePort implements SearchArchive {
   }
 
   async ofOtherRuns(most: number): Promise<SearchRecord[]> {
-    const { taskHash, gpu, id } = this.#run;
-    return this.#withEvidence(await this.#archive.best(taskHash, 'modelled', gpu, most, id));
+    const { taskHash, id } = this.#run;
+    const { kind, device } = this.#objective;
+    return this.#withEvidence(await this.#archive.best(taskHash, kind, device, most, id));
   }
 
   async proposed(record: SearchRecord): Promise<void> {
@@ -141,7 +179,7 @@ class ArchivePort implements SearchArchive {
   async evaluate(record: SearchRecord, signal?: AbortSignal) {
     const judgement = await this.#bench.judge(record.source, record.id, false, signal);
     this.#judgements.set(record.id, toVerdict(judgement));
-    return toEvaluation(judgement);
+    return toEvaluation(judgement, this.#objective);
   }
 
   /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so; the evidence stays with the other. */
@@ -162,7 +200,7 @@ class ArchivePort implements SearchArchive {
   #withEvidence(candidates: readonly JudgedCandidate[]): Promise<SearchRecord[]> {
     return Promise.all(
       candidates.map(async (candidate) =>
-        toRecord(candidate, this.#run.gpu, (await this.#archive.evidence(candidate.id)) as Evidence | undefined),
+        toRecord(candidate, this.#objective, (await this.#archive.evidence(candidate.id)) as Evidence | undefined),
       ),
     );
   }
@@ -173,29 +211,31 @@ async function confirm(
   archive: Archive,
   run: RunRecord,
   bench: JudgementBench,
+  objective: Objective,
   signal: AbortSignal | undefined,
 ): Promise<Winner | undefined> {
   for (let attempt = 0; attempt < confirmations; attempt++) {
-    const [candidate] = standing(await archive.candidates(run.id), run.gpu);
+    const [candidate] = standing(await archive.candidates(run.id), objective);
     if (!candidate || signal?.aborted) return undefined;
     const judgement = await bench.judge(candidate.source, candidate.id, true, signal);
     await archive.addVerdict(candidate.id, toVerdict(judgement));
-    const { verdict, evidence } = judgement;
+    const { verdict, evidence, alone } = judgement;
     if (verdict.outcome !== 'correct' || !verdict.modelled || !evidence) continue;
-    return { record: toRecord(candidate, run.gpu), modelled: verdict.modelled, evidence };
+    return { record: toRecord(candidate, objective), modelled: verdict.modelled, alone, evidence };
   }
   return undefined;
 }
 
 /** Correct candidates, fastest first. */
-function standing(candidates: readonly JudgedCandidate[], gpu: string): JudgedCandidate[] {
-  const microseconds = (candidate: JudgedCandidate) => toRecord(candidate, gpu).evaluation?.microseconds ?? Infinity;
+function standing(candidates: readonly JudgedCandidate[], objective: Objective): JudgedCandidate[] {
+  const microseconds = (candidate: JudgedCandidate) =>
+    toRecord(candidate, objective).evaluation?.microseconds ?? Infinity;
   return candidates
     .filter((candidate) => microseconds(candidate) < Infinity)
     .sort((a, b) => microseconds(a) - microseconds(b));
 }
 
-function tally(candidates: readonly JudgedCandidate[], gpu: string) {
+function tally(candidates: readonly JudgedCandidate[], objective: Objective) {
   const judged = candidates.filter(({ verdict }) => verdict);
   const rejected: Record<string, number> = {};
   for (const { verdict } of judged) {
@@ -206,6 +246,6 @@ function tally(candidates: readonly JudgedCandidate[], gpu: string) {
   const correct = judged.length - Object.values(rejected).reduce((sum, count) => sum + count, 0);
   // The engineer's first proposal is the direct translation.
   const direct = candidates.find(({ number }) => number === 1);
-  const directMicroseconds = direct && toRecord(direct, gpu).evaluation?.microseconds;
+  const directMicroseconds = direct && toRecord(direct, objective).evaluation?.microseconds;
   return { judged: judged.length, correct, rejected, directMicroseconds };
 }

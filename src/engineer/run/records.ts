@@ -1,6 +1,6 @@
 /** Between the search's records and the archive's: the same facts in the two rooms' words. */
 import type { CandidateRecord, JudgedCandidate, TimeRecord, VerdictRecord } from '../../archive/index.ts';
-import { type Evidence, sourceHash } from '../../judge/index.ts';
+import { type AloneTime, type Evidence, sourceHash } from '../../judge/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import type { Evaluation, Json, SearchRecord } from '../ports.ts';
 import type { Judgement } from './bench.ts';
@@ -14,20 +14,27 @@ export function toCandidate(record: SearchRecord, run: string): CandidateRecord 
   return { id, run, number, generation, island, engineer, strategy, summary, knobs, source, sourceHash: hash, parents };
 }
 
-/** As the search sees it; `gpu` names the target whose modelled time is wanted, `evidence` is that of its verdict. */
-export function toRecord(candidate: JudgedCandidate, gpu: string, evidence?: Evidence): SearchRecord {
+/** Which times a run goes by: of one kind, on one device (the target's id for modelled ones, the GPU's name for others). */
+export interface Objective {
+  readonly kind: TimeRecord['kind'];
+  readonly device: string;
+}
+
+/** As the search sees it, with its time by the objective; `evidence` is that of its verdict. */
+export function toRecord(candidate: JudgedCandidate, objective: Objective, evidence?: Evidence): SearchRecord {
   const { id, number, generation, island, engineer, strategy, summary, source, parents, verdict } = candidate;
   const record: SearchRecord = {
     ...{ id, number, generation, island, engineer, strategy, summary, source, parents },
     knobs: candidate.knobs as Json,
   };
   if (!verdict) return record;
-  const time = verdict.times.find(({ kind, device }) => kind === 'modelled' && device === gpu);
+  const time = verdict.times.find(({ kind, device }) => kind === objective.kind && device === objective.device);
   const evaluation: Evaluation = {
     outcome: verdict.outcome,
     check: verdict.check ?? undefined,
     reason: verdict.reason ?? '',
     microseconds: time?.microseconds,
+    timeKind: objective.kind,
     codeHash: verdict.codeHash ?? undefined,
     feedback: feedbackOf(verdict, evidence),
   };
@@ -35,19 +42,30 @@ export function toRecord(candidate: JudgedCandidate, gpu: string, evidence?: Evi
 }
 
 /** A judgement for the search. Only a correct candidate has a time. */
-export function toEvaluation({ verdict, codeHash, evidence }: Judgement): Evaluation {
+export function toEvaluation({ verdict, alone, codeHash, evidence }: Judgement, { kind }: Objective): Evaluation {
   const { outcome, check, reason, modelled } = verdict;
-  const microseconds = outcome === 'correct' ? modelled?.microseconds : undefined;
-  return { outcome, check, reason, codeHash, microseconds, feedback: feedbackOf(verdict, evidence) };
+  const microseconds = kind === 'modelled' ? modelled?.microseconds : alone?.medianMicroseconds;
+  const time = outcome === 'correct' ? { microseconds, timeKind: kind } : {};
+  return { outcome, check, reason, codeHash, ...time, feedback: feedbackOf(verdict, evidence) };
 }
 
 /** A judgement for the archive. */
-export function toVerdict({ verdict, codeHash, evidence, milliseconds }: Judgement): VerdictRecord {
-  const { outcome, check = null, reason, modelled } = verdict;
-  const times = outcome === 'correct' && modelled ? [toTime(modelled)] : [];
+export function toVerdict({ verdict, alone, codeHash, evidence, milliseconds }: Judgement): VerdictRecord {
+  const { check = null, reason, modelled, timing } = verdict;
+  const times =
+    verdict.outcome === 'correct'
+      ? [...(modelled ? [toTime(modelled)] : []), ...(alone ? [aloneTime(alone)] : [])]
+      : [];
+  const outcome = timing?.claim === undefined ? verdict.outcome : 'faster';
   return { outcome, check, reason, codeHash: codeHash ?? null, evidence: evidence ?? null, milliseconds, times };
 }
 
 function toTime({ kind, gpu, microseconds, low, high, limitedBy, occupancy }: ModelledTime): TimeRecord {
   return { kind, device: gpu, microseconds, low, high, detail: { limitedBy, occupancy } };
+}
+
+/** The samples' own spread, not an interval of anything: it orders candidates. */
+function aloneTime({ kind, device, samples, medianMicroseconds }: AloneTime): TimeRecord {
+  const [low, high] = [Math.min(...samples), Math.max(...samples)];
+  return { kind, device, microseconds: medianMicroseconds, low, high, detail: { samples } };
 }

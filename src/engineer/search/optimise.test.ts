@@ -284,7 +284,7 @@ describe('optimise', () => {
     assert.equal(seen.at(-1)?.type, 'run.finished');
     const bests = seen.filter((event) => event.type === 'candidate.best');
     assert.equal(bests.at(-1)?.candidate, result.best?.id);
-    const times = bests.map((event) => event.modelledMicroseconds);
+    const times = bests.map((event) => event.time.microseconds);
     assert.deepEqual(
       times,
       [...times].sort((a, b) => b - a),

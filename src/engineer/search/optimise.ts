@@ -282,14 +282,14 @@ class Search {
 
   #announce(record: SearchRecord, evaluation: Evaluation): void {
     const { events, floorMicroseconds } = this.#options;
-    const { microseconds } = evaluation;
+    const { microseconds, timeKind = 'modelled' } = evaluation;
     if (evaluation.outcome !== 'correct' && evaluation.outcome !== 'faster') return;
     const percentOfFloor =
       floorMicroseconds !== undefined && microseconds ? (100 * floorMicroseconds) / microseconds : undefined;
     events?.emit({
       type: 'candidate.accepted',
       candidate: record.id,
-      modelledMicroseconds: microseconds,
+      time: microseconds === undefined ? undefined : { kind: timeKind, microseconds },
       percentOfFloor,
     });
     if (microseconds === undefined || microseconds >= this.#bestSoFar) return;
@@ -297,8 +297,8 @@ class Search {
     events?.emit({
       type: 'candidate.best',
       candidate: record.id,
-      modelledMicroseconds: microseconds,
-      percentOfFloor: percentOfFloor ?? 0,
+      time: { kind: timeKind, microseconds },
+      percentOfFloor,
       summary: record.summary,
     });
   }

@@ -26,11 +26,13 @@ export function circumstances({
   timings,
   madeAt,
   device,
+  hardware,
   printed,
 }: Evidence): string {
   const facts: string[][] = [
     ['Made', e(madeAt)],
     ['Device', e(device.name)],
+    ...(hardware ? [['GPU', e(gpuText(hardware))]] : []),
     ['Assay, Node, platform', `${e(environment.assay)}, ${e(environment.node)}, ${e(environment.platform)}`],
     ['Compiler', build ? `${e(build.compiler)} for ${e(build.arch)}` : 'nothing was compiled'],
     [
@@ -59,4 +61,15 @@ export function circumstances({
     'Circumstances',
     `${table(['', ''], facts)}<details><summary>${calls.length} calls</summary>${table(['Call', 'Inputs', 'Purpose', 'Globals', 'Memory', 'Input seed', 'Poison seed'], rows)}</details>${output}`,
   );
+}
+
+function gpuText({ name, capability, multiprocessors, cuda, driver, uuid, calls }: NonNullable<Evidence['hardware']>) {
+  const facts = [
+    `compute capability ${capability.join('.')}`,
+    `${multiprocessors} multiprocessors`,
+    `CUDA ${cuda}`,
+    ...(driver === undefined ? [] : [`driver ${driver}`]),
+    uuid,
+  ];
+  return `${name} (${facts.join(', ')}); ${calls} calls to see whether it is right there too`;
 }

@@ -29,10 +29,13 @@ ${table(['Call', 'Inputs', 'Output', 'Elements', 'Wrong', 'Worst element', 'In n
   );
 }
 
-export function checksTable({ checks }: Evidence): string {
-  const rows = checks.map(({ check, stage, status, question, said, catches, milliseconds: ms }) => [
+/** Which device each check was asked on, where there were two. */
+export function checksTable({ checks, hardware }: Evidence): string {
+  const on = (device: string | undefined) =>
+    hardware === undefined ? '' : device === 'cuda' ? ', on the GPU' : ', on the virtual GPU';
+  const rows = checks.map(({ check, stage, device, status, question, said, catches, milliseconds: ms }) => [
     `<span class="${status}">${e(status)}</span>`,
-    `<b>${e(check)}</b><br><span class="dim">${e(stage)}</span>`,
+    `<b>${e(check)}</b><br><span class="dim">${e(stage + on(device))}</span>`,
     `${e(question)}${said && status !== 'rejected' ? `<br><span class="dim">${prose(said)}</span>` : ''}`,
     `<span class="dim">${e(catches.join(', '))}</span>`,
     milliseconds(ms),

@@ -41,11 +41,12 @@ export function auditHead({ claim, conclusion, headline, because }: Audit): stri
 }
 
 export function head(evidence: Evidence): string {
-  const { verdict, task, device, checks, admission: admitted, modelled, floor, timing } = evidence;
+  const { verdict, task, device, hardware, checks, admission: admitted, modelled, floor, timing } = evidence;
   const asked = new Set(checks.filter(({ status }) => status === 'passed').map(({ check }) => check)).size;
   const facts: [string, string][] = [
     ['Task', `${task.name}: ${task.outputs.map((one) => `${one.dtype}[${one.shape.join(', ')}]`).join(', ')}`],
     ['Device', device.name],
+    ...(hardware ? [['GPU', hardware.name] satisfies [string, string]] : []),
     ['Checks passed', String(asked)],
   ];
   const [first] = timing?.report?.comparisons ?? [];

@@ -11,7 +11,8 @@ import {
   type WindowResult,
 } from '../../measure.ts';
 import { type CallOperands, type OperandSource, operandBytes } from '../timing/operands.ts';
-import { type BaselineSource, seedOf } from '../timing/timing-device.ts';
+import { seedOf } from '../timing/plan-windows.ts';
+import type { BaselineSource } from '../timing/timing-device.ts';
 import { PythonProcess } from './python-process.ts';
 
 /** The ways of running PyTorch: those that a claim names, each as it is and as a CUDA graph. baseline.py knows them by these names. */

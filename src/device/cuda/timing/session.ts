@@ -32,6 +32,8 @@ export type Prepared =
       readonly mostCalls: number;
       readonly resolution: Resolution;
       readonly repeatable: boolean;
+      /** Versions of what it runs on besides the driver, for the evidence. */
+      readonly environment?: Readonly<Record<string, string>>;
     }
   | { readonly status: 'unsupported'; readonly message: string };
 
