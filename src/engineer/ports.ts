@@ -140,6 +140,8 @@ export interface Strategy {
 export interface Setting {
   run: string;
   task: Task;
+  /** The task at its file's own shapes, where it was scaled. */
+  full?: Task;
   target: GpuTarget;
   floor: Floor;
   archive: Archive;

@@ -162,7 +162,7 @@ async function tryCandidate(
   const fullSize = await timed(record, "time at the file's own shapes", () =>
     fullSizeTime({
       ...at,
-      prepare: (own) => prepare({ ...request, cacheDir }, candidate.source, own),
+      prepare: (own) => prepare({ ...request, cacheDir }, candidate.source, own, large),
     }),
   );
   return { ...correct(request, record), fullSizeTime: fullSize };

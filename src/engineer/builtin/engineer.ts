@@ -6,10 +6,19 @@ import type { Task } from '../../task/index.ts';
 import type { Engineer, Json, Proposal, SearchRecord, Strategy } from '../ports.ts';
 import type { Random } from '../search/random.ts';
 import { type GroupFacts, groupFacts, illegal, knobs, plainChoice, startingChoices } from './knobs.ts';
-import { decompose, type KernelChoice, lowerOutline, type Outline, outline, type Schedule } from './lower/index.ts';
+import {
+  decompose,
+  type KernelChoice,
+  lowerForBoth,
+  lowerOutline,
+  type Outline,
+  outline,
+  type Schedule,
+} from './lower/index.ts';
 import type { Program, ReduceStep } from './lower/program.ts';
 import { splitChoices } from './lower/split.ts';
 import { product } from './lower/strides.ts';
+import { transfer } from './transfer.ts';
 
 /** Candidates proposed before evolution begins. */
 const mostStarts = 8;
@@ -18,7 +27,10 @@ const mostParts = 64;
 const fewBlocks = 64;
 
 export interface BuiltinOptions {
+  /** What is judged. */
   task: Task;
+  /** The same at the file's own shapes, where it was scaled: what candidates are written for, beside the judged shapes. */
+  full?: Task;
 }
 
 interface OutlineFacts {
@@ -28,7 +40,7 @@ interface OutlineFacts {
 
 /** Throws LoweringError when an operator of the task has no lowering. */
 export function createBuiltinEngineer(options: BuiltinOptions): Engineer {
-  return new BuiltinEngineer(options.task);
+  return new BuiltinEngineer(options);
 }
 
 class BuiltinEngineer implements Engineer {
@@ -39,13 +51,17 @@ class BuiltinEngineer implements Engineer {
     { name: 'cross two', parents: 2 },
     { name: 'regroup', parents: 1 },
   ];
+  /** Whose shapes choices are made for. */
   readonly #task: Task;
   readonly #program: Program;
+  /** The smaller shapes of the same, at which candidates are verified. */
+  readonly #verified?: { task: Task; program: Program };
   readonly #outlines = new Map<string, OutlineFacts>();
 
-  constructor(task: Task) {
-    this.#task = task;
-    this.#program = decompose(task.graph, task.signature);
+  constructor({ task, full }: BuiltinOptions) {
+    this.#task = full ?? task;
+    this.#program = decompose(this.#task.graph, this.#task.signature);
+    if (full) this.#verified = { task, program: decompose(task.graph, task.signature) };
   }
 
   async start(): Promise<readonly Proposal[]> {
@@ -220,13 +236,16 @@ class BuiltinEngineer implements Engineer {
 
   #propose(schedule: Schedule, strategy: string, summary: string, parents: readonly string[]): Proposal {
     const about = [`${this.#task.name}: ${summary}`];
-    const source = lowerOutline(
-      this.#task,
-      this.#facts(schedule.fusion, schedule.splits).outline,
-      schedule.kernels,
-      about,
-    );
+    const own = this.#facts(schedule.fusion, schedule.splits).outline;
+    const source = this.#write(schedule, own, about);
     return { source, strategy, summary, knobs: schedule as unknown as Json, parents };
+  }
+
+  #write(schedule: Schedule, own: Outline, about: readonly string[]): string {
+    if (!this.#verified) return lowerOutline(this.#task, own, schedule.kernels, about);
+    const { task, program } = this.#verified;
+    const chosen = { task: this.#task, outline: own, choices: schedule.kernels };
+    return lowerForBoth(chosen, { task, ...transfer(own, schedule, program) }, about);
   }
 }
 

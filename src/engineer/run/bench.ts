@@ -42,7 +42,7 @@ export interface JudgementBenchOptions {
 
 /** A verdict with its evidence. */
 export interface Judgement {
-  verdict: Pick<Verdict, 'outcome' | 'check' | 'reason' | 'modelled' | 'timing'>;
+  verdict: Pick<Verdict, 'outcome' | 'check' | 'reason' | 'modelled' | 'fullSizeTime' | 'timing'>;
   /** Its time on the GPU; absent where none was asked for, or it could not be had. */
   alone?: AloneTime;
   evidence?: Evidence;
@@ -53,7 +53,10 @@ export interface Judgement {
 
 export class JudgementBench {
   readonly target: GpuTarget;
+  /** At the shapes that candidates are ranked at: the file's own, but the judged ones where they are timed on a GPU. */
   readonly floor: Floor;
+  /** At the shapes that candidates are judged at. */
+  readonly #judgedFloor: Floor;
   readonly #options: JudgementBenchOptions;
   readonly #oracle: Oracle;
   readonly #limits: RunLimits;
@@ -70,7 +73,8 @@ export class JudgementBench {
   constructor(options: JudgementBenchOptions) {
     this.#options = options;
     this.target = gpuTarget(options.gpu);
-    this.floor = floor(options.task, this.target);
+    this.#judgedFloor = floor(options.task, this.target);
+    this.floor = options.full && !options.hardware ? floor(options.full.task, this.target) : this.#judgedFloor;
     this.#oracle = createOracle(options.task);
     this.#limits = limitsFor(options.task);
     this.#all = Array.from({ length: options.devices }, () => createVirtualDevice({ gpu: options.gpu }));
@@ -121,13 +125,17 @@ export class JudgementBench {
       const request = { task, device, gpu, limits, events, candidate: name, signal, commitment, oracle };
       // A search judges on the virtual GPU and takes a short time on the real one; what is confirmed is judged and timed there in full.
       const { hardware } = this.#options;
-      const judged = await judgePrepared(fresh ? { ...request, full, cacheDir, hardware } : request, prepared);
+      const more = { timeAt: full?.task, cacheDir };
+      const judged = await judgePrepared(
+        fresh ? { ...request, ...more, full, hardware } : { ...request, ...more },
+        prepared,
+      );
       const { verdict, alone } = await this.#timed(judged, prepared, commitment, signal);
       this.#frozen.delete(hash);
       this.#prepared.delete(hash);
       const evidence = evidenceOf({
         ...{ verdict, task, candidateSource: source, device, gpu, limits },
-        ...{ floor: this.floor, arithmetics: oracle.arithmetics },
+        ...{ floor: this.#judgedFloor, arithmetics: oracle.arithmetics },
       });
       return { verdict, alone, evidence, codeHash: codeHash(prepared), milliseconds: milliseconds() };
     } finally {

@@ -19,7 +19,7 @@ export function feedbackOf(
     const where = finding.source ? ` (line ${finding.source.line} of the candidate, kernel ${finding.kernel})` : '';
     if (!findings[0]?.includes(finding.message)) findings.push(`${finding.message}${where}`);
   }
-  const { modelled } = evidence ?? {};
+  const modelled = evidence?.fullSizeTime?.modelled ?? evidence?.modelled;
   return {
     findings,
     profile: (evidence?.profile?.launches ?? []).map(({ kernel, words }) => `${kernel}: ${words.join(' ')}`),

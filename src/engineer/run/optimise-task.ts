@@ -13,7 +13,7 @@ import { createBuiltinEngineer } from '../builtin/engineer.ts';
 import type { Engineer, Hire, SearchArchive, SearchRecord } from '../ports.ts';
 import { optimise, type SearchBudget, type StopReason } from '../search/optimise.ts';
 import { codeHash, JudgementBench } from './bench.ts';
-import { type Objective, toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
+import { type Objective, rankedTime, toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
 
 export interface OptimiseTaskOptions {
   task: Task;
@@ -68,7 +68,7 @@ export interface OptimisedTask {
 const confirmations = 3;
 
 /** The built-in engineer. Throws LoweringError where it cannot write the task. */
-export const hireBuiltin: Hire = ({ task }) => createBuiltinEngineer({ task });
+export const hireBuiltin: Hire = ({ task, full }) => createBuiltinEngineer({ task, full });
 
 /** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), and when the signal is aborted before a search began. */
 export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
@@ -81,7 +81,15 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     ...{ cacheDir: options.cacheDir, devices: options.concurrency },
   });
   try {
-    const setting = { run: id, task, archive, events, target: bench.target, floor: bench.floor };
+    const setting = {
+      run: id,
+      task,
+      full: options.full?.task,
+      archive,
+      events,
+      target: bench.target,
+      floor: bench.floor,
+    };
     const prepare = (source: string, abort?: AbortSignal) => bench.prepare(source, abort);
     const engineers: Engineer[] = [];
     for (const hire of options.engineers ?? [hireBuiltin]) engineers.push(await hire({ ...setting, prepare }));
@@ -220,8 +228,9 @@ async function confirm(
     const judgement = await bench.judge(candidate.source, candidate.id, true, signal);
     await archive.addVerdict(candidate.id, toVerdict(judgement));
     const { verdict, evidence, alone } = judgement;
-    if (verdict.outcome !== 'correct' || !verdict.modelled || !evidence) continue;
-    return { record: toRecord(candidate, objective), modelled: verdict.modelled, alone, evidence };
+    const modelled = rankedTime(verdict);
+    if (verdict.outcome !== 'correct' || !modelled || !evidence) continue;
+    return { record: toRecord(candidate, objective), modelled, alone, evidence };
   }
   return undefined;
 }

@@ -41,17 +41,23 @@ export function toRecord(candidate: JudgedCandidate, objective: Objective, evide
   return { ...record, evaluation };
 }
 
+/** The time that a candidate is ranked by: at the file's own shapes where it was judged at smaller ones. Undefined where none is known. */
+export function rankedTime({ modelled, fullSizeTime }: Judgement['verdict']): ModelledTime | undefined {
+  return fullSizeTime ? fullSizeTime.modelled : modelled;
+}
+
 /** A judgement for the search. Only a correct candidate has a time. */
 export function toEvaluation({ verdict, alone, codeHash, evidence }: Judgement, { kind }: Objective): Evaluation {
-  const { outcome, check, reason, modelled } = verdict;
-  const microseconds = kind === 'modelled' ? modelled?.microseconds : alone?.medianMicroseconds;
+  const { outcome, check, reason } = verdict;
+  const microseconds = kind === 'modelled' ? rankedTime(verdict)?.microseconds : alone?.medianMicroseconds;
   const time = outcome === 'correct' ? { microseconds, timeKind: kind } : {};
   return { outcome, check, reason, codeHash, ...time, feedback: feedbackOf(verdict, evidence) };
 }
 
 /** A judgement for the archive. */
 export function toVerdict({ verdict, alone, codeHash, evidence, milliseconds }: Judgement): VerdictRecord {
-  const { check = null, reason, modelled, timing } = verdict;
+  const { check = null, reason, timing } = verdict;
+  const modelled = rankedTime(verdict);
   const times =
     verdict.outcome === 'correct'
       ? [...(modelled ? [toTime(modelled)] : []), ...(alone ? [aloneTime(alone)] : [])]

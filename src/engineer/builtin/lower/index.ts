@@ -5,7 +5,7 @@ import { type Kernel, Preamble } from './emit/kernel-context.ts';
 import { mapKernel } from './emit/map-kernel.ts';
 import { rowKernel } from './emit/row-kernel.ts';
 import { scanKernel } from './emit/scan-kernel.ts';
-import { candidateSource } from './emit/source.ts';
+import { candidateSource, type Version } from './emit/source.ts';
 import { tileKernel } from './emit/tile-kernel.ts';
 import { type Group, partition, storedValues } from './groups.ts';
 import type { Program } from './program.ts';
@@ -13,6 +13,7 @@ import type { KernelChoice, Schedule } from './schedule.ts';
 import { splitReductions } from './split.ts';
 
 export { decompose, supportedOperators } from './decompose/index.ts';
+export { storedValues } from './groups.ts';
 export { LoweringError, type Program } from './program.ts';
 export type { KernelChoice, Schedule } from './schedule.ts';
 
@@ -44,17 +45,48 @@ export function lowerTask(task: Task, schedule: Schedule, about: readonly string
 /** Writes the candidate of an outline, one choice a group. */
 export function lowerOutline(
   task: Task,
-  { program, groups }: Outline,
+  own: Outline,
   choices: readonly KernelChoice[],
   about: readonly string[] = [],
 ): string {
   const preamble = new Preamble();
+  return candidateSource([version(task, own, choices, preamble)], preamble, about);
+}
+
+/** An outline with the choices for its groups, at the shapes of one task. */
+export interface ChosenOutline {
+  task: Task;
+  outline: Outline;
+  choices: readonly KernelChoice[];
+}
+
+/** Writes one candidate for a task at its file's own shapes and for the same at the shapes where all of it can be verified. */
+export function lowerForBoth(own: ChosenOutline, verified: ChosenOutline, about: readonly string[]): string {
+  const preamble = new Preamble();
+  const versions = [
+    { ...version(own.task, own.outline, own.choices, preamble), shapes: "the file's own shapes" },
+    {
+      ...version(verified.task, verified.outline, verified.choices, preamble, '_verified'),
+      shapes: 'the smaller shapes at which every element is compared',
+    },
+  ];
+  return candidateSource(versions, preamble, about);
+}
+
+function version(
+  task: Task,
+  { program, groups }: Outline,
+  choices: readonly KernelChoice[],
+  preamble: Preamble,
+  suffix = '',
+): Version {
   const kernels = groups.map(({ group, stored }, index) => {
     const choice = choices[index];
     if (!choice) throw new Error(`the schedule has no choice for kernel ${index + 1} of ${groups.length}`);
-    return emit(kernelName(program, group, index, groups.length), program, group, stored, choice, preamble);
+    const name = `${kernelName(program, group, index, groups.length)}${suffix}`;
+    return emit(name, program, group, stored, choice, preamble);
   });
-  return candidateSource(program, task.signature, kernels, preamble, about);
+  return { program, signature: task.signature, kernels };
 }
 
 function emit(

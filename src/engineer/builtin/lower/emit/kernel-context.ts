@@ -27,6 +27,17 @@ export class Preamble {
     if (!this.#texts.has(name)) this.#texts.set(name, text);
   }
 
+  /** The name under which a definition stands: the one wanted, or with a number where another text has that. */
+  define(wanted: string, text: (name: string) => string): string {
+    for (let n = 1; ; n++) {
+      const name = n === 1 ? wanted : `${wanted}_${n}`;
+      const known = this.#texts.get(`define:${name}`);
+      if (known !== undefined && known !== text(name)) continue;
+      this.#texts.set(`define:${name}`, text(name));
+      return name;
+    }
+  }
+
   toString(): string {
     return [...this.#texts.values()].map((text) => `${text}\n\n`).join('');
   }
@@ -89,8 +100,7 @@ export class KernelContext {
     if (value.origin.kind === 'table') {
       const { values } = value.origin;
       if (values.length === 1) return literal(values[0]!, this.computeType(id));
-      this.#requireTable(value, values);
-      return `${value.name}[${index}]`;
+      return `${this.#tableName(value, values)}[${index}]`;
     }
     this.#pointers.add(id);
     return storage[value.dtype].load(`${value.name}[${index}]`);
@@ -119,13 +129,14 @@ export class KernelContext {
     };
   }
 
-  #requireTable(value: ProgramValue, values: readonly number[]): void {
+  #tableName(value: ProgramValue, values: readonly number[]): string {
     const { compute, type } = storage[value.dtype];
     const elementType = compute === 'float' ? 'float' : compute === 'double' ? 'double' : type;
     const items = values.map((item) => literal(item, compute)).join(', ');
-    this.preamble.require(
-      `table:${value.name}`,
-      `// A constant tensor of the task, shape [${value.shape}].\n__device__ const ${elementType} ${value.name}[${values.length}] = {${items}};`,
+    return this.preamble.define(
+      value.name,
+      (name) =>
+        `// A constant tensor of the task, shape [${value.shape}].\n__device__ const ${elementType} ${name}[${values.length}] = {${items}};`,
     );
   }
 }

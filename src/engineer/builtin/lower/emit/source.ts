@@ -6,14 +6,22 @@ import { product } from '../strides.ts';
 import type { Kernel, Preamble } from './kernel-context.ts';
 import { CodeWriter } from './writer.ts';
 
-/** CUDA C++ in the form of a PyTorch extension. `about` is the comment at its head. */
-export function candidateSource(
-  program: Program,
-  signature: Signature,
-  kernels: readonly Kernel[],
-  preamble: Preamble,
-  about: readonly string[],
-): string {
+/** A task's kernels for the shapes of one signature. */
+export interface Version {
+  program: Program;
+  signature: Signature;
+  kernels: readonly Kernel[];
+  /** In words, what its shapes are: `the file's own shapes`. */
+  shapes?: string;
+}
+
+/**
+ * CUDA C++ in the form of a PyTorch extension. `about` is the comment at its head. Two versions are one candidate for two sets of shapes: the
+ * host function takes the first where its shapes are given, else the second.
+ */
+export function candidateSource(versions: readonly Version[], preamble: Preamble, about: readonly string[]): string {
+  const [{ signature }] = versions as [Version];
+  const kernels = versions.flatMap((version) => version.kernels);
   const device = `${preamble.toString()}${kernels.map((kernel) => kernel.text).join('\n')}`;
   const includes = ['#include <torch/extension.h>', '#include <ATen/cuda/CUDAContext.h>', '#include <cuda_runtime.h>'];
   if (device.includes('__half')) includes.push('#include <cuda_fp16.h>');
@@ -26,7 +34,7 @@ export function candidateSource(
     '',
     `${device.trimEnd()}`,
     '',
-    hostFunction(program, signature, kernels).trimEnd(),
+    hostFunctions(versions).trimEnd(),
     '',
     'PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {',
     `  m.def("${entryOf(signature)}", &${entryOf(signature)});`,
@@ -38,13 +46,40 @@ export function candidateSource(
 /** The name that the judge looks for. */
 const entryOf = (signature: Signature): string => signature.entry ?? 'forward';
 
-function hostFunction(program: Program, signature: Signature, kernels: readonly Kernel[]): string {
+function hostFunctions(versions: readonly Version[]): string {
+  const [first, second] = versions as [Version, Version?];
+  const entry = entryOf(first.signature);
+  if (!second) return hostFunction(first, entry);
+  const names = [`${entry}_at_own_shapes`, `${entry}_at_verified_shapes`] as const;
+  const parameters = first.program.arguments.map((id) => first.program.values[id]!.name);
+  const writer = new CodeWriter();
+  writer.open(`${header(first, entry)} {`);
+  writer.line(`if (${tellingApart(first, second)}) return ${names[0]}(${parameters.join(', ')});`);
+  writer.line(`return ${names[1]}(${parameters.join(', ')});`);
+  writer.close();
+  return [hostFunction(first, names[0]), hostFunction(second, names[1]), writer.toString()].join('\n');
+}
+
+/** C++ that is true for the first version's shapes. */
+function tellingApart({ program, signature }: Version, other: Version): string {
+  for (const [k, { spec }] of signature.tensors.entries()) {
+    const at = spec.shape.findIndex((size, d) => size !== other.signature.tensors[k]!.spec.shape[d]);
+    if (at >= 0) return `${program.values[program.arguments[k]!]!.name}.size(${at}) == ${spec.shape[at]}`;
+  }
+  throw new Error('two versions of a candidate take the same shapes');
+}
+
+function header({ program }: Version, name: string): string {
+  const result = program.outputs.length === 1 ? 'torch::Tensor' : 'std::vector<torch::Tensor>';
+  return `${result} ${name}(${program.arguments.map((id) => `torch::Tensor ${program.values[id]!.name}`).join(', ')})`;
+}
+
+function hostFunction(version: Version, name: string): string {
+  const { program, signature, kernels } = version;
   const writer = new CodeWriter();
   const argumentsOf = program.arguments.map((id) => program.values[id]!);
-  const result = program.outputs.length === 1 ? 'torch::Tensor' : 'std::vector<torch::Tensor>';
-  const parameters = argumentsOf.map((value) => `torch::Tensor ${value.name}`).join(', ');
   const used = new Set(kernels.flatMap((kernel) => kernel.pointers));
-  writer.open(`${result} ${entryOf(signature)}(${parameters}) {`);
+  writer.open(`${header(version, name)} {${version.shapes ? `  // for ${version.shapes}` : ''}`);
   argumentsOf.forEach((value, k) => {
     if (!used.has(value.id)) return;
     const shape = signature.tensors[k]?.spec.shape ?? value.shape;
