@@ -12,6 +12,7 @@ import { reproduce } from './commands/reproduce.ts';
 import { sanitize } from './commands/sanitize.ts';
 import { withDevice } from './devices.ts';
 import { sentenceOf } from './failure.ts';
+import { withModels } from './model-options.ts';
 import { placesIn } from './places.ts';
 import { taking, takingOption } from './task-options.ts';
 import { version } from './version.ts';
@@ -72,7 +73,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride();
   const places = () => placesIn(program.opts<{ home: string }>().home);
 
-  withDevice(taking(program.command('optimize')))
+  withModels(withDevice(taking(program.command('optimize'))))
     .description('PyTorch in, the best verified CUDA kernel out, with the evidence')
     .option('--budget <seconds>', 'time to search for', seconds, 60)
     .option('--judgements <count>', 'most candidates to judge', count, 60)

@@ -2,6 +2,10 @@
 export { type BuiltinOptions, createBuiltinEngineer } from './builtin/engineer.ts';
 export { type Knob, knobs } from './builtin/knobs.ts';
 export { LoweringError, lowerTask, type Schedule, supportedOperators } from './builtin/lower/index.ts';
+export { type HireModelsOptions, hireModels } from './llm/hire.ts';
+export { type ModelName, modelText, parseModelNames, vendors } from './llm/model-name.ts';
+export { parsePrices } from './llm/prices.ts';
+export { createTuner } from './llm/tune.ts';
 export type {
   Engineer,
   Evaluate,
@@ -19,6 +23,7 @@ export type {
 export { builtinBest } from './run/builtin-best.ts';
 export {
   hireBuiltin,
+  hireBuiltinIfAble,
   type OptimisedTask,
   type OptimiseTaskOptions,
   optimiseTask,

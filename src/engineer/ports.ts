@@ -146,9 +146,11 @@ export interface Setting {
   floor: Floor;
   archive: Archive;
   events?: EventStream;
+  /** Engineers that were hired before. */
+  colleagues: readonly Engineer[];
   /** Interprets and compiles a candidate without judging it. Throws CandidateError with the compiler's or interpreter's words. */
   prepare(source: string, signal?: AbortSignal): Promise<PreparedCandidate>;
 }
 
-/** Makes an engineer for a run. Throws where it cannot work on the task, with a sentence that says why. */
-export type Hire = (setting: Setting) => Engineer | Promise<Engineer>;
+/** Makes an engineer for a run; undefined where the run does without. Throws where it cannot work on the task, with a sentence that says why. */
+export type Hire = (setting: Setting) => Engineer | undefined | Promise<Engineer | undefined>;

@@ -1,6 +1,7 @@
 /** The door of the task room: a PyTorch file becomes a graph, with its operators, reference, inputs and floor. */
 
 export { type Backward, backwardGraph } from './backward.ts';
+export { graphText, signatureText } from './describe.ts';
 export {
   type CacheState,
   compulsoryBytes,

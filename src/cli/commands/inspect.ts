@@ -3,11 +3,12 @@ import { type Discrimination, discriminate, type EquivalentMutant } from '../../
 import {
   type Floor,
   floor,
-  type Graph,
   graphOperations,
+  graphText,
   loadVerified,
+  signatureText,
+  specText,
   type Task,
-  type TensorSpec,
   type VerifiedTask,
 } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
@@ -165,28 +166,4 @@ function discrimination(report: Discrimination, verified: Task, task: Task, out:
 function ratio(x: number): string {
   if (!Number.isFinite(x)) return 'inf';
   return x >= 1e4 || (x < 1e-3 && x > 0) ? x.toExponential(1) : significant(x);
-}
-
-function specText({ dtype, shape }: TensorSpec): string {
-  return `${dtype}[${shape.join(', ')}]`;
-}
-
-/** The C++ function a candidate exports. */
-function signatureText({ signature }: Task): string {
-  const tensors = signature.tensors.map(({ name }) => `torch::Tensor ${name.replaceAll('.', '_')}`);
-  const result = signature.outputs.length === 1 ? 'torch::Tensor' : 'std::vector<torch::Tensor>';
-  return `${result} ${signature.entry ?? 'forward'}(${tensors.join(', ')})`;
-}
-
-function graphText(graph: Graph): string[] {
-  const names = new Map<number, string>();
-  for (const value of [...graph.inputs, ...graph.parameters]) names.set(value.id, value.name);
-  for (const value of graph.constants) names.set(value.id, `constant ${specText(value.spec)}`);
-  const name = (id: number) => names.get(id) ?? `%${id}`;
-  return graph.nodes.map(({ op, inputs, attributes, outputs, line }) => {
-    const operands = inputs.map(name).join(', ');
-    const rest = Object.entries(attributes).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-    const results = outputs.map(({ id, spec }) => `%${id}: ${specText(spec)}`).join(', ');
-    return `${results} = ${op}(${[operands, ...rest].filter((part) => part !== '').join(', ')})   line ${line}`;
-  });
 }

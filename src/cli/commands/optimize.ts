@@ -8,6 +8,7 @@ import { evidencePage, speedInWords } from '../../judge/index.ts';
 import { type FullTask, specText, type Task } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import { type DeviceOptions, type Devices, openDevices } from '../devices.ts';
+import { engineersFor, type ModelOptions } from '../model-options.ts';
 import type { Places } from '../places.ts';
 import { type TaskOptions, taskFrom } from '../task-options.ts';
 import { type Colours, coloursFor } from '../terminal/colour.ts';
@@ -16,7 +17,7 @@ import { OptimizeView } from '../terminal/optimize-view.ts';
 import { Painter } from '../terminal/painter.ts';
 import { speedLines, speedOf } from '../terminal/speed.ts';
 
-export interface OptimizeOptions extends TaskOptions, DeviceOptions {
+export interface OptimizeOptions extends TaskOptions, DeviceOptions, ModelOptions {
   budget: number;
   judgements: number;
   seed: number;
@@ -68,6 +69,7 @@ export async function optimize(
           resume: options.resume,
           cacheDir: places.builds,
         },
+        engineers: engineersFor(options, options.budget),
         budget: { seconds: options.budget, judgements: options.judgements },
       });
       const written = result.best && write(result, result.best, options, places);
@@ -139,17 +141,19 @@ function speedRemark({ best, objective }: OptimisedTask): string {
 
 /** What `--json` prints. */
 function report(task: Task, result: OptimisedTask, written: Written | undefined, devices: Devices) {
-  const { run, resumed, stopped, seconds, floor, best, directMicroseconds, judged, correct, rejected } = result;
+  const { run, resumed, stopped, seconds, floor, best, directMicroseconds, judged, correct, rejected, spent } = result;
   const { objective } = result;
   const timing = best?.evidence.timing;
   const microseconds = best && timeOf(best);
   return {
     task: { name: task.name, hash: task.hash, scaled: task.scaled },
-    run: { id: run, resumed, stopped, seconds, judged, correct, rejected },
+    run: { id: run, resumed, stopped, seconds, judged, correct, rejected, models: spent },
     floor,
     best: best && {
       candidate: best.record.id,
       summary: best.record.summary,
+      engineer: best.record.engineer,
+      parents: best.record.parents,
       ...written,
       modelled: best.modelled,
       [objective.kind]: objective.kind === 'modelled' ? best.modelled : best.alone,
@@ -178,7 +182,8 @@ function print(
   colours: Colours,
   taskFile: string,
 ): void {
-  const { floor, best, directMicroseconds, judged, correct, rejected, stopped, seconds, run, objective } = result;
+  const { floor, best, directMicroseconds, judged, correct, rejected, stopped, seconds, run, objective, spent } =
+    result;
   const out = (line = '') => process.stdout.write(`${line}\n`);
   const row = (name: string, text: string) => out(`${name.padEnd(15)}${wrap(printable(text), 64, ' '.repeat(15))}`);
   out();
@@ -190,6 +195,7 @@ function print(
     out(colours.strong(colours.good('A verified kernel')));
     row('kernel', here(written.kernel));
     row('what it is', record.summary);
+    row('made by', record.engineer);
     row(
       'modelled time',
       `${time(modelled.microseconds)} on ${gpuTarget(modelled.gpu).name} (${time(modelled.low)} to ${time(modelled.high)}), limited by ${modelled.limitedBy}`,
@@ -213,12 +219,20 @@ function print(
     'judged',
     `${judged} candidates in ${significant(seconds)} s: ${correct} correct, ${judged - correct} rejected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}; stopped: ${stopped}`,
   );
+  if (spent.calls > 0) row('models', spentInWords(spent));
   if (written) row('evidence', here(written.page));
   out();
   out(wrap(printable(devices.words), 79));
   out(wrap(printable(speedRemark(result)), 79));
   if (stopped === 'interrupted')
     out(wrap(`The run ${run} was interrupted; nothing is lost. Go on with: assay optimize ${taskFile} --resume`, 79));
+}
+
+/** What models cost, in words. */
+function spentInWords({ calls, inputTokens, outputTokens, dollars, unpriced }: OptimisedTask['spent']): string {
+  const price = unpriced === calls ? 'price not known' : `$${dollars.toFixed(4)}`;
+  const rest = unpriced > 0 && unpriced < calls ? ` and ${unpriced} calls of unknown price` : '';
+  return `${calls} calls, ${inputTokens} tokens in and ${outputTokens} out, ${price}${rest}`;
 }
 
 /** A path as short as it can be said from here. */

@@ -4,16 +4,17 @@
  */
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Archive, JudgedCandidate, RunRecord } from '../../archive/index.ts';
+import type { Archive, JudgedCandidate, RunRecord, Spending } from '../../archive/index.ts';
 import type { EventStream } from '../../events/index.ts';
 import type { AloneTime, Evidence, Hardware } from '../../judge/index.ts';
 import type { Floor, FullTask, Task } from '../../task/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import { createBuiltinEngineer } from '../builtin/engineer.ts';
+import { LoweringError } from '../builtin/lower/index.ts';
 import type { Engineer, Hire, SearchArchive, SearchRecord } from '../ports.ts';
 import { optimise, type SearchBudget, type StopReason } from '../search/optimise.ts';
 import { codeHash, JudgementBench } from './bench.ts';
-import { type Objective, rankedTime, toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
+import { makingOf, type Objective, rankedTime, toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
 
 export interface OptimiseTaskOptions {
   task: Task;
@@ -60,6 +61,8 @@ export interface OptimisedTask {
   directMicroseconds?: number;
   judged: number;
   correct: number;
+  /** What models cost in this run, over all its processes. */
+  spent: Spending;
   /** Rejected or not judgeable, by the check that said so. */
   rejected: Readonly<Record<string, number>>;
 }
@@ -69,6 +72,21 @@ const confirmations = 3;
 
 /** The built-in engineer. Throws LoweringError where it cannot write the task. */
 export const hireBuiltin: Hire = ({ task, full }) => createBuiltinEngineer({ task, full });
+
+/** The built-in engineer where it can write the task; where it cannot, that is said and the others do without it. */
+export const hireBuiltinIfAble: Hire = (setting) => {
+  try {
+    return hireBuiltin(setting);
+  } catch (error) {
+    if (!(error instanceof LoweringError)) throw error;
+    setting.events?.emit({
+      type: 'note',
+      level: 'info',
+      message: `The built-in engineer is left out: ${error.message}`,
+    });
+    return undefined;
+  }
+};
 
 /** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), and when the signal is aborted before a search began. */
 export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
@@ -92,7 +110,10 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     };
     const prepare = (source: string, abort?: AbortSignal) => bench.prepare(source, abort);
     const engineers: Engineer[] = [];
-    for (const hire of options.engineers ?? [hireBuiltin]) engineers.push(await hire({ ...setting, prepare }));
+    for (const hire of options.engineers ?? [hireBuiltin]) {
+      const hired = await hire({ ...setting, prepare, colleagues: [...engineers] });
+      if (hired) engineers.push(hired);
+    }
     await archive.saveTask(task);
     const run = unfinished ?? (await startRun(options, id, engineers, objective));
     events?.emit({ type: 'task.floor', gpu, microseconds: bench.floor.microseconds, limitedBy: bench.floor.limitedBy });
@@ -115,6 +136,7 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
       resumed: unfinished !== undefined,
       floor: bench.floor,
       best,
+      spent: await archive.spent(run.id),
     };
   } finally {
     await bench.close();
@@ -170,7 +192,13 @@ class ArchivePort implements SearchArchive {
   }
 
   async ofRun(): Promise<SearchRecord[]> {
-    return this.#withEvidence(await this.#archive.candidates(this.#run.id));
+    const { id } = this.#run;
+    const calls = await this.#archive.calls(id);
+    const records = await this.#withEvidence(await this.#archive.candidates(id));
+    return records.map((record) => {
+      const own = calls.filter(({ candidate }) => candidate === record.id);
+      return own.length > 0 ? { ...record, made: makingOf(own) } : record;
+    });
   }
 
   async ofOtherRuns(most: number): Promise<SearchRecord[]> {

@@ -1,8 +1,8 @@
 /** Between the search's records and the archive's: the same facts in the two rooms' words. */
-import type { CandidateRecord, JudgedCandidate, TimeRecord, VerdictRecord } from '../../archive/index.ts';
+import type { CallRecord, CandidateRecord, JudgedCandidate, TimeRecord, VerdictRecord } from '../../archive/index.ts';
 import { type AloneTime, type Evidence, sourceHash } from '../../judge/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
-import type { Evaluation, Json, SearchRecord } from '../ports.ts';
+import type { Evaluation, Json, Making, SearchRecord } from '../ports.ts';
 import type { Judgement } from './bench.ts';
 import { feedbackOf } from './feedback.ts';
 
@@ -74,4 +74,17 @@ function toTime({ kind, gpu, microseconds, low, high, limitedBy, occupancy }: Mo
 function aloneTime({ kind, device, samples, medianMicroseconds }: AloneTime): TimeRecord {
   const [low, high] = [Math.min(...samples), Math.max(...samples)];
   return { kind, device, microseconds: medianMicroseconds, low, high, detail: { samples } };
+}
+
+/** What calls to models took together, for the candidate that came of them. */
+export function makingOf(calls: readonly CallRecord[]): Making {
+  const sum = (of: (call: CallRecord) => number | null) => calls.reduce((total, call) => total + (of(call) ?? 0), 0);
+  return {
+    calls: calls.map(({ id }) => id),
+    models: [...new Set(calls.map(({ model }) => model))],
+    prompts: [...new Set(calls.flatMap(({ prompt }) => prompt.split(' ')))],
+    inputTokens: sum((call) => call.inputTokens),
+    outputTokens: sum((call) => call.outputTokens),
+    dollars: sum((call) => call.dollars),
+  };
 }
