@@ -1,4 +1,5 @@
 /** What executes a plan. A candidate runs in a child process that can crash, hang, or be killed, and comes back. */
+export { contractionOf, cublasFiles } from './cuda/baselines/contraction.ts';
 export { createPlanBaseline, severalBaselines } from './cuda/baselines/plan-baselines.ts';
 export { createTorchBaselines, type TorchBaselineOptions, torchSubjects } from './cuda/baselines/torch-baselines.ts';
 export { type CudaDevice, createCudaDevice } from './cuda/cuda-device.ts';

@@ -6,9 +6,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type BaselineSource,
+  contractionOf,
   createCudaTimingDevice,
   createPlanBaseline,
   createTorchBaselines,
+  cublasFiles,
   type OpenedGpu,
   severalBaselines,
 } from '../device/index.ts';
@@ -22,7 +24,7 @@ import { timedOperands } from './timed-operands.ts';
 import type { TimingPlan } from './timing/plan.ts';
 
 /** Who a candidate can be compared with. */
-export const baselineKinds = ['torch', 'builtin'] as const;
+export const baselineKinds = ['torch', 'cublas', 'builtin'] as const;
 export type BaselineKind = (typeof baselineKinds)[number];
 
 export interface GpuTimesOptions {
@@ -117,6 +119,19 @@ const makers: Readonly<Record<BaselineKind, Maker>> = {
         // Over the fake driver PyTorch runs on the CPU: its times mean nothing, and the way is tried once.
         ...(simulated ? { subjects: ['PyTorch eager'] } : {}),
         walkBytes: simulated ? 4096 : 4 * Math.ceil((WALK * identity.l2Bytes) / 4),
+      },
+      signal,
+    );
+  },
+  cublas: async ({ gpu, task, oracle }, _, secret, signal) => {
+    const python = gpu.fake ? undefined : pythonWithTorch();
+    const files = gpu.fake ? [gpu.fake.library] : cublasFiles(python && 'folders' in python ? python.folders : []);
+    const timed = contractionOf(task, files);
+    if (typeof timed === 'string') throw new Error(timed);
+    return createPlanBaseline(
+      {
+        ...{ gpu: gpu.gpu, fake: gpu.fake, id: 'cuBLAS', timed, secret, operands: timedOperands(task, oracle) },
+        ...(gpu.device.simulated ? { mostCalls: TRIAL_CALLS } : {}),
       },
       signal,
     );

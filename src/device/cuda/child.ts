@@ -4,6 +4,7 @@
  */
 import { ftruncateSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { CublasError } from './driver/cublas.ts';
 import { Driver } from './driver/driver.ts';
 import { CudaError, NoDriver } from './driver/errors.ts';
 import { dieWithParent, flushOutput } from './driver/library.ts';
@@ -37,7 +38,7 @@ class CudaChild {
     try {
       answer = { ok: true, value: await this.#do(name, unpack(content)) };
     } catch (error) {
-      const known = error instanceof CudaError || error instanceof NoDriver;
+      const known = error instanceof CudaError || error instanceof NoDriver || error instanceof CublasError;
       const message = known ? error.message : String((error as Error).stack ?? error);
       answer = { ok: false, message, usable: error instanceof CudaError && !error.fatal };
     }

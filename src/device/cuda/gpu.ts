@@ -41,6 +41,7 @@ export class CudaGpu {
   readonly #modules = new Set<bigint>();
   readonly #events = new Set<bigint>();
   readonly #graphs = new Set<CudaGraph>();
+  readonly #before: (() => void)[] = [];
 
   /** @throws CudaError with what to do, and leaves nothing open. */
   constructor(driver: Driver, ordinal: number) {
@@ -246,10 +247,16 @@ export class CudaGpu {
     return graph;
   }
 
+  /** Does something before everything is given back: for libraries that hold things of the context. */
+  beforeClose(work: () => void): void {
+    this.#before.push(work);
+  }
+
   /** Gives everything back. Errors are passed over: where a context is broken, only the end of the process helps. */
   close(): void {
     const { driver } = this;
     const attempts: (() => void)[] = [
+      ...this.#before,
       ...[...this.#graphs].map((graph) => () => graph.destroy()),
       ...[...this.#events].map((event) => () => this.destroyEvent(event)),
       ...[...this.#modules].map((module) => () => this.unload(module)),

@@ -134,6 +134,11 @@ typedef struct Operation {
 typedef struct { uint32_t magic; Operation *first, *last; } Graph;
 typedef struct { uint32_t magic; Graph *captured; } Stream;
 typedef struct { uint32_t magic; int64_t at; } Event;
+/* One product of matrices, as cuBLAS is asked for it: in columns. */
+typedef struct { int transa, transb, m, n, k, type, lda, ldb, ldc, batch; int64_t strides[3]; uint64_t at[3]; } Product;
+enum { PRODUCT = 100 };
+static Result multiply(const Product *product);
+
 enum { STREAM = 0x57e4, EVENT = 0xe7e1, GRAPH = 0x64a1, EXEC = 0xe8ec };
 
 static Stream *stream_of(Handle handle) { Stream *s = (Stream *)handle; return s && s->magic == STREAM ? s : NULL; }
@@ -143,6 +148,7 @@ static Result perform(const Operation *op) {
     case COPY: device(COPY, op->a, op->b, op->c, NULL, NULL); busy(1000 + (int64_t)op->c / 2000); return OK;
     case WRITE: device(WRITE, op->a, op->c, 0, (const void *)op->b, NULL); busy(1000 + (int64_t)op->c / 20); return OK;
     case SET: device(SET, op->a, op->b, op->c, NULL, NULL); busy(1000 + (int64_t)op->c / 500); return OK;
+    case PRODUCT: return multiply((const Product *)op->blob);
     default: {
       int64_t took = device(LAUNCH, op->a, 0, 0, op->shape, op->blob);
       if (took < 0 && -took < 1000) {
@@ -500,6 +506,71 @@ Result cuGraphLaunch(Handle exec, Handle stream) {
 Result cuGraphExecDestroy(Handle exec) { BEGIN_IN_CONTEXT(); if (((Graph *)exec)->magic != EXEC) DONE(INVALID_HANDLE); release((Graph *)exec); DONE(OK); }
 Result cuGraphDestroy(Handle graph) { BEGIN_IN_CONTEXT(); if (((Graph *)graph)->magic != GRAPH) DONE(INVALID_HANDLE); release((Graph *)graph); DONE(OK); }
 
+/* ---- cuBLAS: plain sums in double precision. ---- */
+
+static int cublas_open;
+Result cublasCreate_v2(Handle *handle) { BEGIN_IN_CONTEXT(); cublas_open++; live++; *handle = 0xb1a5; DONE(OK); }
+Result cublasDestroy_v2(Handle handle) { (void)handle; BEGIN(); if (cublas_open == 0) DONE(1); cublas_open--; live--; DONE(OK); }
+Result cublasGetVersion_v2(Handle handle, int *version) { (void)handle; BEGIN(); *version = 0; DONE(OK); }
+static Handle cublas_stream;
+Result cublasSetStream_v2(Handle handle, Handle stream) { (void)handle; BEGIN_IN_CONTEXT(); cublas_stream = stream; DONE(stream_of(stream) ? OK : 7); }
+Result cublasSetWorkspace_v2(Handle handle, uint64_t at, size_t bytes) { (void)handle, (void)bytes; BEGIN_IN_CONTEXT(); DONE(at ? OK : 7); }
+
+enum { F32 = 0, F16 = 2, BF16 = 14 };
+static double element(const unsigned char *bytes, int type, int64_t i) {
+  if (type == F32) { float v; memcpy(&v, bytes + 4 * i, 4); return v; }
+  uint16_t h;
+  memcpy(&h, bytes + 2 * i, 2);
+  uint32_t bits = (uint32_t)h << 16;
+  if (type == F16) { _Float16 v; memcpy(&v, &h, 2); return (double)v; }
+  float v;
+  memcpy(&v, &bits, 4);
+  return v;
+}
+static void put(unsigned char *bytes, int type, int64_t i, double value) {
+  float v = (float)value;
+  if (type == F32) { memcpy(bytes + 4 * i, &v, 4); return; }
+  if (type == F16) { _Float16 h = (_Float16)value; memcpy(bytes + 2 * i, &h, 2); return; }
+  uint32_t bits;
+  memcpy(&bits, &v, 4);
+  uint16_t h = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16); /* to nearest, ties to even */
+  memcpy(bytes + 2 * i, &h, 2);
+}
+static Result multiply(const Product *p) {
+  size_t size = p->type == F32 ? 4 : 2;
+  size_t sizes[3] = { (size_t)p->lda * (size_t)(p->transa ? p->m : p->k) * size, (size_t)p->ldb * (size_t)(p->transb ? p->k : p->n) * size,
+                      (size_t)p->ldc * (size_t)p->n * size };
+  unsigned char *matrix[3];
+  for (int i = 0; i < 3; i++) matrix[i] = malloc(sizes[i] ? sizes[i] : 1);
+  for (int one = 0; one < p->batch; one++) {
+    for (int i = 0; i < 2; i++) device(READ, p->at[i] + (uint64_t)(one * p->strides[i]) * size, sizes[i], 0, NULL, matrix[i]);
+    for (int64_t c = 0; c < p->n; c++)
+      for (int64_t r = 0; r < p->m; r++) {
+        double sum = 0;
+        for (int64_t k = 0; k < p->k; k++)
+          sum += element(matrix[0], p->type, p->transa ? k + r * p->lda : r + k * p->lda) *
+                 element(matrix[1], p->type, p->transb ? c + k * p->ldb : k + c * p->ldb);
+        put(matrix[2], p->type, r + c * p->ldc, sum);
+      }
+    device(WRITE, p->at[2] + (uint64_t)(one * p->strides[2]) * size, sizes[2], 0, matrix[2], NULL);
+  }
+  for (int i = 0; i < 3; i++) free(matrix[i]);
+  busy(1000 + (int64_t)p->m * p->n * p->k * p->batch / 2000);
+  return OK;
+}
+Result cublasGemmStridedBatchedEx(Handle handle, int transa, int transb, int m, int n, int k, const float *alpha, uint64_t a, int atype, int lda,
+                                  int64_t stridea, uint64_t b, int btype, int ldb, int64_t strideb, const float *beta, uint64_t c, int ctype, int ldc,
+                                  int64_t stridec, int batch, int compute, int algorithm) {
+  (void)handle;
+  BEGIN_IN_CONTEXT();
+  int fits = lda >= (transa ? k : m) && ldb >= (transb ? n : k) && ldc >= m;
+  if (cublas_open == 0 || !fits || *alpha != 1 || *beta != 0 || algorithm != -1 || (compute != 68 && compute != 77)) DONE(7);
+  if (atype != btype || atype != ctype || (atype != F32 && atype != F16 && atype != BF16)) DONE(15);
+  Product product = { transa, transb, m, n, k, atype, lda, ldb, ldc, batch, { stridea, strideb, stridec }, { a, b, c } };
+  Operation op = { .what = PRODUCT, .blob = (unsigned char *)&product, .blob_bytes = sizeof product };
+  DONE(enqueue(cublas_stream, &op));
+}
+
 /* ---- NVML. ---- */
 
 #define NVML_BEGIN() { Result f_ = fault(__func__); if (f_ != OK) DONE(f_); }
@@ -523,5 +594,5 @@ void assay_fake_restart(void) {
     if (blocks[i].address) device(FREE, blocks[i].address, 0, 0, NULL, NULL);
     blocks[i].address = 0;
   }
-  contexts = 0, sticky = OK, lying = 0, live = 0, allocated = 0;
+  cublas_open = 0, contexts = 0, sticky = OK, lying = 0, live = 0, allocated = 0;
 }

@@ -10,9 +10,11 @@ import type { Build, Plan } from '../../../kernel/index.ts';
 import { elementBytes } from '../../../task/index.ts';
 import { elementCount, isContiguous } from '../../plan/strided.ts';
 import { poisonWord } from '../../poison.ts';
+import type { Contraction } from '../baselines/contraction.ts';
 import type { CudaGpu, CudaGraph } from '../gpu.ts';
 import { type HashKey, layoutOf, type OwnKernels, spell } from '../kernels/own-kernels.ts';
 import { CudaModule, hasVariables } from '../module.ts';
+import type { CublasWork } from './cublas-work.ts';
 import type { CallOperands } from './operands.ts';
 import { StreamSteps } from './stream-steps.ts';
 
@@ -20,6 +22,8 @@ import { StreamSteps } from './stream-steps.ts';
 export interface TimedPlan {
   readonly plan: Plan;
   readonly build: Build;
+  /** A call of cuBLAS in the place of the plan's steps. */
+  readonly contraction?: Contraction;
 }
 
 /** Device memory that instances share. */
@@ -28,6 +32,8 @@ export interface SharedMemory {
   readonly bases: readonly (readonly bigint[])[];
   /** A stretch of over twice the L2. */
   readonly walk: { readonly address: bigint; readonly bytes: number };
+  /** Of a plan that is a call of cuBLAS. */
+  readonly cublas?: CublasWork;
 }
 
 /** Numbers drawn for one window, unknown before it. */
@@ -61,7 +67,7 @@ export class Instance {
   readonly #own: OwnKernels;
   readonly #timed: TimedPlan;
   readonly #shared: SharedMemory;
-  readonly #steps: StreamSteps;
+  readonly #steps: StreamSteps | CublasWork;
   readonly #builds: readonly Build[];
   /** Device variables must start anew before each window. */
   readonly #remembers: boolean;
@@ -83,7 +89,7 @@ export class Instance {
     this.#builds = [build, ...(build.others ?? [])].filter(({ ptx, cubin }) => ptx !== '' || cubin !== '');
     this.#remembers = this.#builds.some(hasVariables);
     this.#load();
-    this.#steps = new StreamSteps(gpu, own, plan);
+    this.#steps = shared.cublas ?? new StreamSteps(gpu, own, plan);
     for (let slot = 0; slot < slots; slot++) {
       let at = gpu.allocate(slotBytes(plan));
       this.#slots.push(

@@ -4,6 +4,7 @@ import { CudaError } from '../driver/errors.ts';
 import type { Nvml } from '../driver/nvml.ts';
 import type { CudaGpu } from '../gpu.ts';
 import { OwnKernels } from '../kernels/own-kernels.ts';
+import { CublasWork } from './cublas-work.ts';
 import {
   Instance,
   type RawWindow,
@@ -82,8 +83,10 @@ export class TimingSession {
     const walkBytes = Math.ceil((gpu.identity.l2Bytes * WALK) / 4) * 4;
     const walk = { address: gpu.allocate(walkBytes), bytes: walkBytes };
     gpu.fill(walk.address, 0x5bd1e995, walkBytes);
+    const cublas = timed.contraction && new CublasWork(gpu, timed.contraction);
     const shared: SharedMemory = {
       walk,
+      cublas,
       bases: bases.map((set) =>
         set.map((bytes) => {
           const address = gpu.allocate(bytes.length);
@@ -97,7 +100,8 @@ export class TimingSession {
     if (most < 1) throw new CudaError('cuMemAlloc_v2', 2);
     for (let i = 0; i < INSTANCES; i++) this.#instances.push(new Instance(gpu, own, timed, shared, most));
     const repeatable = this.#instances[0]!.repeatable(probe.operands, probe.secrets);
-    return { status: 'ready', mostCalls: most, resolution: this.#resolution(own), repeatable };
+    const environment = cublas && { cublas: cublas.version };
+    return { status: 'ready', mostCalls: most, resolution: this.#resolution(own), repeatable, environment };
   }
 
   /** The least steps of the two clocks, as they show themselves. */
