@@ -1,5 +1,5 @@
 /** Compiled code on the GPU: machine code where it fits, else the driver assembles the PTX. */
-import { type Build, type Dim3, PORTABLE_CLUSTER } from '../../kernel/index.ts';
+import type { Build, Dim3 } from '../../kernel/index.ts';
 import { CudaError } from './driver/errors.ts';
 import { constants } from './driver/functions.ts';
 import { addressOf } from './driver/library.ts';
@@ -40,8 +40,8 @@ export class CudaModule {
     if (kernel === undefined) {
       kernel = driver.handle('cuModuleGetFunction', (out) => [out, this.#handle, entry]);
       this.#kernels.set(entry, kernel);
-      if (cluster && cluster[0] * cluster[1] * cluster[2] > PORTABLE_CLUSTER)
-        driver.call('cuFuncSetAttribute', kernel, constants.FUNC_NON_PORTABLE_CLUSTER, 1);
+      // Clusters of more blocks than every GPU takes must be allowed; for smaller ones it changes nothing.
+      if (cluster) driver.call('cuFuncSetAttribute', kernel, constants.FUNC_NON_PORTABLE_CLUSTER, 1);
     }
     if (dynamicSharedBytes > (this.#shared.get(entry) ?? 0)) {
       driver.call('cuFuncSetAttribute', kernel, constants.FUNC_MAX_DYNAMIC_SHARED, dynamicSharedBytes);
