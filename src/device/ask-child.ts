@@ -1,34 +1,56 @@
 /**
- * One request to the child process of a device, and what became of it: its answer, or that it hung, died or was abandoned. The child runs
- * what may crash or never end; this side only waits, under a limit.
+ * One question to the child process of a device, and what became of it: its answer, or that it hung, died, was abandoned, or said what is no answer. The child
+ * runs what may crash or never end; this side only waits, under a limit, and ends the child whenever it cannot be asked again.
  */
-import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:os';
+import type { NodeChild } from '../isolation/index.ts';
+
+/** A question as it travels. Its answer carries the same id, which nobody knows before: no answer is taken for another's, or was there first. */
+export interface Numbered<Content> {
+  readonly id: string;
+  readonly content: Content;
+}
 
 /** Ways a request ends that no child reports. */
 export type Stopped = { status: 'exceeded'; limit: 'time'; message: string } | { status: 'crashed'; message: string };
 
-export interface Asked<Result> {
-  result: Result | Stopped;
-  /** Whether the child can be asked again. If not, it must be ended. */
-  alive: boolean;
-}
+/** What a child said, unread; or why it said nothing: it has been ended then. */
+export type Asked = { answer: unknown } | { stopped: Stopped };
 
 export interface AskOptions {
   /** Wall clock, milliseconds. */
-  milliseconds: number;
+  readonly milliseconds: number;
   /** For messages: `the virtual GPU`. */
-  where: string;
-  /** Ends the child; called when `signal` aborts. */
-  end: () => void;
-  signal?: AbortSignal;
+  readonly where: string;
+  /** Length of the longest answer that there can be, bytes. */
+  readonly mostBytes: number;
+  readonly signal?: AbortSignal;
 }
 
-/** Sends `request` and waits. Rejects only when the signal aborts. */
-export function askChild<Result>(
-  child: ChildProcess,
-  request: object,
-  { milliseconds, where, end, signal }: AskOptions,
-): Promise<Asked<Result>> {
+/** Ends a child that says something while nobody asks: what it says next would be taken for an answer. */
+const deaf = (child: NodeChild) => ({
+  message: () => end(child),
+  ended: () => end(child),
+});
+
+function end(child: NodeChild): void {
+  child.process.kill('SIGKILL');
+}
+
+/** Whether a child can be asked. */
+export function canBeAsked({ process, channel }: NodeChild): boolean {
+  return channel.open && process.exitCode === null && process.signalCode === null && !process.killed;
+}
+
+/** Asks and waits. Rejects only when the signal aborts; the child is ended then too. */
+export function askChild(
+  child: NodeChild,
+  content: unknown,
+  { milliseconds, where, mostBytes, signal }: AskOptions,
+): Promise<Asked> {
+  const { process, channel } = child;
+  const owner = `${where.charAt(0).toUpperCase()}${where.slice(1)}'s process`;
   return new Promise((resolve, reject) => {
     let errors = '';
     const onErrors = (chunk: Buffer) => {
@@ -36,35 +58,62 @@ export function askChild<Result>(
     };
     const settle = (finish: () => void) => {
       clearTimeout(timer);
-      child.off('message', onMessage).off('exit', onExit).off('error', onError);
-      child.stderr?.off('data', onErrors);
+      process.off('exit', onExit);
+      process.stderr?.off('data', onErrors).resume();
       signal?.removeEventListener('abort', onAbort);
+      child.listen(deaf(child));
       finish();
     };
-    const crashed = (message: string) =>
-      settle(() => resolve({ result: { status: 'crashed', message }, alive: false }));
+    const stop = (stopped: Stopped) =>
+      settle(() => {
+        end(child);
+        resolve({ stopped });
+      });
+    const crashed = (message: string) => stop({ status: 'crashed', message });
     // While a request is under way this timer is what keeps the parent's event loop alive.
     const timer = setTimeout(() => {
       const message = `The run was stopped after ${milliseconds / 1000} s on ${where}.`;
-      settle(() => resolve({ result: { status: 'exceeded', limit: 'time', message }, alive: false }));
+      stop({ status: 'exceeded', limit: 'time', message });
     }, milliseconds);
-    const onMessage = (result: unknown) => settle(() => resolve({ result: result as Result, alive: true }));
     const onExit = (code: number | null, by: string | null) => {
       // Of a stack trace the line that names the error; else the last thing said.
       const lines = errors.trim().split('\n');
       const last = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
-      const owner = where.charAt(0).toUpperCase() + where.slice(1);
-      crashed(`${owner}'s process ended (${by ?? `exit code ${code}`})${last ? `: ${last}` : '.'}`);
+      crashed(`${owner} ended (${by ?? endOf(code!)})${last ? `: ${last}` : '.'}`);
     };
-    const onError = (error: Error) => crashed(error.message);
     const onAbort = () =>
       settle(() => {
-        end();
+        end(child);
         reject(signal?.reason);
       });
-    child.on('message', onMessage).on('exit', onExit).on('error', onError);
-    child.stderr?.on('data', onErrors);
+    const id = randomUUID();
+    child.listen({
+      message: (value) => {
+        const answer = value as Partial<Numbered<unknown>> | null;
+        if (answer?.id === id) settle(() => resolve({ answer: answer.content }));
+        else crashed(`${owner} answered what it was not asked.`);
+      },
+      ended: (why) => {
+        // Where it has ended, its exit says more; that follows at once.
+        if (why !== undefined) crashed(`${owner} gave an answer that is none: ${why}.`);
+        else if (!canBeAsked(child)) onExit(process.exitCode, process.signalCode);
+      },
+    });
+    process.on('exit', onExit);
+    process.stderr?.on('data', onErrors);
     signal?.addEventListener('abort', onAbort, { once: true });
-    child.send(request, (error) => error && onError(error));
+    if (process.exitCode !== null || process.signalCode !== null) return onExit(process.exitCode, process.signalCode);
+    channel.mostBytes = mostBytes;
+    try {
+      channel.send({ id, content } satisfies Numbered<unknown>);
+    } catch (error) {
+      crashed(error instanceof Error ? error.message : String(error));
+    }
   });
+}
+
+/** A shell and bubblewrap end with 128 and its number where a signal ended what they ran. */
+function endOf(code: number): string {
+  const signal = Object.entries(constants.signals).find(([, number]) => number === code - 128);
+  return signal ? signal[0] : `exit code ${code}`;
 }

@@ -7,3 +7,9 @@ export const defaultLimits: RunLimits = {
   memoryBytes: 1.5e9,
   printBytes: 64 * 1024,
 };
+
+/**
+ * Processor time of a child over all its runs, seconds. Each run has a limit on wall clock, so only what nobody waits for any more runs into this; where an honest
+ * child does after a day, the run fails as by a crash, and the next child has as much again.
+ */
+export const processCpuSeconds = 24 * 3600;

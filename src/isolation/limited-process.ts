@@ -3,6 +3,7 @@
  * output, killed whole when it outlives its wall clock or is aborted. POSIX only (`sh` sets the limits before `exec`).
  */
 import { spawn } from 'node:child_process';
+import { underLimits } from './limits.ts';
 
 export interface ProcessLimits {
   /** Wall clock, milliseconds. */
@@ -31,12 +32,11 @@ export function runLimited(
   limits: ProcessLimits,
   signal?: AbortSignal,
 ): Promise<ProcessResult> {
-  // One limit a call: dash takes no more, and a limit that cannot be set must not be passed over.
-  const script = 'ulimit -t "$1" && ulimit -v "$2" && ulimit -f "$3" && ulimit -c 0 && shift 3 && exec "$@"';
-  const numbers = [limits.cpuSeconds, limits.addressSpaceKiB, limits.fileKiB * 2].map(String);
+  const { cpuSeconds, addressSpaceKiB, fileKiB } = limits;
+  const [shell, ...script] = underLimits(command, { cpuSeconds, addressSpaceKiB, fileKiB });
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return resolve({ ended: 'aborted', status: null, signal: null, output: '' });
-    const child = spawn('/bin/sh', ['-c', script, 'sh', ...numbers, ...command], {
+    const child = spawn(shell!, script, {
       cwd: directory,
       env: { PATH: path, TMPDIR: directory, LC_ALL: 'C' },
       detached: true, // a process group of its own, so that everything it starts can be killed with it

@@ -1,34 +1,30 @@
 /**
- * A wall around a process where bubblewrap is installed: it sees the system's programs and headers, the folders it is
+ * A wall around a tool (a compiler, PyTorch) where bubblewrap is installed: it sees the system's programs and headers, the folders it is
  * given and a directory of its own, read-only but for that directory, in namespaces of its own, with no network.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { inUserNamespace, systemProgram } from './bubblewrap.ts';
 
 const execute = promisify(execFile);
 
-const systemFolders = ['/usr', '/bin', '/lib', '/lib64', '/etc/alternatives', '/etc/ld.so.cache'];
-
-function prefix(folders: readonly string[], writable?: string, devices: readonly string[] = []): string[] {
-  const existing = [...new Set([...systemFolders, ...folders])].filter((folder) => existsSync(folder));
-  return [
-    ...['bwrap', '--unshare-all', '--die-with-parent', '--new-session'],
-    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
-    ...existing.flatMap((folder) => ['--ro-bind', folder, folder]),
-    ...devices.flatMap((device) => ['--dev-bind', device, device]),
-    ...(writable ? ['--bind', writable, writable, '--chdir', writable] : []),
-  ];
+/** Whether a command runs and ends well. */
+export async function runs(command: readonly string[]): Promise<boolean> {
+  try {
+    await execute(command[0]!, command.slice(1), { timeout: 10_000, env: {} });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 let works: Promise<boolean> | undefined;
 
 /** Whether bubblewrap is here and may make namespaces. Tried once a process. */
 export function wallWorks(): Promise<boolean> {
-  works ??= execute('bwrap', [...prefix([]).slice(1), 'true'], { timeout: 10_000 }).then(
-    () => true,
-    () => false,
-  );
+  const bubblewrap = systemProgram('bwrap');
+  works ??=
+    bubblewrap === undefined ? Promise.resolve(false) : runs(inUserNamespace(bubblewrap, {}, ['/bin/sh', '-c', ':']));
   return works;
 }
 
@@ -39,5 +35,7 @@ export async function behindWall(
   folders: readonly string[],
   devices: readonly string[] = [],
 ): Promise<string[]> {
-  return (await wallWorks()) ? [...prefix(folders, directory, devices), ...command] : [...command];
+  if (!(await wallWorks())) return [...command];
+  const seen = { readable: folders, writable: [directory], devices, directory };
+  return inUserNamespace(systemProgram('bwrap')!, seen, command);
 }

@@ -1,48 +1,41 @@
 /**
- * The child process of a GPU: takes one request at a time over IPC, answers, and can be killed at any moment. Everything that the driver is
+ * The child process of a GPU: takes one request at a time, answers, and can be killed at any moment. Everything that the driver is
  * asked happens here, on this one thread; a kernel's fault ends this process and nothing else.
  */
-import { ftruncateSync, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { ftruncateSync, readSync } from 'node:fs';
+import { answerParent } from '../../isolation/index.ts';
+import type { Numbered } from '../ask-child.ts';
 import { CublasError } from './driver/cublas.ts';
 import { Driver } from './driver/driver.ts';
 import { CudaError, NoDriver } from './driver/errors.ts';
 import { dieWithParent, flushOutput } from './driver/library.ts';
 import { Nvml } from './driver/nvml.ts';
-import { type Packed, pack, unpack } from './exchange.ts';
+import { pack, unpack } from './exchange.ts';
 import { CudaGpu } from './gpu.ts';
-import type { Answer, ChildSettings, Opened, Requests } from './requests.ts';
+import { type Answer, type ChildSettings, descriptors, type Envelope, type Opened, type Requests } from './requests.ts';
 import { runPlan } from './run-plan.ts';
 import { TimingSession } from './timing/session.ts';
 
-/** One request as it travels. */
-export interface Envelope {
-  readonly name: keyof Requests;
-  readonly content: Packed;
-}
-
 class CudaChild {
   readonly #settings: ChildSettings;
-  readonly #printed: number;
   #gpu: CudaGpu | undefined;
   #nvml: Nvml | undefined;
   #timing: TimingSession | undefined;
 
   constructor(settings: ChildSettings) {
     this.#settings = settings;
-    this.#printed = openSync(join(settings.folder, 'printed'), 'r+');
   }
 
-  async answer({ name, content }: Envelope): Promise<Packed> {
-    let answer: Answer<keyof Requests>;
+  async answer({ name, packed }: Envelope): Promise<unknown> {
+    let answer: Answer<Requests[keyof Requests]['out']>;
     try {
-      answer = { ok: true, value: await this.#do(name, unpack(content)) };
+      answer = { ok: true, value: await this.#do(name, unpack(packed, descriptors.request)) };
     } catch (error) {
       const known = error instanceof CudaError || error instanceof NoDriver || error instanceof CublasError;
       const message = known ? error.message : String((error as Error).stack ?? error);
       answer = { ok: false, message, usable: error instanceof CudaError && !error.fatal };
     }
-    return pack(answer, join(this.#settings.folder, 'answer'));
+    return pack(answer, descriptors.answer);
   }
 
   async #do(name: keyof Requests, input: unknown): Promise<Requests[keyof Requests]['out']> {
@@ -79,8 +72,8 @@ class CudaChild {
   #takePrinted(): string {
     flushOutput();
     const bytes = Buffer.alloc(2 ** 20);
-    const count = readSync(this.#printed, bytes, 0, bytes.length, 0);
-    ftruncateSync(this.#printed);
+    const count = readSync(descriptors.printed, bytes, 0, bytes.length, 0);
+    ftruncateSync(descriptors.printed);
     return bytes.toString('utf8', 0, count);
   }
 
@@ -95,11 +88,11 @@ const settings = process.argv[2];
 if (settings !== undefined) {
   dieWithParent();
   const child = new CudaChild(JSON.parse(settings) as ChildSettings);
-  process.on('message', (envelope: Envelope) => {
-    void child.answer(envelope).then((answer) => process.send?.(answer));
-  });
-  process.on('disconnect', () => {
-    child.close();
-    process.exit(0);
-  });
+  answerParent(
+    async (message) => {
+      const { id, content } = message as Numbered<Envelope>;
+      return { id, content: await child.answer(content) } satisfies Numbered<unknown>;
+    },
+    () => child.close(),
+  );
 }

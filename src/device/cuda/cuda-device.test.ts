@@ -27,7 +27,7 @@ describe('a GPU over the fake driver', { skip }, async () => {
   const open = async (environment: Record<string, string> = {}): Promise<CudaDevice> => {
     const device = await createCudaDevice({
       gpu: 0,
-      fake: { library: fake!.library, environment: { ASSAY_FAKE_LOG: log, ...environment } },
+      fake: { library: fake!.library, environment: { ASSAY_FAKE_LOG: log, ...environment }, writes: [log] },
     });
     devices.push(device);
     return device;

@@ -58,7 +58,7 @@ class OpenedDevice implements CudaDevice {
     if ('message' in process) return { status: 'crashed', message: process.message };
     let usable = false;
     try {
-      const asked = await process.ask('run', request, request.limits.milliseconds, signal);
+      const asked = await process.ask({ name: 'run', input: request }, request.limits.milliseconds, signal);
       if (asked.status !== 'answered') return asked;
       usable = asked.usable;
       return asked.value.result;

@@ -1,17 +1,16 @@
-/** The parent's side of a GPU's child process: starts it, asks it, ends it. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { closeSync, openSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** The parent's side of a GPU's child process: starts it behind walls, asks it, ends it. */
+import { chmodSync, closeSync, ftruncateSync, writeFileSync } from 'node:fs';
+import { memoryLimitKiB, type NodeChild, startNodeChild } from '../../isolation/index.ts';
+import { reading } from '../answer/fields.ts';
 import { askChild, type Stopped } from '../ask-child.ts';
-import type { Envelope } from './child.ts';
+import { processCpuSeconds } from '../limits.ts';
+import { ownFile } from '../own-file.ts';
 import { DRIVER_LIBRARY } from './driver/driver.ts';
 import { NVML_LIBRARY } from './driver/nvml.ts';
-import { exchangeFolder, type Packed, pack, unpack } from './exchange.ts';
-import type { Answer, ChildSettings, Opened, Requests } from './requests.ts';
-
-/** This file's own extension: `.ts` from source, `.js` as installed. */
-const childFile = fileURLToPath(new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+import { openMemoryFile, pack, unpack } from './exchange.ts';
+import { driverFolders, gpuFiles } from './gpu-files.ts';
+import { type AnswerTo, mostAnswerBytes, type Question, readAnswer } from './read-answer.ts';
+import type { ChildSettings, Envelope, Opened } from './requests.ts';
 
 /** The environment's variables that the driver needs to find itself and its GPUs. Nothing else is passed on. */
 const PASSED = ['LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES', 'NVIDIA_VISIBLE_DEVICES'] as const;
@@ -22,6 +21,10 @@ const HEAP_MIB = 4096;
 /** Loading the driver and making a context takes a second or two, more on machines with many GPUs. */
 const OPEN_MILLISECONDS = 60_000;
 const EXIT_MILLISECONDS = 10_000;
+/** Longest message of a child, bytes: what it says beside the bytes of tensors. */
+const MESSAGE_BYTES = 2 ** 26;
+/** Threads of Node and the driver, and of what compiles TypeScript where the child runs from source. */
+const PROCESSES = 1024;
 const where = 'the GPU';
 
 /** A file that stands in for the driver, with settings for it; for tests, and for trying things where there is no GPU. */
@@ -29,43 +32,39 @@ export interface FakeDriver {
   readonly library: string;
   /** Its settings: fake_cuda.c names them. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Files that it may write: its log. */
+  readonly writes?: readonly string[];
 }
 
 export interface CudaProcessOptions {
   /** Number of the GPU, as `nvidia-smi -L` counts. */
   readonly gpu: number;
   readonly fake?: FakeDriver;
+  /** The file that is run in the child's place. For tests of what a child can do to us. */
+  readonly program?: string;
 }
 
-export type Asked<Name extends keyof Requests> =
-  | { status: 'answered'; value: Requests[Name]['out']; usable: boolean }
+export type Answered<Asked extends Question> =
+  | { status: 'answered'; value: AnswerTo<Asked>; usable: boolean }
   | Stopped;
 
-export class CudaProcess {
-  readonly #folder = exchangeFolder();
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<void>;
+/** Files that carry bytes to the child and back. */
+interface Exchange {
+  readonly request: number;
+  readonly answer: number;
+}
 
-  private constructor({ gpu, fake }: CudaProcessOptions) {
-    const output = openSync(join(this.#folder, 'printed'), 'a', 0o600);
-    const settings: ChildSettings = {
-      ordinal: gpu,
-      cudaLibrary: fake?.library ?? DRIVER_LIBRARY,
-      nvmlLibrary: fake?.library ?? NVML_LIBRARY,
-      folder: this.#folder,
-    };
-    const passed = PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
-    this.#child = fork(childFile, [JSON.stringify(settings)], {
-      env: { ...Object.fromEntries(passed), ...FIXED, ...fake?.environment },
-      execArgv: [...process.execArgv, `--max-old-space-size=${HEAP_MIB}`],
-      serialization: 'json',
-      stdio: ['ignore', output, 'pipe', 'ipc'],
-    });
-    closeSync(output);
-    this.#exited = new Promise((resolve) => this.#child.once('exit', () => resolve()).once('error', () => resolve()));
-    this.#child.unref();
-    this.#child.channel?.unref();
-    (this.#child.stderr as { unref?: () => void } | null)?.unref?.();
+export class CudaProcess {
+  readonly #child: NodeChild;
+  readonly #exchange: Exchange;
+  readonly #exited: Promise<void>;
+  #ended: Promise<void> | undefined;
+
+  private constructor(child: NodeChild, exchange: Exchange) {
+    this.#child = child;
+    this.#exchange = exchange;
+    // When nothing holds its pipes any more: walls end before what is behind them.
+    this.#exited = new Promise((resolve) => child.process.once('close', () => resolve()));
   }
 
   /** A process with its GPU open; or why there is none: a sentence. */
@@ -74,46 +73,50 @@ export class CudaProcess {
     signal?: AbortSignal,
   ): Promise<{ process: CudaProcess; opened: Opened } | { message: string }> {
     signal?.throwIfAborted();
-    const started = new CudaProcess(options);
-    const asked = await started.askOrEnd('open', null, OPEN_MILLISECONDS, signal);
-    if (asked.status === 'answered' && asked.usable) return { process: started, opened: asked.value };
-    await started.end();
+    const started = await startProcess(options);
+    if ('message' in started) return started;
+    const process = new CudaProcess(started.child, started.exchange);
+    const question = { name: 'open', input: null, fake: options.fake !== undefined } as const;
+    const asked = await process.askOrEnd(question, OPEN_MILLISECONDS, signal);
+    if (asked.status === 'answered' && asked.usable) return { process, opened: asked.value };
+    await process.end();
     return { message: asked.status === 'answered' ? 'The GPU could not be opened.' : asked.message };
   }
 
   /** Asks, under a limit on wall clock. Unless the answer says `usable`, the process must be ended. Rejects only when the signal aborts. */
-  async ask<Name extends keyof Requests>(
-    name: Name,
-    input: Requests[Name]['in'],
+  async ask<Asked extends Question>(
+    question: Asked,
     milliseconds: number,
     signal?: AbortSignal,
-  ): Promise<Asked<Name>> {
-    const envelope: Envelope = { name, content: pack(input, join(this.#folder, 'request')) };
-    const end = () => this.#child.kill('SIGKILL');
-    const { result, alive } = await askChild<Packed>(this.#child, envelope, { milliseconds, where, end, signal });
-    if (!alive) {
-      end();
-      return result as Stopped;
-    }
-    const answer = unpack(result as Packed) as Answer<Name>;
-    if (!answer.ok) {
-      if (!answer.usable) end();
-      return { status: 'crashed', message: answer.message };
-    }
-    const { value } = answer;
-    const usable = !(typeof value === 'object' && 'usable' in value && value.usable === false);
-    return { status: 'answered', value, usable };
+  ): Promise<Answered<Asked>> {
+    const { request, answer } = this.#exchange;
+    const envelope: Envelope = { name: question.name, packed: pack(question.input, request) };
+    // What an earlier answer left is no part of this one.
+    ftruncateSync(answer);
+    const asked = await askChild(this.#child, envelope, { milliseconds, where, mostBytes: MESSAGE_BYTES, signal });
+    if ('stopped' in asked) return asked.stopped;
+    const read = reading(where, () => readAnswer(unpack(asked.answer, answer, mostAnswerBytes(question)), question));
+    if ('malformed' in read) return this.#lost(read.malformed);
+    const said = read.value;
+    if (!said.ok) return said.usable ? { status: 'crashed', message: said.message } : this.#lost(said.message);
+    const { value } = said;
+    return { status: 'answered', value, usable: !('usable' in value) || value.usable };
+  }
+
+  /** The process cannot be asked again. */
+  #lost(message: string): Stopped {
+    this.#child.process.kill('SIGKILL');
+    return { status: 'crashed', message };
   }
 
   /** The same, for the first things that are asked: where the signal aborts, nothing is left. */
-  async askOrEnd<Name extends keyof Requests>(
-    name: Name,
-    input: Requests[Name]['in'],
+  async askOrEnd<Asked extends Question>(
+    question: Asked,
     milliseconds: number,
     signal?: AbortSignal,
-  ): Promise<Asked<Name>> {
+  ): Promise<Answered<Asked>> {
     try {
-      return await this.ask(name, input, milliseconds, signal);
+      return await this.ask(question, milliseconds, signal);
     } catch (error) {
       await this.end();
       throw error;
@@ -121,13 +124,68 @@ export class CudaProcess {
   }
 
   /** Ends the process: it may give back what it holds, but not for long. */
-  async end(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      if (this.#child.connected) this.#child.disconnect();
-      const timer = setTimeout(() => this.#child.kill('SIGKILL'), EXIT_MILLISECONDS);
-      await this.#exited;
-      clearTimeout(timer);
-    }
-    rmSync(this.#folder, { recursive: true, force: true });
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
   }
+
+  async #end(): Promise<void> {
+    const { process, channel } = this.#child;
+    channel.close();
+    const timer = setTimeout(() => process.kill('SIGKILL'), EXIT_MILLISECONDS);
+    await this.#exited;
+    clearTimeout(timer);
+    closeAll(this.#exchange);
+  }
+}
+
+/** Starts the child; it has not been asked for anything. */
+async function startProcess({
+  gpu,
+  fake,
+  program = ownFile(import.meta.url, './child'),
+}: CudaProcessOptions): Promise<{ child: NodeChild; exchange: Exchange } | { message: string }> {
+  const settings: ChildSettings = {
+    ordinal: gpu,
+    cudaLibrary: fake?.library ?? DRIVER_LIBRARY,
+    nvmlLibrary: fake?.library ?? NVML_LIBRARY,
+  };
+  for (const file of fake?.writes ?? []) {
+    writeFileSync(file, '', { flag: 'a' });
+    chmodSync(file, 0o666); // the child is another user
+  }
+  const passed = PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  const exchange = { request: openMemoryFile(), answer: openMemoryFile() };
+  const printed = openMemoryFile(true);
+  try {
+    const child = await startNodeChild({
+      program,
+      parameters: [JSON.stringify(settings)],
+      flags: [`--max-old-space-size=${HEAP_MIB}`],
+      environment: { ...Object.fromEntries(passed), ...FIXED, ...fake?.environment },
+      seen: {
+        readable: fake ? [fake.library] : driverFolders(),
+        writable: fake?.writes,
+        devices: fake ? [] : gpuFiles(),
+      },
+      limits: {
+        cpuSeconds: processCpuSeconds,
+        dataKiB: memoryLimitKiB(Infinity),
+        fileKiB: memoryLimitKiB(Infinity),
+        processes: PROCESSES,
+      },
+      output: printed,
+      given: [exchange.request, exchange.answer],
+    });
+    return { child, exchange };
+  } catch (error) {
+    closeAll(exchange);
+    return { message: `The GPU's process cannot be started: ${(error as Error).message}.` };
+  } finally {
+    closeSync(printed);
+  }
+}
+
+function closeAll({ request, answer }: Exchange): void {
+  for (const descriptor of [request, answer]) closeSync(descriptor);
 }

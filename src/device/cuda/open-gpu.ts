@@ -1,5 +1,6 @@
 /** Which GPU a command uses: the one that was asked for, one that is there, or none. */
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type CudaDevice, createCudaDevice } from './cuda-device.ts';
 import type { FakeDriver } from './cuda-process.ts';
 import { buildFakeDriver, cCompiler } from './fake/build-fake.ts';
@@ -48,9 +49,10 @@ async function fakeOfEnvironment(): Promise<{ fake?: FakeDriver; remove: () => v
       /^ASSAY_FAKE_(?!CUDA$)/.test(name) && value !== undefined ? [[name, value]] : [],
     ),
   );
-  if (said !== '1') return { fake: { library: said, environment }, remove: () => undefined };
+  const writes = environment.ASSAY_FAKE_LOG === undefined ? [] : [resolve(environment.ASSAY_FAKE_LOG)];
+  if (said !== '1') return { fake: { library: resolve(said), environment, writes }, remove: () => undefined };
   const compiler = cCompiler();
   if (!compiler) throw new Error('ASSAY_FAKE_CUDA=1 needs a C compiler (gcc) to build the fake driver with.');
   const { library, remove } = await buildFakeDriver(compiler);
-  return { fake: { library, environment }, remove };
+  return { fake: { library, environment, writes }, remove };
 }

@@ -1,8 +1,12 @@
-/** What the parent asks its child process for, and what comes back: plain data, its bytes by {@link Packed}. */
+/** What the parent asks its child process for, and what comes back: plain data, its bytes apart (exchange.ts). */
+import { FIRST_GIVEN } from '../../isolation/index.ts';
 import type { RunRequest } from '../types.ts';
 import type { GpuIdentity } from './gpu.ts';
 import type { CudaRun } from './run-plan.ts';
 import type { Prepared, PrepareRequest, TimedAnswer, TimedRequest } from './timing/session.ts';
+
+/** The child's descriptors: its standard output, which takes what kernels print and is read again, and the files of bytes. */
+export const descriptors = { printed: 1, request: FIRST_GIVEN, answer: FIRST_GIVEN + 1 } as const;
 
 /** Given to the child when it starts. */
 export interface ChildSettings {
@@ -10,8 +14,6 @@ export interface ChildSettings {
   readonly ordinal: number;
   readonly cudaLibrary: string;
   readonly nvmlLibrary: string;
-  /** Folder for exchanges; `printed` in it is the child's standard output. */
-  readonly folder: string;
 }
 
 export interface Opened {
@@ -30,7 +32,13 @@ export interface Requests {
   window: { in: TimedRequest; out: TimedAnswer };
 }
 
+/** One request as it travels; `packed` is its input without bytes. */
+export interface Envelope {
+  readonly name: keyof Requests;
+  readonly packed: unknown;
+}
+
 /** An answer, or why there is none: a sentence. `usable`: the child can be asked again. */
-export type Answer<Name extends keyof Requests> =
-  | { readonly ok: true; readonly value: Requests[Name]['out'] }
+export type Answer<Value> =
+  | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly message: string; readonly usable: boolean };

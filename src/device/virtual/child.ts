@@ -1,7 +1,9 @@
 /**
- * The child process of the virtual device: takes one run request at a time over IPC, answers with its result.
+ * The child process of the virtual device: takes one run request at a time, answers with its result.
  * It can be killed at any moment; the parent starts another.
  */
+import { answerParent } from '../../isolation/index.ts';
+import type { Numbered } from '../ask-child.ts';
 import type { SampledProfileRequest, SampledProfileResult } from '../sampled-profile.ts';
 import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { RunRequest, RunResult } from '../types.ts';
@@ -12,13 +14,8 @@ import { runSampled } from './run-sampled.ts';
 /** What the parent asks for. */
 export type ChildRequest = { whole: RunRequest } | { sampled: SampledRunRequest } | { profiled: SampledProfileRequest };
 
-/** A request as it travels; its answer carries the same number, so that no answer is taken for another's. */
-export interface Numbered<Content> {
-  readonly id: number;
-  readonly content: Content;
-}
-
-process.on('message', ({ id, content: request }: Numbered<ChildRequest>) => {
+answerParent((message) => {
+  const { id, content: request } = message as Numbered<ChildRequest>;
   let result: RunResult | SampledRunResult | SampledProfileResult;
   try {
     if ('whole' in request) result = runPlan(request.whole);
@@ -26,6 +23,5 @@ process.on('message', ({ id, content: request }: Numbered<ChildRequest>) => {
   } catch (error) {
     result = { status: 'crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
-  process.send?.({ id, content: result } satisfies Numbered<typeof result>);
+  return { id, content: result } satisfies Numbered<typeof result>;
 });
-process.on('disconnect', () => process.exit(0));

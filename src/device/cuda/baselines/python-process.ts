@@ -1,36 +1,50 @@
 /** A Python process of ours that answers requests, one line each, behind a wall: the task's code runs in it. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { behindWall } from '../../../isolation/index.ts';
 import { type TorchPython, taskPython } from '../../../task/index.ts';
-import { type Packed, pack, unpack } from '../exchange.ts';
+import { pack, unpack } from '../exchange.ts';
+import { gpuFiles } from '../gpu-files.ts';
 
 const script = fileURLToPath(new URL('./baseline.py', import.meta.url));
 
 /** Either what was asked for, or why not: a sentence. */
 export type Said = { readonly value: unknown } | { readonly failed: string };
 
-/** The files through which a process reaches the GPUs. */
-function gpuFiles(): string[] {
-  if (!existsSync('/dev')) return [];
-  return readdirSync('/dev')
-    .filter((name) => /^nvidia(\d+|ctl|-uvm|-uvm-tools)$/.test(name))
-    .map((name) => join('/dev', name));
+/** A value as it travels: its bytes stand in `file`. */
+interface Packed {
+  readonly json: unknown;
+  readonly file: string;
+}
+
+/** A file that carries bytes. We know it by its descriptor, whatever the process makes of its name. */
+interface Carrier {
+  readonly file: string;
+  readonly descriptor: number;
+}
+
+function newCarrier(file: string): Carrier {
+  return { file, descriptor: openSync(file, 'wx+', 0o600) };
 }
 
 export class PythonProcess {
   readonly #folder: string;
+  readonly #request: Carrier;
+  readonly #answer: Carrier;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #exited: Promise<void>;
+  #ended: Promise<void> | undefined;
   #errors = '';
   #settle: ((said: Said) => void) | undefined;
 
   private constructor(folder: string, child: ChildProcessByStdio<Writable, Readable, Readable>) {
     this.#folder = folder;
+    this.#request = newCarrier(join(folder, 'baseline-request'));
+    this.#answer = newCarrier(join(folder, 'baseline-answer'));
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once('close', () => resolve()));
     child.stderr.on('data', (chunk: Buffer) => {
@@ -98,7 +112,9 @@ export class PythonProcess {
         resolve(said);
       };
       signal?.addEventListener('abort', abort, { once: true });
-      this.#child.stdin.write(`${JSON.stringify(pack(request, join(this.#folder, 'baseline-request')))}\n`);
+      const { file, descriptor } = this.#request;
+      const packed: Packed = { json: pack(request, descriptor), file };
+      this.#child.stdin.write(`${JSON.stringify(packed)}\n`);
     });
   }
 
@@ -106,8 +122,8 @@ export class PythonProcess {
     let said: Said;
     try {
       const { file, json } = JSON.parse(line) as Packed;
-      if (file !== join(this.#folder, 'baseline-answer')) throw new Error('an answer from another place');
-      const value = unpack({ file, json }) as { error?: string };
+      if (file !== this.#answer.file) throw new Error('an answer from another place');
+      const value = unpack(json, this.#answer.descriptor) as { error?: string };
       said = value.error === undefined ? { value } : { failed: `PyTorch says: ${value.error}` };
     } catch (error) {
       said = { failed: `The process of PyTorch gave no answer: ${(error as Error).message}` };
@@ -125,9 +141,15 @@ export class PythonProcess {
   }
 
   /** Ends the process and removes what it left. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     this.kill();
     await this.#exited;
+    for (const { descriptor } of [this.#request, this.#answer]) closeSync(descriptor);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { DeviceCondition, FailedWindow, WindowRequest, WindowResult } from '../../measure.ts';
-import { type Asked, CudaProcess, type CudaProcessOptions } from '../cuda-process.ts';
+import { CudaProcess, type CudaProcessOptions } from '../cuda-process.ts';
 import type { Opened } from '../requests.ts';
 import type { TimedPlan, WindowSecrets } from './instance.ts';
 import { type CallOperands, type OperandSource, operandBytes } from './operands.ts';
@@ -59,7 +59,7 @@ export class PlanWindows {
     const renewals = operands.renew(bases[0]!, seedOf(secret, 'probe'));
     const probe = { operands: { base: 0, renewals }, secrets: drawSecrets() };
     const request = { timed, bases, mostCalls: mostCalls ?? this.#options.mostCalls ?? MOST_CALLS, probe };
-    const asked: Asked<'prepare'> = await process.askOrEnd('prepare', request, PREPARE_MILLISECONDS, signal);
+    const asked = await process.askOrEnd({ name: 'prepare', input: request }, PREPARE_MILLISECONDS, signal);
     if (asked.status === 'answered' && asked.value.status === 'ready')
       return { process, opened, prepared: asked.value };
     await process.end();
@@ -113,8 +113,11 @@ export class OnePlan {
     const keep = work === 'null' ? [] : this.#keep(instance, calls);
     const secrets = drawSecrets();
     const asked = await process.ask(
-      'window',
-      { instance, work, operands, secrets, keep, ownProcesses: this.#ownProcesses },
+      {
+        name: 'window',
+        input: { instance, work, operands, secrets, keep, ownProcesses: this.#ownProcesses },
+        timed: this.#options.timed,
+      },
       this.#options.windowMilliseconds ?? WINDOW_MILLISECONDS,
       signal,
     );

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { RunRequest, RunResult } from '../types.ts';
-import { readRunAnswer } from './read-answer.ts';
+import { readRunAnswer } from './read-run.ts';
 
 const request: RunRequest = {
   plan: {
@@ -49,7 +49,7 @@ describe("a child's answer", () => {
     const cases: [string, (answer: ReturnType<typeof honest>) => unknown, RegExp][] = [
       ['a call too few', (a) => ({ ...a, calls: a.calls.slice(1) }), /1 calls, and 2 were asked for/],
       ['a call too many', (a) => ({ ...a, calls: [...a.calls, call()] }), /3 calls/],
-      ['no outputs', (a) => ({ ...a, calls: [call(), { ...call(), outputs: [] }] }), /0 outputs, and the plan has 1/],
+      ['no outputs', (a) => ({ ...a, calls: [call(), { ...call(), outputs: [] }] }), /0 outputs, and 1 were asked for/],
       ['bytes too few', (a) => outputs(a, { bytes: new Uint8Array(15) }), /`bytes` is not 16 bytes/],
       ['bytes as numbers', (a) => outputs(a, { bytes: new Float32Array(16) }), /`bytes` is not 16 bytes/],
       ['no word of what was written', (a) => outputs(a, { written: undefined }), /`written` is not 4 bytes/],

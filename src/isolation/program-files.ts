@@ -1,0 +1,53 @@
+/**
+ * What a Node program of ours must read to run, and nothing else: Node itself with the libraries it is linked to, the package's code, its dependencies. From
+ * source also what loads TypeScript, with its cache, read-only: else each process would compile all files anew, or could change what the next one runs.
+ */
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of package.json. This file is in src/isolation, or in dist/isolation or a program of dist/programs. */
+const packageFolder = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** Code runs as it was written; else as it was built. */
+export const fromSource = import.meta.url.endsWith('.ts');
+
+/** Flags that Node must be given so that it can load the package's code as this process does. */
+export const loadingFlags: readonly string[] = fromSource ? process.execArgv : [];
+
+/** Libraries that this Node has loaded, by their files; it is linked to system libraries, or to some of its own. Linux. */
+function nodeLibraries(): string[] {
+  if (!existsSync('/proc/self/maps')) return [];
+  const files = readFileSync('/proc/self/maps', 'utf8').match(/\/\S+\.so[.\d]*$/gm) ?? [];
+  return [...new Set(files)];
+}
+
+/** Folders of dependencies: the package's own, or that in which it is installed with others. */
+function dependencyFolders(): string[] {
+  const own = join(packageFolder, 'node_modules');
+  const parts = packageFolder.split(sep);
+  const outer = parts.indexOf('node_modules');
+  const folders = [own, ...(outer === -1 ? [] : [parts.slice(0, outer + 1).join(sep)])].filter((f) => existsSync(f));
+  return [...new Set(folders.flatMap((folder) => [folder, realpathSync(folder)]))];
+}
+
+let known: readonly string[] | undefined;
+
+/** Files and folders. */
+export function programFiles(): readonly string[] {
+  known ??= [
+    ...[process.execPath, ...nodeLibraries(), ...dependencyFolders()],
+    ...['package.json', ...(fromSource ? ['src', 'tsconfig.json'] : ['dist'])].map((name) => join(packageFolder, name)),
+  ];
+  return known;
+}
+
+/** Where such a program starts: relative names in its flags are read from here. */
+export const programDirectory: string = fromSource ? packageFolder : dirname(packageFolder);
+
+/** The loader's cache, and where a process of that user looks for it. */
+export function loaderCache(user: number): (readonly [from: string, to: string])[] {
+  if (!fromSource) return [];
+  return [[join(tmpdir(), `tsx-${process.geteuid?.()}`), `/tmp/tsx-${user}`]];
+}
