@@ -11,7 +11,7 @@ import type { Seen } from './bubblewrap.ts';
 import { Channel, type Listener, MOST_MESSAGE_BYTES } from './channel.ts';
 import { standingEnclosure } from './enclosure.ts';
 import { type ResourceLimits, underLimits } from './limits.ts';
-import { loadingFlags, programDirectory } from './program-files.ts';
+import { fillLoaderCache, loadingFlags, programDirectory } from './program-files.ts';
 
 /** The descriptors of a child: 0 to 2 as always, 3 is the channel, and what it is given beside begins at 4. */
 const CHANNEL = 3;
@@ -50,7 +50,7 @@ export function memoryLimitKiB(kib: number): number {
 /** Starts one. It does not keep our own process alive. Rejects where the system cannot start it. */
 export async function startNodeChild(options: NodeChildOptions): Promise<NodeChild> {
   const { program, parameters = [], flags = [], environment = {}, seen = {}, output, given = [] } = options;
-  const enclosure = await standingEnclosure();
+  const [enclosure] = await Promise.all([standingEnclosure(), fillLoaderCache(program)]);
   const { processes, dataKiB, ...limits } = options.limits;
   const held: ResourceLimits = {
     ...limits,
