@@ -1,11 +1,12 @@
 /**
- * `npm run corpus`: cheats that must be rejected (or cannot be expressed), honest kernels that must pass.
+ * `npm run corpus [FILTER] [-- --write-table]`: cheats that must be rejected (or cannot be expressed), honest kernels that must pass.
  * Cases are CUDA C++ (.cu) or submissions in Python (.py). Each file of corpus/cheats says in its header which task it is for and what the judge must say of it.
  * Cases are judged in as many processes as there are cores, by task. Prints caught, missed, accepted and falsely accused; the exit code is 1 unless all are as they must be.
+ * `--write-table` (of a run without a filter) puts what was seen into corpus/README.md.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createVirtualDevice, type Device } from '../src/device/index.ts';
@@ -21,6 +22,7 @@ import {
 } from '../src/judge/index.ts';
 import type { FullTask, Task } from '../src/task/index.ts';
 import { type CorpusCase, corpusCases, loadCaseTask, taskKey } from './corpus-cases.ts';
+import { writeTable } from './corpus-table.ts';
 
 /** Why a verdict is not what the case demands; undefined when it is. */
 export function disagreement({ expect }: CorpusCase, verdict: Verdict): string | undefined {
@@ -162,7 +164,7 @@ function printed(report: CaseReport): CaseReport {
   return report;
 }
 
-async function main(filter: string, jobs: number): Promise<number> {
+async function main(filter: string, jobs: number, tabulate: boolean): Promise<number> {
   const started = performance.now();
   const cases = corpusCases(filter);
   const reports = await judgeAll(cases, filter, jobs);
@@ -173,11 +175,27 @@ async function main(filter: string, jobs: number): Promise<number> {
   process.stdout.write(
     `\ncheats: ${count('cheats', false)} caught, ${missed} missed; honest: ${count('honest', false)} accepted, ${accused} falsely accused; ${seconds} s\n`,
   );
+  if (tabulate) {
+    const day = new Date().toISOString().slice(0, 10);
+    const entries = cases.map((each) => {
+      const report = reports.find(({ name }) => name === caseName(each));
+      return {
+        each,
+        said: report?.said ?? 'not judged',
+        asExpected: report !== undefined && report.fault === undefined,
+      };
+    });
+    writeTable(
+      entries,
+      `Measured on ${day}: the whole corpus in ${seconds} s, in ${jobs} processes on ${cpus().length} cores, on the virtual GPU.`,
+    );
+  }
   return missed + accused === 0 && reports.length === cases.length ? 0 : 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [first, filter = '', cacheDir] = process.argv.slice(2);
   if (first === '--worker') await work(filter, cacheDir!);
-  else process.exitCode = await main(first ?? '', availableParallelism());
+  else if (first === '--write-table') process.exitCode = await main('', availableParallelism(), true);
+  else process.exitCode = await main(first ?? '', availableParallelism(), false);
 }

@@ -7,7 +7,7 @@ import type { Floor } from '../task/index.ts';
 import { harnessesFooled } from './fooled-harness.ts';
 import { speedInWords, type Timed } from './timed.ts';
 import { isMeasured, type RatioInterval, type TimingReport } from './timing/report.ts';
-import { intervalText } from './timing/words.ts';
+import { intervalText, timeText } from './timing/words.ts';
 import type { Verdict } from './types.ts';
 
 /** What somebody claims. */
@@ -76,7 +76,7 @@ function auditOfRight(
   { cold, warm }: AuditedKernel['floors'],
   gpuName: string,
 ): Audit {
-  const light = `No kernel for this task takes less than ${time(cold.microseconds)} on ${gpuName} when its data come from memory (${cold.limitedBy})`;
+  const light = `No kernel for this task takes less than ${timeText(cold.microseconds)} on ${gpuName} when its data come from memory (${cold.limitedBy})`;
   const { baselineMicroseconds: baseline } = claim;
   if (baseline !== undefined) {
     // Whoever published the number may have timed with a warm cache: only a time below that floor, too, is impossible.
@@ -88,7 +88,7 @@ function auditOfRight(
         conclusion: 'false',
         headline: `The claim of ${times} is false: it needs a time below the speed of light.`,
         because: [
-          `${time(baseline)} over ${plain(claim.ratio)} is ${time(claimed)}, and no kernel for this task takes less than ${time(least)} on ${gpuName}, even with all of its L2 in use (${warm.limitedBy}): against that baseline ${plain(baseline / least)}x is the most there can be.`,
+          `${timeText(baseline)} over ${plain(claim.ratio)} is ${timeText(claimed)}, and no kernel for this task takes less than ${timeText(least)} on ${gpuName}, even with all of its L2 in use (${warm.limitedBy}): against that baseline ${plain(baseline / least)}x is the most there can be.`,
           'The kernel is right, so it is the time that is wrong: a clock that stopped before the work was done, work moved out of the timed part, or a result kept from an earlier call (T1, T11, T17, C14 of the catalogue).',
         ],
       };
@@ -97,11 +97,11 @@ function auditOfRight(
   const { report } = timing ?? {};
   if (report !== undefined && isMeasured(report)) return auditOfMeasured(claim, times, report, timing!);
   const because = [
-    `${light}. For ${times} to be true, PyTorch would have to take at least ${time(claim.ratio * cold.microseconds)} there.`,
+    `${light}. For ${times} to be true, PyTorch would have to take at least ${timeText(claim.ratio * cold.microseconds)} there.`,
   ];
   if (modelled)
     because.push(
-      `This kernel is modelled to take ${time(modelled.microseconds)} (${time(modelled.low)} to ${time(modelled.high)}) at the shapes that were judged; a modelled time is the ground of no claim.`,
+      `This kernel is modelled to take ${timeText(modelled.microseconds)} (${timeText(modelled.low)} to ${timeText(modelled.high)}) at the shapes that were judged; a modelled time is the ground of no claim.`,
     );
   if (baseline === undefined)
     because.push(
@@ -182,11 +182,4 @@ function conditionsOf({ report }: Timed): string[] {
 /** `150`, `2.4`, `0.33`. */
 function plain(value: number): string {
   return String(Number(value.toPrecision(3)));
-}
-
-/** Microseconds with a unit. */
-function time(microseconds: number): string {
-  if (microseconds >= 1e6) return `${plain(microseconds / 1e6)} s`;
-  if (microseconds >= 1e3) return `${plain(microseconds / 1e3)} ms`;
-  return `${plain(microseconds)} us`;
 }
