@@ -10,9 +10,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { taskFiles } from './tasks/files.ts';
 import { printRow, printTotals } from './tasks/print.ts';
 import type { Row, RowRequest } from './tasks/row.ts';
 
@@ -39,20 +40,6 @@ interface Job {
   kept: string;
 }
 
-/** Folders named level1, level2, ... under a folder, not deep. */
-function levelFolders(directory: string, depth = 3): Map<number, string> {
-  const found = new Map<number, string>();
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
-    const path = join(directory, entry.name);
-    const level = /^level_?(\d+)$/.exec(entry.name)?.[1];
-    if (level !== undefined && readdirSync(path).some((name) => name.endsWith('.py'))) found.set(Number(level), path);
-    else if (depth > 0)
-      for (const [inner, at] of levelFolders(path, depth - 1)) if (!found.has(inner)) found.set(inner, at);
-  }
-  return found;
-}
-
 /** A hash of the sources that a result depends on. */
 function ownVersion(): string {
   const hash = createHash('sha256');
@@ -69,31 +56,16 @@ function ownVersion(): string {
 }
 
 function jobsOf(directory: string, cache: string): Job[] {
-  const levels = levelFolders(directory);
   const version = ownVersion();
   return options.level.split(',').flatMap((text) => {
-    const folder = levels.get(Number(text));
-    if (folder === undefined)
-      throw new Error(
-        `There is no folder level${text} with Python files under ${directory}; there are ${[...levels.keys()].sort().join(', ') || 'none'}.`,
-      );
     const wanted = options.filter === undefined ? undefined : new RegExp(options.filter);
-    return readdirSync(folder)
-      .filter((file) => file.endsWith('.py') && (wanted?.test(file) ?? true))
-      .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1))
-      .map((file): Job => {
-        const path = join(folder, file);
-        const hash = createHash('sha256')
-          .update(version)
-          .update(readFileSync(path))
-          .update(process.env.ASSAY_PYTHON ?? '');
-        return {
-          level: Number(text),
-          name: file.replace(/\.py$/, ''),
-          path,
-          kept: join(cache, `row-${hash.digest('hex')}.json`),
-        };
-      });
+    return taskFiles(directory, Number(text), wanted).map(({ level, path }): Job => {
+      const hash = createHash('sha256')
+        .update(version)
+        .update(readFileSync(path))
+        .update(process.env.ASSAY_PYTHON ?? '');
+      return { level, name: basename(path, '.py'), path, kept: join(cache, `row-${hash.digest('hex')}.json`) };
+    });
   });
 }
 

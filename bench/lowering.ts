@@ -1,0 +1,168 @@
+/**
+ * What the built-in engineer covers: for each task of a folder, at the scale at which its mutants can be tried, its first candidates and what the judge says of
+ * them. No model, no search.
+ *
+ *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--json]
+ *
+ * DIR is a KernelBench checkout (folders level1, level2, ...). `--candidates N`: the direct translation first, then templates. `--dry`: says what lowers, builds and
+ * judges nothing. `--keep`: writes the candidates there. What was found correct is kept by the text of the candidate, so that a run that was stopped goes on.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createVirtualDevice, type Device } from '../src/device/index.ts';
+import { createBuiltinEngineer, LoweringError } from '../src/engineer/index.ts';
+import { judge, limitsFor } from '../src/judge/index.ts';
+import { floor, loadVerified, type Task, TaskError } from '../src/task/index.ts';
+import { gpuTarget } from '../src/vgpu/index.ts';
+import { taskFiles } from './tasks/files.ts';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    level: { type: 'string', default: '1,2' },
+    only: { type: 'string' },
+    candidates: { type: 'string', default: '1' },
+    backward: { type: 'boolean', default: false },
+    dry: { type: 'boolean', default: false },
+    jobs: { type: 'string', default: '1' },
+    cache: { type: 'string', default: '.assay' },
+    keep: { type: 'string' },
+    gpu: { type: 'string', default: 'h100' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+/** What came of one candidate. `rejected` names the check. */
+interface Trial {
+  outcome: 'lowered' | 'correct' | 'rejected' | 'unjudgeable';
+  check?: string;
+  reason?: string;
+  kernels: number;
+  lines: number;
+  seconds: number;
+  microseconds?: number;
+}
+
+/** What came of one task; `refused` when there is no candidate. */
+interface Row {
+  level: number;
+  name: string;
+  refused?: string;
+  loadSeconds: number;
+  floorMicroseconds?: number;
+  trials: Trial[];
+}
+
+const seconds = (since: number) => (performance.now() - since) / 1000;
+
+async function tryOut(task: Task, source: string, device: Device): Promise<Trial> {
+  const sizes = { kernels: source.split('__global__').length - 1, lines: source.split('\n').length };
+  if (options.dry) return { outcome: 'lowered', ...sizes, seconds: 0 };
+  const key = createHash('sha256')
+    .update(JSON.stringify([task.hash, task.scaled, options.gpu]))
+    .update(source)
+    .digest('hex');
+  const kept = join(options.cache, 'bench-lowering', `${key}.json`);
+  if (existsSync(kept)) return JSON.parse(readFileSync(kept, 'utf8')) as Trial;
+  const started = performance.now();
+  const [cacheDir, tracesDir] = [join(options.cache, 'builds'), join(options.cache, 'traces')];
+  const request = {
+    task,
+    candidateSource: source,
+    device,
+    gpu: options.gpu,
+    limits: limitsFor(task),
+    cacheDir,
+    tracesDir,
+  };
+  const { outcome, check, reason, modelled } = await judge(request);
+  const trial: Trial = { outcome, ...(check && { check }), reason, ...sizes, seconds: seconds(started) };
+  if (modelled) trial.microseconds = modelled.microseconds;
+  if (outcome === 'correct') writeFileSync(kept, JSON.stringify(trial));
+  return trial;
+}
+
+async function cover(level: number, path: string, device: Device): Promise<Row> {
+  const row: Row = { level, name: basename(path, '.py'), loadSeconds: 0, trials: [] };
+  const started = performance.now();
+  try {
+    const { verified } = await loadVerified(path, {
+      cacheDir: join(options.cache, 'traces'),
+      backward: options.backward,
+    });
+    row.loadSeconds = seconds(started);
+    row.floorMicroseconds = floor(verified, gpuTarget(options.gpu)).microseconds;
+    const proposals = await createBuiltinEngineer({ task: verified }).start();
+    for (const [k, { source }] of proposals.slice(0, Number(options.candidates)).entries()) {
+      if (options.keep) writeFileSync(join(options.keep, `${row.name}-${k + 1}.cu`), source);
+      row.trials.push(await tryOut(verified, source, device));
+    }
+  } catch (error) {
+    if (!(error instanceof LoweringError) && !(error instanceof TaskError)) throw error;
+    row.refused = error.message;
+  }
+  return row;
+}
+
+function print({ level, name, refused, loadSeconds, floorMicroseconds, trials }: Row): void {
+  const told = trials.map(({ outcome, check, reason, kernels, seconds: took, microseconds }) => {
+    const time = microseconds === undefined ? '' : ` ${microseconds.toPrecision(3)} us`;
+    const why = outcome === 'rejected' || outcome === 'unjudgeable' ? ` (${check}: ${reason})` : '';
+    return `${outcome}${why}, ${kernels} kernels,${time} ${took.toFixed(1)} s`;
+  });
+  const least = floorMicroseconds === undefined ? '' : `, floor ${floorMicroseconds.toPrecision(3)} us`;
+  process.stdout.write(`${level} ${name}: ${refused ?? told.join(' | ')} [load ${loadSeconds.toFixed(1)} s${least}]\n`);
+}
+
+function printTotals(rows: readonly Row[]): void {
+  for (const level of [...new Set(rows.map((row) => row.level))].sort()) {
+    const own = rows.filter((row) => row.level === level);
+    const having = (outcome: Trial['outcome']) =>
+      own.filter(({ trials }) => trials.some((trial) => trial.outcome === outcome));
+    const bad = own.filter(({ trials }) =>
+      trials.some(({ outcome }) => outcome === 'rejected' || outcome === 'unjudgeable'),
+    );
+    const good = options.dry ? having('lowered') : having('correct');
+    const time = own.reduce((sum, { trials }) => sum + trials.reduce((all, trial) => all + trial.seconds, 0), 0);
+    process.stdout.write(
+      `level ${level}: ${good.length} of ${own.length} ${options.dry ? 'lowered' : 'correct'}; ${own.filter(({ refused }) => refused !== undefined).length} without a candidate; ${bad.length} with a candidate that was not found correct; ${time.toFixed(0)} s of judging\n`,
+    );
+    for (const { name, refused } of own) if (refused !== undefined) process.stdout.write(`  ${name}: ${refused}\n`);
+    for (const { name, trials } of bad)
+      for (const { outcome, check, reason } of trials)
+        if (outcome !== 'correct') process.stdout.write(`  ${name}: ${outcome} by ${check}: ${reason}\n`);
+  }
+}
+
+async function main(): Promise<number> {
+  const [directory] = positionals;
+  if (directory === undefined || !existsSync(directory)) {
+    process.stderr.write('Give the folder of a KernelBench checkout: npm run bench:lowering -- DIR\n');
+    return 2;
+  }
+  mkdirSync(join(options.cache, 'bench-lowering'), { recursive: true });
+  if (options.keep) mkdirSync(options.keep, { recursive: true });
+  const only = options.only === undefined ? undefined : new RegExp(options.only);
+  const files = options.level.split(',').flatMap((text) => taskFiles(directory, Number(text), only));
+  const rows: Row[] = [];
+  const worker = async () => {
+    const device = createVirtualDevice({ gpu: options.gpu });
+    try {
+      for (let file = files.shift(); file; file = files.shift()) {
+        const row = await cover(file.level, file.path, device);
+        rows.push(row);
+        if (!options.json) print(row);
+      }
+    } finally {
+      await device.close();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Number(options.jobs) || 1) }, worker));
+  if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`);
+  else printTotals(rows);
+  return 0;
+}
+
+process.exitCode = await main();
