@@ -298,6 +298,10 @@ function describeChoice(choice: KernelChoice): string {
     }
     case 'tile':
       return `tiles ${choice.blockM}x${choice.blockN}x${choice.blockK}, ${choice.threadM}x${choice.threadN} a thread`;
+    case 'sort':
+      return `sort: ${choice.block} threads a line`;
+    case 'recurrent':
+      return `recurrent: ${choice.block} threads a sequence, ${choice.lanes} a unit`;
     case 'scan':
       return `scan: ${choice.lanes} lanes x ${choice.rows} lines, ${choice.items} elements a lane`;
   }

@@ -71,6 +71,11 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'rows', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256], doc: 'lines a block works on at once' },
     { name: 'items', choices: [1, 2, 4, 8], doc: 'neighbouring elements that a thread folds before lanes exchange' },
   ],
+  sort: [{ name: 'block', choices: [32, 64, 128, 256, 512, 1024], doc: 'threads a line' }],
+  recurrent: [
+    { name: 'block', choices: [32, 64, 128, 256, 512, 1024], doc: 'threads a sequence' },
+    { name: 'lanes', choices: [1, 2, 4, 8, 16, 32], doc: 'threads that share the products of a hidden unit' },
+  ],
 };
 
 /** Limits that every CUDA GPU since compute capability 7.0 shares. */
@@ -99,12 +104,17 @@ export interface GroupFacts {
     sharedBytes: (choice: RowKnobs) => number;
   };
   scan?: { rows: number; length: number; items: readonly number[]; alongMemory: boolean };
+  sort?: { length: number };
+  recurrent?: { hidden: number };
   tile?: { m: number; n: number; k: number; batch: number; elementBytes: number };
 }
 
 export function groupFacts(program: Program, group: Group, stored: readonly number[]): GroupFacts {
   const { dimensions } = group.structure;
   const elements = product(dimensions.map((dimension) => dimension.size));
+  const [only] = group.steps;
+  if (only?.kind === 'sort') return { families: ['sort'], elements, sort: { length: only.domain[only.axis]! } };
+  if (only?.kind === 'recurrent') return { families: ['recurrent'], elements, recurrent: { hidden: only.hidden } };
   if (group.steps.some((step) => step.kind === 'scan')) {
     const plan = planScan(program, group, stored, new Preamble());
     const { rows, length } = plan;
@@ -148,6 +158,15 @@ export function illegal(facts: GroupFacts, choice: KernelChoice): string | undef
       return illegalTile(facts.tile!, choice);
     case 'scan':
       return illegalScan(facts.scan!, choice);
+    case 'sort':
+      return choice.block > facts.sort!.length && choice.block > warp
+        ? 'more threads than a line has elements'
+        : undefined;
+    case 'recurrent': {
+      const units = choice.block / choice.lanes;
+      if (units < 1) return 'more threads a unit than a block has';
+      return units >= 2 * Math.max(warp, facts.recurrent!.hidden) ? 'more threads than hidden units need' : undefined;
+    }
   }
 }
 
@@ -217,6 +236,13 @@ const powerAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(Math.max(1, val
 export function plainChoice(facts: GroupFacts): KernelChoice {
   if (facts.map) return { family: 'map', block: 256, vector: 1, items: 1 };
   if (facts.scan) return { family: 'scan', lanes: 1, rows: Math.min(64, powerAtLeast(facts.scan.rows)), items: 1 };
+  if (facts.sort) return { family: 'sort', block: Math.max(warp, Math.min(256, powerAtLeast(facts.sort.length / 2))) };
+  if (facts.recurrent)
+    return {
+      family: 'recurrent',
+      block: Math.min(256, Math.max(warp, powerAtLeast(facts.recurrent.hidden))),
+      lanes: 1,
+    };
   const { rows, length } = facts.row!;
   const base = {
     family: 'row',
@@ -244,6 +270,9 @@ export function startingChoices(facts: GroupFacts): KernelChoice[] {
     );
   }
   if (facts.scan) candidates.push(...startingScans(facts.scan));
+  if (facts.sort)
+    candidates.push({ family: 'sort', block: 1024 }, { family: 'sort', block: 512 }, { family: 'sort', block: 128 });
+  if (facts.recurrent) for (const lanes of [8, 32, 4, 16]) candidates.push({ family: 'recurrent', block: 1024, lanes });
   if (facts.tile) candidates.push(...startingTiles(facts.tile));
   if (facts.row) candidates.push(...startingRows(facts.row));
   candidates.push(plainChoice(facts));

@@ -9,6 +9,7 @@
 import {
   isWalkStep,
   type MapStep,
+  type OwnStep,
   type Program,
   type ReduceStep,
   type ScanStep,
@@ -60,7 +61,8 @@ const maxSteps = 48;
 export function analyse(steps: readonly Step[]): Structure | undefined {
   const produced = new Map<number, Step>();
   for (const step of steps) for (const out of stepOutputs(step)) produced.set(out, step);
-  if (steps.some(standsAlone)) return steps.length === 1 ? alone : undefined;
+  const own = steps.find(standsAlone);
+  if (own) return steps.length === 1 ? standing(own) : undefined;
   const scans = steps.filter((step): step is ScanStep => step.kind === 'scan');
   const reduces = steps.filter((step): step is ReduceStep => step.kind === 'reduce');
   if (scans.length > 0) {
@@ -72,8 +74,15 @@ export function analyse(steps: readonly Step[]): Structure | undefined {
     : analyseRows(plain, reduces, produced);
 }
 
-/** A kernel of a form of its own needs no walk. */
-const alone: Structure = { dimensions: [], role: new Map(), loop: new Map() };
+/** A sort walks its lines; a recurrent layer has no walk. */
+function standing(step: OwnStep): Structure {
+  if (step.kind === 'recurrent') return { dimensions: [], role: new Map(), loop: new Map() };
+  return {
+    dimensions: step.domain.map((size, d) => ({ size, folded: d === step.axis })),
+    role: new Map(step.outs.map((value) => [value, 'element'])),
+    loop: new Map(step.outs.map((value) => [value, 0])),
+  };
+}
 
 /** Maps before and after one scan, all over its domain; the scanned axis counts as folded. */
 function analyseScan(

@@ -3,8 +3,10 @@ import type { Task } from '../../../task/index.ts';
 import { decompose } from './decompose/index.ts';
 import { type Kernel, Preamble } from './emit/kernel-context.ts';
 import { mapKernel } from './emit/map-kernel.ts';
+import { recurrentKernel } from './emit/recurrent-kernel.ts';
 import { rowKernel } from './emit/row-kernel.ts';
 import { scanKernel } from './emit/scan-kernel.ts';
+import { sortKernel } from './emit/sort-kernel.ts';
 import { candidateSource, type Version } from './emit/source.ts';
 import { tileKernel } from './emit/tile-kernel.ts';
 import { type Group, partition, storedValues } from './groups.ts';
@@ -106,6 +108,10 @@ function emit(
       return tileKernel(name, program, group, stored, choice, preamble);
     case 'scan':
       return scanKernel(name, program, group, stored, choice, preamble);
+    case 'sort':
+      return sortKernel(name, program, group, stored, choice, preamble);
+    case 'recurrent':
+      return recurrentKernel(name, program, group, stored, choice, preamble);
   }
 }
 

@@ -94,6 +94,48 @@ const cases: Readonly<Record<string, Build>> = {
       g.op('im2col', [x], { kernel: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2] }),
     ];
   },
+  'sorting and scattering': (g) => {
+    const ties = g.op('round', [g.input([3, 37, 2])]);
+    const long = g.op('round', [g.op('mul', [g.input([1, 4200])], { other: 50, reverse: false })]);
+    const index = g.input([5, 7], 'int64', { kind: 'integer', low: 0, high: 5 });
+    const both = (op: string, x: number, attributes: Readonly<Record<string, number | boolean>>) => {
+      const values = g.op(op, [x], attributes);
+      return [values, values + 1];
+    };
+    return [
+      ...both('sort', ties, { dim: 1, descending: true, stable: true }),
+      ...both('topk', ties, { k: 4, dim: 1, largest: false, sorted: true }),
+      ...both('topk', long, { k: 3, dim: 1, largest: true, sorted: true }),
+      g.op('scatter', [g.input([6, 9]), index, g.input([5, 8])], { dim: 0, reduce: 'add' }),
+      g.op('scatter', [g.input([6, 9]), index, g.input([5, 8])], { dim: 1, reduce: null }),
+    ];
+  },
+  'recurrent layers': (g) => {
+    const layer = (gates: number, width: number, hidden: number, bias: boolean) => [
+      g.input([gates * hidden, width]),
+      g.input([gates * hidden, hidden]),
+      ...(bias ? [g.input([gates * hidden]), g.input([gates * hidden])] : []),
+    ];
+    const shape = { batch_first: true, bias: true, bidirectional: true, num_layers: 2 };
+    const [x, states] = [g.input([3, 5, 4]), [g.input([4, 3, 7]), g.input([4, 3, 7])]];
+    const lstm = g.op(
+      'lstm',
+      [
+        x,
+        ...states,
+        ...layer(4, 4, 7, true),
+        ...layer(4, 4, 7, true),
+        ...layer(4, 14, 7, true),
+        ...layer(4, 14, 7, true),
+      ],
+      { hidden_size: 7, ...shape },
+    );
+    const one = { batch_first: false, bias: false, bidirectional: false, num_layers: 1, hidden_size: 33 };
+    const h0 = g.input([1, 5, 33]);
+    const gru = g.op('gru', [x, h0, ...layer(3, 4, 33, false)], one);
+    const rnn = g.op('rnn', [x, h0, ...layer(1, 4, 33, false)], { ...one, nonlinearity: 'relu' });
+    return [lstm, lstm + 1, lstm + 2, gru, rnn + 1];
+  },
   'gradients of windows': (g) => {
     const x = g.op('round', [g.op('mul', [g.input([2, 3, 7, 10])], { other: 2, reverse: false })]);
     const pool = { kernel: [3, 2], stride: [2, 2], padding: [1, 1], ceil_mode: false };

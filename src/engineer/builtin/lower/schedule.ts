@@ -1,14 +1,18 @@
 /** A schedule: every choice that turns a program into kernels. JSON, so that it can be stored, mutated and compared. */
 import type { MapKnobs } from './emit/map-kernel.ts';
+import type { RecurrentKnobs } from './emit/recurrent-kernel.ts';
 import type { RowKnobs } from './emit/row-kernel.ts';
 import type { ScanKnobs } from './emit/scan-kernel.ts';
+import type { SortKnobs } from './emit/sort-kernel.ts';
 import type { TileKnobs } from './emit/tile-kernel.ts';
 
 export type KernelChoice =
   | ({ family: 'map' } & MapKnobs)
   | ({ family: 'row' } & RowKnobs)
   | ({ family: 'tile' } & TileKnobs)
-  | ({ family: 'scan' } & ScanKnobs);
+  | ({ family: 'scan' } & ScanKnobs)
+  | ({ family: 'sort' } & SortKnobs)
+  | ({ family: 'recurrent' } & RecurrentKnobs);
 
 export interface Schedule {
   /** `operator`: a kernel for each operator. `fused`: as few as is worthwhile. */

@@ -15,6 +15,8 @@ import {
   type ReduceStep,
   type SortStep,
   type Step,
+  stepInputs,
+  stepOutputs,
   type View,
 } from '../program.ts';
 import { attributeNumber, type ComputeType } from '../scalar.ts';
@@ -27,6 +29,9 @@ import {
   reshapeStrides,
 } from '../strides.ts';
 
+/** Bytes of shared memory that a kernel may declare on every GPU. */
+export const mostShared = 48 * 1024;
+
 /** Constants of up to this many known elements become tables in the code. */
 const tableLimit = 4096;
 
@@ -36,7 +41,8 @@ const reserved = new Set(
     'auto bool break case char class const continue default delete do double else enum explicit export extern false float for friend goto if ' +
     'inline int long mutable namespace new operator private protected public register return short signed sizeof static struct switch template ' +
     'this throw true try typedef typename union unsigned using virtual void volatile while row lane forward backward torch std merge a b at ' +
-    'i j k m n p q v w t u h first total state slot live earlier before upto prefix inclusive lower round place item pack stream'
+    'c g i j k m n p q v w t u h first total state slot live earlier before upto prefix inclusive lower round place item pack stream ' +
+    'sums now own fresh size stride pair distance'
   ).split(' '),
 );
 
@@ -302,7 +308,10 @@ export class Lowering {
     return {
       arguments: this.values.filter((value) => value.origin.kind === 'argument').map((value) => value.id),
       values: this.values,
-      steps: this.steps,
+      steps: neededSteps(
+        this.steps,
+        outputs.map(({ value }) => value),
+      ),
       outputs,
       nodes: this.#graph.nodes.map(({ op, line }) => ({ op, line })),
     };
@@ -371,6 +380,19 @@ export class Lowering {
       }
     }
   }
+}
+
+/** Without the steps whose results nobody reads: a last state that is not returned, places of sorted elements. */
+function neededSteps(steps: readonly Step[], outputs: readonly number[]): Step[] {
+  const needed = new Set(outputs);
+  return steps
+    .toReversed()
+    .filter((step) => {
+      if (!stepOutputs(step).some((out) => needed.has(out))) return false;
+      for (const value of stepInputs(step)) needed.add(value);
+      return true;
+    })
+    .reverse();
 }
 
 function whole(value: ProgramValue): View {

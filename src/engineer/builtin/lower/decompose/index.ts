@@ -5,9 +5,12 @@ import { Lowering } from './context.ts';
 import { contractionRules } from './contractions.ts';
 import { convolutionRules } from './convolutions.ts';
 import { lossRules } from './losses.ts';
+import { orderingRules } from './ordering.ts';
 import { pointwiseRules, type Rule } from './pointwise.ts';
+import { recurrentRules } from './recurrent.ts';
 import { reductionRules } from './reductions.ts';
 import { scanRules } from './scans.ts';
+import { scatterRules } from './scatter.ts';
 import { viewRules } from './views.ts';
 import { windowGradientRules } from './window-gradients.ts';
 import { windowRules } from './windows.ts';
@@ -22,11 +25,20 @@ const rules: Readonly<Record<string, Rule>> = {
   ...windowRules,
   ...windowGradientRules,
   ...viewRules,
+  ...orderingRules,
+  ...recurrentRules,
+  ...scatterRules,
+  dropout: (lower) =>
+    lower.fail(
+      'dropout at work gives a random result, which no kernel can be compared with; judge the task with p = 0 or in eval mode',
+    ),
 };
 
-/** Operators that have a rule, sorted. */
+/** Operators that lower, sorted. Dropout at work has a rule that says why it does not. */
 export function supportedOperators(): string[] {
-  return Object.keys(rules).sort();
+  return Object.keys(rules)
+    .filter((op) => op !== 'dropout')
+    .sort();
 }
 
 /** Lowers every node. Throws {@link LoweringError} naming the first operator that cannot be lowered and its line. */

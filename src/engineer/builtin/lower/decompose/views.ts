@@ -19,9 +19,21 @@ const lazyLoad = (view: View): Operand => ({
   offset: view.offset,
 });
 
+/** Views one after the other along a dimension; nothing is copied where there is one. */
+export function joined(lower: Lowering, label: string, views: readonly View[], dim: number): View {
+  const size = views.reduce((sum, view) => sum + view.shape[dim]!, 0);
+  const shape = views[0]!.shape.map((own, d) => (d === dim ? size : own));
+  return views.length === 1 ? views[0]! : concatenate(lower, label, views, dim, shape);
+}
+
 /** cat: each element reads the one operand that holds it. */
-function concatenate(lower: Lowering, views: readonly View[], dim: number): View {
-  const shape = lower.outputShape();
+function concatenate(
+  lower: Lowering,
+  label: string,
+  views: readonly View[],
+  dim: number,
+  shape: readonly number[] = lower.outputShape(),
+): View {
   const dtype = lower.dtype(views[0]!);
   const starts: number[] = [];
   let start = 0;
@@ -40,7 +52,7 @@ function concatenate(lower: Lowering, views: readonly View[], dim: number): View
           reads[0]!.at('0'),
         ),
     {
-      label: 'cat',
+      label,
       shape,
       more: [
         coordinate(shape, dim),
@@ -59,7 +71,7 @@ function stack(lower: Lowering): View {
     strides.splice(dim, 0, 0);
     return { ...view, shape: shape.map((size, d) => (d === dim ? 1 : size)), strides };
   });
-  return concatenate(lower, views, dim);
+  return concatenate(lower, 'stack', views, dim);
 }
 
 /** For each padded dimension, the element that every position repeats. */
@@ -323,6 +335,7 @@ export const viewRules: Readonly<Record<string, Rule>> = {
   cat: view((lower) =>
     concatenate(
       lower,
+      'cat',
       lower.node.inputs.map((_, k) => lower.input(k)),
       lower.number('dim'),
     ),

@@ -30,7 +30,8 @@ export class Accesses {
     this.#context = context;
     const { group } = context;
     for (const step of group.steps) {
-      if (step.kind === 'reduce') this.#operands.set(step, [context.refine(step.domain, step.input)]);
+      if (step.kind === 'reduce' || step.kind === 'sort')
+        this.#operands.set(step, [context.refine(step.domain, step.input)]);
       else if (step.kind === 'scan')
         this.#operands.set(
           step,
