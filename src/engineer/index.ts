@@ -15,6 +15,7 @@ export type {
   Json,
   Making,
   Proposal,
+  Ranking,
   SearchArchive,
   SearchRecord,
   Setting,
@@ -29,11 +30,6 @@ export {
   optimiseTask,
   type Winner,
 } from './run/optimise-task.ts';
-export {
-  optimise,
-  type SearchBudget,
-  type SearchOptions,
-  type SearchResult,
-  type StopReason,
-} from './search/optimise.ts';
+export type { SearchBudget, StopReason } from './search/budget.ts';
+export { optimise, type SearchOptions, type SearchResult } from './search/optimise.ts';
 export { Random } from './search/random.ts';

@@ -23,6 +23,8 @@ export interface Evaluation {
   microseconds?: number;
   /** Of which kind; a run has times of one kind. Absent: `modelled`. */
   timeKind?: 'modelled' | 'measured' | 'simulated';
+  /** Of what was passed over: the time that its profile says, in the same terms. */
+  estimate?: number;
   /** Hash of the compiled code: candidates that are equal in it are the same kernel written twice. */
   codeHash?: string;
   /** Where the evidence is. */
@@ -90,6 +92,12 @@ export interface SearchRecord extends Proposal {
   evaluation?: Evaluation;
 }
 
+/** What a candidate's profile says of it. Says nothing about whether it is right. */
+export interface Ranking {
+  /** In the terms of {@link Evaluation.microseconds}. */
+  microseconds: number;
+}
+
 /** The judge. Must not throw for what a candidate does; a throw ends the search. */
 export type Evaluate = (candidate: SearchRecord, signal?: AbortSignal) => Promise<Evaluation>;
 
@@ -99,6 +107,10 @@ export interface SearchArchive {
   ofRun(): Promise<readonly SearchRecord[]>;
   /** Correct candidates that other runs found for the same task and target, best first. */
   ofOtherRuns(most: number): Promise<readonly SearchRecord[]>;
+  /** The best candidates of other tasks, the most alike task first. */
+  related?(most: number): Promise<readonly SearchRecord[]>;
+  /** US dollars that this run has cost so far, before a resume included. */
+  dollars?(): Promise<number>;
   /** Called before a candidate is judged. */
   proposed(record: SearchRecord): Promise<void>;
   judged(record: SearchRecord & { evaluation: Evaluation }): Promise<void>;
@@ -111,6 +123,8 @@ export interface Engineer {
   readonly strategies: readonly Strategy[];
   /** How often a strategy may be asked again for one place in a generation, when it gave nothing new (default 12); 1 where asking costs money. */
   readonly attempts?: number;
+  /** Variations it may be asked for at the same time (default 1); more where an answer takes long and costs this machine nothing. */
+  readonly atOnce?: number;
   /** First candidates, the plainest correct one first, then best guesses. */
   start(signal?: AbortSignal): Promise<readonly Proposal[]>;
   /**
@@ -124,6 +138,8 @@ export interface Engineer {
     signal?: AbortSignal,
     history?: readonly SearchRecord[],
   ): Promise<Proposal | undefined>;
+  /** What it can take over from another task's candidate; undefined where that does not fit this task. */
+  adapt?(work: SearchRecord): Promise<Proposal | undefined>;
   /** Whether it can make variations of this candidate by this strategy. */
   canVary(record: SearchRecord, strategy?: string): boolean;
 }

@@ -11,12 +11,16 @@ export type AssayEvent =
   | { type: 'task.floor'; gpu: string; microseconds: number; limitedBy: string }
   | { type: 'task.degenerate'; operator: string; reason: string }
   | { type: 'generation.started'; generation: number; proposed: number }
+  /** An island's best may breed on another from now on. */
+  | { type: 'island.migrated'; generation: number; candidate: string; from: number; to: number }
   | { type: 'candidate.proposed'; candidate: string; generation: number; parent?: string; summary: string }
   | { type: 'candidate.building'; candidate: string }
   | { type: 'check.passed'; candidate: string; check: string; ms: number }
   | { type: 'candidate.rejected'; candidate: string; check: string; reason: string }
   | { type: 'candidate.accepted'; candidate: string; time?: CandidateTime; percentOfFloor?: number }
   | { type: 'candidate.best'; candidate: string; time: CandidateTime; percentOfFloor?: number; summary: string }
+  /** Ranked by its profile, not judged in full: nothing is said about whether it is right. */
+  | { type: 'candidate.passed-over'; candidate: string; modelledMicroseconds: number; reason: string }
   | { type: 'run.finished'; run: string; best?: string; judged: number; rejected: number; seconds: number }
   | { type: 'note'; level: 'info' | 'warning'; message: string };
 

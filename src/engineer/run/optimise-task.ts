@@ -12,7 +12,8 @@ import type { ModelledTime } from '../../vgpu/index.ts';
 import { createBuiltinEngineer } from '../builtin/engineer.ts';
 import { LoweringError } from '../builtin/lower/index.ts';
 import type { Engineer, Hire, SearchArchive, SearchRecord } from '../ports.ts';
-import { optimise, type SearchBudget, type StopReason } from '../search/optimise.ts';
+import type { SearchBudget, StopReason } from '../search/budget.ts';
+import { optimise } from '../search/optimise.ts';
 import { codeHash, JudgementBench } from './bench.ts';
 import { makingOf, type Objective, rankedTime, toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
 

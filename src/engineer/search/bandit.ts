@@ -3,18 +3,22 @@
  * A pure function of the records, so that a resumed run chooses as the uninterrupted one would.
  */
 import type { Engineer, SearchRecord, Strategy } from '../ports.ts';
+import { timeOf } from './population.ts';
 
 export interface Arm {
   engineer: Engineer;
   strategy: Strategy;
 }
 
-/** A candidate's worth: 1 for a new best, between 0 and 1/2 for a correct one by its closeness to the best of before, else 0. */
+/**
+ * A candidate's worth: 1 for a new best, between 0 and 1/2 for another by its closeness to the best of before, 0 where it failed. What was passed
+ * over was estimated to be slower than the best, and has its worth by that.
+ */
 function rewards(records: readonly SearchRecord[]): Map<SearchRecord, number> {
   const worth = new Map<SearchRecord, number>();
   let best = Infinity;
   for (const record of records) {
-    const time = record.evaluation?.microseconds;
+    const time = record.evaluation && timeOf(record.evaluation);
     if (time === undefined) {
       worth.set(record, 0);
       continue;

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type AssayEvent, EventStream } from '../../events/index.ts';
-import type { Engineer, Evaluation, Proposal, SearchArchive, SearchRecord } from '../ports.ts';
-import { optimise, type SearchOptions } from './optimise.ts';
-import type { Random } from './random.ts';
+import type { Engineer, Evaluation, SearchRecord } from '../ports.ts';
+import {
+  GridEngineer,
+  history,
+  MemoryArchive,
+  type Point,
+  read,
+  type Setting,
+  searchOn,
+  write,
+} from './landscape.fixture.ts';
+import type { SearchOptions } from './optimise.ts';
 
 /** A landscape whose optimum is known: time 10 + distance from (13, 4); x of 7 is wrong; odd y compile to the code of y - 1. */
 function landscape(x: number, y: number): Evaluation {
@@ -17,105 +26,14 @@ function landscape(x: number, y: number): Evaluation {
   };
 }
 
-interface Point {
-  x: number;
-  y: number;
-}
+const starts = [
+  { x: 0, y: 0 },
+  { x: 7, y: 3 },
+  { x: 3, y: 12 },
+];
+const grid = { engineer: new GridEngineer(starts, 16, 4), at: ({ x, y }: Point) => landscape(x, y) };
 
-const write = ({ x, y }: Point): string => `__global__ void k() { work(${x}, ${y}); }`;
-const read = (source: string): Point => {
-  const [, x, y] = /work\((\d+), (\d+)\)/.exec(source)!;
-  return { x: Number(x), y: Number(y) };
-};
-
-/** Steps on a 16 x 16 grid. */
-class GridEngineer implements Engineer {
-  readonly name = 'grid';
-  readonly strategies = [
-    { name: 'step', parents: 1 },
-    { name: 'cross', parents: 2 },
-  ];
-
-  async start(): Promise<Proposal[]> {
-    return [
-      { x: 0, y: 0 },
-      { x: 7, y: 3 },
-      { x: 3, y: 12 },
-    ].map((point) => this.#proposal(point, 'start', []));
-  }
-
-  async vary(strategy: string, parents: readonly SearchRecord[], random: Random): Promise<Proposal> {
-    const [a, b] = parents.map((parent) => read(parent.source));
-    const ids = parents.map((parent) => parent.id);
-    if (strategy === 'cross') return this.#proposal({ x: a!.x, y: b!.y }, strategy, ids);
-    const clip = (value: number) => Math.max(0, Math.min(15, value));
-    const moved = { x: clip(a!.x + random.below(9) - 4), y: clip(a!.y + random.below(9) - 4) };
-    return this.#proposal(moved, strategy, ids);
-  }
-
-  canVary(): boolean {
-    return true;
-  }
-
-  #proposal(point: Point, strategy: string, parents: string[]): Proposal {
-    return { source: write(point), strategy, summary: `${point.x}, ${point.y}`, knobs: { ...point }, parents };
-  }
-}
-
-/** Keeps text, as a database would: what is read back is not what was written. */
-class MemoryArchive implements SearchArchive {
-  readonly #rows = new Map<string, string>();
-  others: SearchRecord[] = [];
-
-  async ofRun(): Promise<SearchRecord[]> {
-    return [...this.#rows.values()].map((row) => JSON.parse(row) as SearchRecord);
-  }
-
-  async ofOtherRuns(most: number): Promise<SearchRecord[]> {
-    return this.others.slice(0, most);
-  }
-
-  async proposed(record: SearchRecord): Promise<void> {
-    assert.ok(!this.#rows.has(record.id), `${record.id} proposed twice`);
-    this.#rows.set(record.id, JSON.stringify(record));
-  }
-
-  async judged(record: SearchRecord): Promise<void> {
-    assert.ok(this.#rows.has(record.id), `${record.id} judged before it was proposed`);
-    this.#rows.set(record.id, JSON.stringify(record));
-  }
-}
-
-interface Setting {
-  archive?: MemoryArchive;
-  judged?: string[];
-  /** The judge fails after this many judgements, as when the process is killed. */
-  crashAfter?: number;
-}
-
-async function search(options: Partial<SearchOptions> = {}, setting: Setting = {}) {
-  const judged = setting.judged ?? [];
-  let calls = 0;
-  return optimise({
-    run: 'run',
-    task: { name: 'grid' },
-    gpu: 'h100',
-    engineers: [new GridEngineer()],
-    evaluate: async ({ source }) => {
-      if (calls++ === setting.crashAfter) throw new Error('killed');
-      judged.push(source);
-      const { x, y } = read(source);
-      return landscape(x, y);
-    },
-    archive: setting.archive ?? new MemoryArchive(),
-    budget: { judgements: 120, patience: 8 },
-    seed: 1,
-    ...options,
-  });
-}
-
-const history = (records: readonly SearchRecord[]) =>
-  records.map((record) => [record.id, record.generation, record.source, record.strategy]);
+const search = (options: Partial<SearchOptions> = {}, setting: Setting = {}) => searchOn(grid, options, setting);
 
 describe('optimise', () => {
   it('finds the optimum of a small landscape and says which candidate was first', async () => {

@@ -1,60 +1,43 @@
 /**
- * The search: one loop for every engineer. Generations of candidates are proposed, recorded, judged, recorded again; parents
- * are drawn by tournament among the correct ones; it ends at a budget, at the floor, or when nothing improves.
+ * The search: one loop for every engineer. Generations of candidates are proposed on islands, recorded, judged, recorded again; parents
+ * are drawn by tournament; it ends at a budget, at the floor, or when nothing improves.
  *
  * All state is in the records. What generation g proposes depends only on the seed, on g and on the records of the
  * generations before it, so a run that was killed goes on exactly where it stood, and nothing is judged twice.
  */
-import { createHash } from 'node:crypto';
 import type { EventStream } from '../../events/index.ts';
-import type { Engineer, Evaluate, Evaluation, Proposal, SearchArchive, SearchRecord } from '../ports.ts';
+import type { Engineer, Evaluation, Proposal, SearchArchive, SearchRecord } from '../ports.ts';
 import { type Arm, chooseArm } from './bandit.ts';
+import { endBefore, judgedInFull, type SearchBudget, type StopReason, spent } from './budget.ts';
+import { type Archipelago, islandAt, migrantAt, population } from './islands.ts';
+import { Jury, type JuryOptions } from './jury.ts';
+import { sourceKey } from './novelty.ts';
 import { type Individual, ranked, tournament } from './population.ts';
 import { Random } from './random.ts';
+import { Turns } from './turns.ts';
 
-export interface SearchBudget {
-  /** Candidates judged in this run, those before a resume included. */
-  judgements?: number;
-  /** Wall clock of this call, seconds. */
-  seconds?: number;
-  /** Stop when the best is within this factor of the floor: 1.1 is ten percent above it. */
-  withinFloor?: number;
-  /** Stop after this many generations in a row without a better candidate (default 4). */
-  patience?: number;
-  generations?: number;
-}
-
-export interface SearchOptions {
+export interface SearchOptions extends Omit<JuryOptions, 'concurrency'> {
   run: string;
   task: { name: string };
   /** Id of the target GPU, for events. */
   gpu: string;
   engineers: readonly Engineer[];
-  evaluate: Evaluate;
   archive: SearchArchive;
-  /** Hash over a candidate's compiled code and launches, as in its evaluation: a known one is not judged again. */
-  fingerprint?: (record: SearchRecord, signal?: AbortSignal) => Promise<string | undefined>;
   /** Gets what the search does. Rejections are reported by who judges. */
   events?: EventStream;
   budget: SearchBudget;
   seed: number;
   /** The least time any kernel could take on the target, microseconds. */
   floorMicroseconds?: number;
-  /** Candidates judged at the same time (default 1). */
+  /** Candidates compiled, ranked or judged at the same time (default 1). With 1, a seed gives the same run again. */
   concurrency?: number;
-  /** Candidates a generation after the first (default 6). */
+  /** Candidates a generation after the first, over all islands (default 6). */
   generationSize?: number;
-  signal?: AbortSignal;
+  /** Populations that breed apart (default 1). */
+  islands?: number;
+  /** Generations between migrations of each island's best to the next (default 2). */
+  migrationInterval?: number;
 }
-
-export type StopReason =
-  | 'judgements'
-  | 'time'
-  | 'floor'
-  | 'no improvement'
-  | 'generations'
-  | 'exhausted'
-  | 'interrupted';
 
 export interface SearchResult {
   /** The fastest correct candidate of this run. */
@@ -66,34 +49,59 @@ export interface SearchResult {
   seconds: number;
 }
 
-/** Individuals that may become parents. */
+/** Individuals of an island that may become parents. */
 const breeding = 12;
 const tournamentSize = 3;
 /** Attempts at a proposal that is not a repetition before a place in a generation stays empty. */
 const attempts = 12;
 /** Candidates that failed, of which one may be mended. */
 const latestFailures = 4;
-/** Candidates of other runs that a new run begins with. */
+/** Candidates of other runs, and of related tasks, that a new run begins with. */
 const warmStarts = 3;
+const relatedStarts = 3;
+/** What a candidate of another run is proposed as: the best of them is judged again, whatever its rank. */
+const warmStart = 'warm start';
 
 export async function optimise(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
 }
 
+interface FirstProposal {
+  engineer: string;
+  proposal: Proposal;
+}
+
+/** A variation that an engineer was asked for. */
+interface Asked {
+  arm: Arm;
+  parents: readonly Individual[];
+  random: Random;
+  answer: Promise<Proposal | undefined>;
+}
+
 class Search {
   readonly #options: SearchOptions;
+  readonly #archipelago: Archipelago;
   readonly #started = performance.now();
+  /** How many variations each engineer may be asked for at once. */
+  readonly #asking = new Map<Engineer, Turns>();
   #records: SearchRecord[] = [];
   readonly #seen = new Set<string>();
   #bestSoFar = Infinity;
-  #underWay = 0;
+  /** Other runs' best will be among the first candidates. */
+  #warm = false;
 
   constructor(options: SearchOptions) {
     this.#options = options;
+    this.#archipelago = {
+      islands: Math.max(1, options.islands ?? 1),
+      interval: Math.max(1, options.migrationInterval ?? 2),
+    };
+    for (const engineer of options.engineers) this.#asking.set(engineer, new Turns(engineer.atOnce ?? 1));
   }
 
   async run(): Promise<SearchResult> {
-    const { archive, events, run, task, gpu, engineers } = this.#options;
+    const { archive, events, run, task, gpu, engineers, budget } = this.#options;
     this.#records = [...(await archive.ofRun())];
     for (const record of this.#records) this.#seen.add(sourceKey(record.source));
     const resumed = this.#records.length > 0;
@@ -103,11 +111,14 @@ class Search {
 
     let stopped: StopReason | undefined;
     for (let generation = 0; stopped === undefined; generation++) {
-      stopped = this.#stopBefore(generation) ?? (await this.#generation(generation));
+      stopped =
+        endBefore(generation, budget, this.#records) ??
+        (generation > 0 ? await this.#stop(0) : undefined) ??
+        (await this.#generation(generation));
     }
     const individuals = ranked(this.#records);
-    const seconds = (performance.now() - this.#started) / 1000;
-    const judged = this.#records.filter((record) => record.evaluation);
+    const seconds = this.#seconds();
+    const judged = this.#records.filter(judgedInFull);
     const rejected = judged.filter((record) => record.evaluation!.outcome === 'rejected').length;
     const best = individuals[0]?.record;
     events?.emit({ type: 'run.finished', run, best: best?.id, judged: judged.length, rejected, seconds });
@@ -116,69 +127,137 @@ class Search {
 
   /** Runs what is left of a generation. */
   async #generation(generation: number): Promise<StopReason | undefined> {
-    const { events } = this.#options;
+    const { evaluate, fingerprint, rank, concurrency = 1, signal } = this.#options;
     const own = this.#records.filter((record) => record.generation === generation);
     const later = this.#records.some((record) => record.generation > generation);
-    const wanted = generation === 0 ? await this.#first() : undefined;
-    const size = wanted?.length ?? this.#options.generationSize ?? 6;
-    if (own.length === 0) events?.emit({ type: 'generation.started', generation, proposed: size });
-    // Records that a crash cut off before their judgement.
-    const open: SearchRecord[] = own.filter((record) => !record.evaluation);
-    if (!later && wanted) {
-      for (const { engineer, proposal } of wanted) {
-        if (!this.#seen.has(sourceKey(proposal.source))) open.push(await this.#record(engineer, proposal, generation));
+    const jury = new Jury(
+      { evaluate, fingerprint, rank, concurrency, signal },
+      {
+        best: () => this.#bestSoFar,
+        twin: (codeHash, of) => this.#records.find((other) => other !== of && other.evaluation?.codeHash === codeHash),
+        stop: (underWay) => this.#stop(underWay),
+        decided: (record, evaluation) => this.#decided(record, evaluation),
+      },
+    );
+    const consider = (record: SearchRecord) => jury.consider(record, this.#mustBeJudged(record));
+    // Records that a crash cut off before they were decided on.
+    for (const record of own) if (!record.evaluation) consider(record);
+    let proposed = own.length;
+    if (!later) {
+      const proposals = generation === 0 ? this.#first() : this.#breed(generation, own);
+      for await (const record of proposals) {
+        consider(record);
+        proposed++;
       }
-    } else if (!later) {
-      open.push(...(await this.#breed(generation, own, size)));
-      if (open.length === 0 && own.length === 0) return 'exhausted';
     }
-    return this.#judge(open);
+    const stopped = await jury.decide();
+    return stopped ?? (proposed === 0 ? 'exhausted' : undefined);
   }
 
-  /** Generation 0: every engineer's first candidates, after the direct translation what other runs found. */
-  async #first(): Promise<{ engineer: string; proposal: Proposal }[]> {
-    const { engineers, archive, signal } = this.#options;
-    const starts = await Promise.all(
-      engineers.map(async (engineer) =>
-        (await engineer.start(signal)).map((proposal) => ({ engineer: engineer.name, proposal })),
-      ),
+  /**
+   * Generation 0: every engineer's first candidates; after the very first, which is the direct translation, what other runs found and
+   * what can be taken over from related tasks.
+   */
+  async *#first(): AsyncGenerator<SearchRecord> {
+    const { engineers, signal, events } = this.#options;
+    const starts = engineers.map((engineer) => engineer.start(signal));
+    // One that fails while another is waited for is told of when its turn comes.
+    for (const start of starts) start.catch(() => undefined);
+    events?.emit({ type: 'generation.started', generation: 0, proposed: 0 });
+    const known = await this.#knownWork();
+    this.#warm = known.some(({ proposal }) => proposal.strategy === warmStart);
+    for (const [index, start] of starts.entries()) {
+      const own = (await start).map((proposal) => ({ engineer: engineers[index]!.name, proposal }));
+      for (const one of own) {
+        yield* this.#firstRecord(one);
+        for (const earlier of known.splice(0)) yield* this.#firstRecord(earlier);
+      }
+    }
+    for (const earlier of known) yield* this.#firstRecord(earlier);
+  }
+
+  async *#firstRecord({ engineer, proposal }: FirstProposal): AsyncGenerator<SearchRecord> {
+    if (this.#seen.has(sourceKey(proposal.source))) return;
+    const place = this.#records.length;
+    yield await this.#record(engineer, proposal, 0, islandAt(place, 0, this.#archipelago));
+  }
+
+  /** What the archive has for this task: other runs' best, and what engineers can take over from related tasks' best. */
+  async #knownWork(): Promise<FirstProposal[]> {
+    const { archive, engineers } = this.#options;
+    const known = (await archive.ofOtherRuns(warmStarts)).map(
+      ({ id, engineer, source, summary, knobs }): FirstProposal => {
+        return { engineer, proposal: { source, strategy: warmStart, summary, knobs, parents: [id] } };
+      },
     );
-    const known = await archive.ofOtherRuns(warmStarts);
-    const warm = known.map((record) => ({
-      engineer: record.engineer,
-      proposal: { ...record, strategy: 'warm start', summary: record.summary, parents: [record.id] },
-    }));
-    const [plain, ...rest] = starts.flat();
-    return [...(plain ? [plain] : []), ...warm, ...rest];
+    for (const work of (await archive.related?.(relatedStarts)) ?? []) {
+      for (const engineer of engineers) {
+        const proposal = await engineer.adapt?.(work);
+        if (proposal) known.push({ engineer: engineer.name, proposal });
+      }
+    }
+    return known;
+  }
+
+  /** The first of all, which others are compared with; where other runs know better, the best of what they found instead. */
+  #mustBeJudged(record: SearchRecord): boolean {
+    const warm = this.#records.find(({ strategy }) => strategy === warmStart);
+    return record === (warm ?? (this.#warm ? undefined : this.#records[0]));
   }
 
   /** New candidates for a generation beside those that stand in it, by the records of earlier generations alone. */
-  async #breed(generation: number, own: readonly SearchRecord[], size: number): Promise<SearchRecord[]> {
-    const { engineers, seed, signal } = this.#options;
+  async *#breed(generation: number, own: readonly SearchRecord[]): AsyncGenerator<SearchRecord> {
+    const { engineers, seed, signal, events, generationSize = 6 } = this.#options;
     const past = this.#records.filter((record) => record.generation < generation);
-    const individuals = ranked(past).slice(0, breeding);
+    if (own.length === 0) {
+      events?.emit({ type: 'generation.started', generation, proposed: generationSize });
+      this.#announceMigrants(generation, past);
+    }
     const arms: Arm[] = engineers.flatMap((engineer) =>
       engineer.strategies.map((strategy) => ({ engineer, strategy })),
     );
     const pending = new Map<Arm, number>();
-    const count = (arm: Arm) => pending.set(arm, (pending.get(arm) ?? 0) + 1);
-    for (const arm of arms) for (const record of own) if (madeBy(arm, record)) count(arm);
-    const made: SearchRecord[] = [];
-    for (let place = own.length; place < size && !signal?.aborted; place++) {
-      const random = new Random(seed, generation, place);
-      const first = chooseArm(arms, past, pending);
-      let proposal: Proposal | undefined;
-      for (const arm of [first, ...arms.filter((other) => other !== first)]) {
-        proposal = await this.#vary(arm, individuals, past, random);
-        if (!proposal) continue;
-        count(arm);
-        made.push(await this.#record(arm.engineer.name, proposal, generation));
-        break;
+    const count = (arm: Arm, by: number) => pending.set(arm, (pending.get(arm) ?? 0) + by);
+    for (const arm of arms) for (const record of own) if (madeBy(arm, record)) count(arm, 1);
+    // Engineers that take long are asked for several places ahead; with none of them, one place after the other.
+    const ahead = Math.max(...engineers.map(({ atOnce = 1 }) => atOnce));
+    const asked = new Map<number, Asked>();
+    let next = own.length;
+    for (let place = own.length; place < generationSize; place++) {
+      if ((await this.#stop(0)) !== undefined) break;
+      for (; next < Math.min(generationSize, place + ahead); next++) {
+        const arm = chooseArm(arms, past, pending);
+        count(arm, 1);
+        const island = islandAt(next, generation, this.#archipelago);
+        const parents = population(island, generation, past, this.#archipelago).slice(0, breeding);
+        asked.set(next, this.#ask(arm, parents, past, new Random(seed, generation, next)));
+      }
+      const { arm: first, parents, random, answer } = asked.get(place)!;
+      let proposal = await answer;
+      let arm = first;
+      // What came of an engineer asked ahead may have been proposed by another since.
+      if (proposal && this.#seen.has(sourceKey(proposal.source))) proposal = undefined;
+      for (const other of proposal ? [] : arms) {
+        if (signal?.aborted) return;
+        if (other === first && ahead === 1) continue;
+        arm = other;
+        proposal = await this.#vary(other, parents, past, random);
+        if (proposal) break;
       }
       // An empty place ends the generation: the next place is always the number of records so far, also after a resume.
       if (!proposal) break;
+      count(first, -1);
+      count(arm, 1);
+      yield await this.#record(arm.engineer.name, proposal, generation, islandAt(place, generation, this.#archipelago));
     }
-    return made;
+    await Promise.allSettled([...asked.values()].map(({ answer }) => answer));
+  }
+
+  /** Begins to ask for a variation, as soon as the engineer has a turn free. */
+  #ask(arm: Arm, parents: readonly Individual[], past: readonly SearchRecord[], random: Random): Asked {
+    const answer = this.#asking.get(arm.engineer)!.take(() => this.#vary(arm, parents, past, random));
+    answer.catch(() => undefined);
+    return { arm, parents, random, answer };
   }
 
   /** A variation that has not been proposed before. */
@@ -202,20 +281,12 @@ class Search {
     return undefined;
   }
 
-  async #record(engineer: string, proposal: Proposal, generation: number): Promise<SearchRecord> {
+  async #record(engineer: string, proposal: Proposal, generation: number, island: number): Promise<SearchRecord> {
     const { run, events, archive } = this.#options;
     const number = this.#records.length + 1;
     const { source, strategy, summary, knobs, parents, made } = proposal;
     const record: SearchRecord = {
-      id: `${run}-${number}`,
-      number,
-      generation,
-      engineer,
-      source,
-      strategy,
-      summary,
-      knobs,
-      parents,
+      ...{ id: `${run}-${number}`, number, generation, island, engineer, source, strategy, summary, knobs, parents },
       ...(made && { made }),
     };
     this.#seen.add(sourceKey(source));
@@ -225,65 +296,18 @@ class Search {
     return record;
   }
 
-  /** Judges records, some at a time, until done or a budget says stop. */
-  async #judge(open: readonly SearchRecord[]): Promise<StopReason | undefined> {
-    let next = 0;
-    let stopped: StopReason | undefined;
-    const worker = async () => {
-      while (next < open.length && stopped === undefined) {
-        stopped = this.#outOfBudget(this.#underWay);
-        if (stopped !== undefined) return;
-        const record = open[next++]!;
-        this.#underWay++;
-        try {
-          await this.#evaluate(record);
-        } finally {
-          this.#underWay--;
-        }
-      }
-    };
-    const workers = Math.max(1, this.#options.concurrency ?? 1);
-    await Promise.all(Array.from({ length: workers }, worker));
-    return stopped;
-  }
-
-  async #evaluate(record: SearchRecord): Promise<void> {
-    const { evaluate, archive, signal } = this.#options;
-    const evaluation = await this.#evaluation(record, evaluate, signal);
-    // A judgement that was cut off is no verdict: the record stays open for the resume.
-    if (!evaluation || (signal?.aborted && evaluation.outcome === 'unjudgeable')) return;
+  async #decided(record: SearchRecord, evaluation: Evaluation): Promise<void> {
     record.evaluation = evaluation;
-    await archive.judged({ ...record, evaluation });
+    await this.#options.archive.judged({ ...record, evaluation });
     this.#announce(record, evaluation);
-  }
-
-  /** Undefined when the judgement was cut off by the signal. */
-  async #evaluation(record: SearchRecord, evaluate: Evaluate, signal?: AbortSignal): Promise<Evaluation | undefined> {
-    try {
-      return (await this.#sameCode(record)) ?? (await evaluate(record, signal));
-    } catch (error) {
-      if (signal?.aborted) return undefined;
-      throw error;
-    }
-  }
-
-  /** The evaluation of an earlier candidate that compiles to the same code: what one is, the other is. */
-  async #sameCode(record: SearchRecord): Promise<Evaluation | undefined> {
-    const codeHash = await this.#options.fingerprint?.(record, this.#options.signal);
-    if (codeHash === undefined) return undefined;
-    const twin = this.#records.find((other) => other !== record && other.evaluation?.codeHash === codeHash);
-    return (
-      twin?.evaluation && {
-        ...twin.evaluation,
-        reason: `compiles to the same code as ${twin.id}: ${twin.evaluation.reason}`,
-      }
-    );
   }
 
   #announce(record: SearchRecord, evaluation: Evaluation): void {
     const { events, floorMicroseconds } = this.#options;
-    const { microseconds, timeKind = 'modelled' } = evaluation;
-    if (evaluation.outcome !== 'correct' && evaluation.outcome !== 'faster') return;
+    const { microseconds, outcome, estimate, reason, timeKind = 'modelled' } = evaluation;
+    if (outcome === 'passed over')
+      events?.emit({ type: 'candidate.passed-over', candidate: record.id, modelledMicroseconds: estimate!, reason });
+    if (outcome !== 'correct' && outcome !== 'faster') return;
     const percentOfFloor =
       floorMicroseconds !== undefined && microseconds ? (100 * floorMicroseconds) / microseconds : undefined;
     events?.emit({
@@ -303,30 +327,26 @@ class Search {
     });
   }
 
-  /** Stops that need no judgement under way: checked before each candidate. */
-  #outOfBudget(underWay: number): StopReason | undefined {
-    const { budget, signal, floorMicroseconds } = this.#options;
-    if (signal?.aborted) return 'interrupted';
-    const judged = this.#records.filter((record) => record.evaluation).length + underWay;
-    if (budget.judgements !== undefined && judged >= budget.judgements) return 'judgements';
-    if (budget.seconds !== undefined && (performance.now() - this.#started) / 1000 >= budget.seconds) return 'time';
-    if (budget.withinFloor !== undefined && floorMicroseconds !== undefined) {
-      if (this.#bestSoFar <= floorMicroseconds * budget.withinFloor) return 'floor';
+  #announceMigrants(generation: number, past: readonly SearchRecord[]): void {
+    for (let to = 0; to < this.#archipelago.islands; to++) {
+      const migrant = migrantAt(generation, to, past, this.#archipelago);
+      if (!migrant) continue;
+      const { from, record } = migrant;
+      this.#options.events?.emit({ type: 'island.migrated', generation, candidate: record.id, from, to });
     }
-    return undefined;
   }
 
-  #stopBefore(generation: number): StopReason | undefined {
-    const { budget } = this.#options;
-    if (budget.generations !== undefined && generation >= budget.generations) return 'generations';
-    const patience = budget.patience ?? 4;
-    const complete = this.#records.filter((record) => record.generation < generation);
-    if (generation > patience) {
-      const before = ranked(complete.filter((record) => record.generation < generation - patience))[0];
-      const now = ranked(complete)[0];
-      if (!now || (before && now.microseconds >= before.microseconds)) return 'no improvement';
-    }
-    return generation === 0 ? undefined : this.#outOfBudget(0);
+  async #stop(underWay: number): Promise<StopReason | undefined> {
+    const { budget, archive, signal, floorMicroseconds } = this.#options;
+    return spent(budget, {
+      ...{ records: this.#records, underWay, seconds: this.#seconds(), best: this.#bestSoFar, floorMicroseconds },
+      dollars: budget.dollars === undefined ? 0 : ((await archive.dollars?.()) ?? 0),
+      interrupted: signal?.aborted ?? false,
+    });
+  }
+
+  #seconds(): number {
+    return (performance.now() - this.#started) / 1000;
   }
 }
 
@@ -340,13 +360,4 @@ function hasFailed({ evaluation }: SearchRecord): boolean {
 
 function firstCorrect(records: readonly SearchRecord[]): SearchRecord | undefined {
   return records.find(({ evaluation }) => evaluation?.outcome === 'correct' || evaluation?.outcome === 'faster');
-}
-
-/** Comments do not make a candidate new; its text otherwise does. */
-function sourceKey(source: string): string {
-  const bare = source
-    .replace(/\/\*[\s\S]*?\*\//g, '')
-    .replace(/\/\/[^\n]*/g, '')
-    .replace(/\s+/g, ' ');
-  return createHash('sha256').update(bare).digest('hex');
 }

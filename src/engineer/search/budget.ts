@@ -1,0 +1,75 @@
+/** When a search ends: at the floor, when what it may spend is spent, when nothing improves, or when it is told to. */
+import type { SearchRecord } from '../ports.ts';
+import { ranked } from './population.ts';
+
+export interface SearchBudget {
+  /** Candidates judged in full in this run, those before a resume included. */
+  judgements?: number;
+  /** Wall clock of this call, seconds. */
+  seconds?: number;
+  /** US dollars for this run, those before a resume included. */
+  dollars?: number;
+  /** Stop when the best is within this factor of the floor: 1.1 is ten percent above it. */
+  withinFloor?: number;
+  /** Stop after this many generations in a row without a better candidate (default {@link defaultPatience}). */
+  patience?: number;
+  generations?: number;
+}
+
+export const defaultPatience = 4;
+
+export type StopReason =
+  | 'judgements'
+  | 'time'
+  | 'money'
+  | 'floor'
+  | 'no improvement'
+  | 'generations'
+  | 'exhausted'
+  | 'interrupted';
+
+/** What has been used and reached. */
+export interface Standing {
+  records: readonly SearchRecord[];
+  /** Full judgements begun and not yet recorded. */
+  underWay: number;
+  seconds: number;
+  dollars: number;
+  /** The fastest correct candidate's time, microseconds; Infinity where there is none. */
+  best: number;
+  floorMicroseconds?: number;
+  interrupted: boolean;
+}
+
+/** Whether a record has cost a full judgement. */
+export function judgedInFull({ evaluation }: SearchRecord): boolean {
+  return evaluation !== undefined && evaluation.outcome !== 'passed over';
+}
+
+/** Why nothing more may be begun; undefined while it may. */
+export function spent(budget: SearchBudget, standing: Standing): StopReason | undefined {
+  const { records, underWay, seconds, dollars, best, floorMicroseconds, interrupted } = standing;
+  if (interrupted) return 'interrupted';
+  const judged = records.filter(judgedInFull).length + underWay;
+  if (budget.judgements !== undefined && judged >= budget.judgements) return 'judgements';
+  if (budget.seconds !== undefined && seconds >= budget.seconds) return 'time';
+  if (budget.dollars !== undefined && dollars >= budget.dollars) return 'money';
+  if (budget.withinFloor !== undefined && floorMicroseconds !== undefined) {
+    if (best <= floorMicroseconds * budget.withinFloor) return 'floor';
+  }
+  return undefined;
+}
+
+/** Why a generation is not begun, from the records of those before it alone; undefined where it may be. */
+export function endBefore(
+  generation: number,
+  budget: SearchBudget,
+  records: readonly SearchRecord[],
+): StopReason | undefined {
+  if (budget.generations !== undefined && generation >= budget.generations) return 'generations';
+  const patience = budget.patience ?? defaultPatience;
+  if (generation <= patience) return undefined;
+  const bestBefore = (limit: number) => ranked(records.filter((record) => record.generation < limit))[0];
+  const [before, now] = [bestBefore(generation - patience), bestBefore(generation)];
+  return !now || (before && now.microseconds >= before.microseconds) ? 'no improvement' : undefined;
+}
