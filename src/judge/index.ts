@@ -11,7 +11,7 @@ export { planFaults } from './faults/plan-faults.ts';
 export { ptxFaults } from './faults/ptx-faults.ts';
 export { type Fate, FaultTrial } from './faults/score.ts';
 export { FLAT_TOLERANCES, type FlatReport } from './flat-check.ts';
-export type { FullSizeTime } from './full-size-time.ts';
+export { type FullSizeTime, fullSizeTime } from './full-size-time.ts';
 export { type BaselineKind, baselineKinds, type GpuTimesOptions, timesOnGpu, trialPlan } from './gpu-times.ts';
 export type { Hardware, HardwareFacts } from './hardware.ts';
 export { judge, judgePrepared } from './judge.ts';

@@ -141,13 +141,13 @@ function speedRemark({ best, objective }: OptimisedTask): string {
 
 /** What `--json` prints. */
 function report(task: Task, result: OptimisedTask, written: Written | undefined, devices: Devices) {
-  const { run, resumed, stopped, seconds, floor, best, directMicroseconds, judged, correct, rejected, spent } = result;
-  const { objective } = result;
+  const { run, resumed, stopped, seconds, floor, best, directMicroseconds } = result;
+  const { judged, correct, rejected, passedOver, spent, objective } = result;
   const timing = best?.evidence.timing;
   const microseconds = best && timeOf(best);
   return {
     task: { name: task.name, hash: task.hash, scaled: task.scaled },
-    run: { id: run, resumed, stopped, seconds, judged, correct, rejected, models: spent },
+    run: { id: run, resumed, stopped, seconds, judged, correct, rejected, passedOver, models: spent },
     floor,
     best: best && {
       candidate: best.record.id,
@@ -182,8 +182,8 @@ function print(
   colours: Colours,
   taskFile: string,
 ): void {
-  const { floor, best, directMicroseconds, judged, correct, rejected, stopped, seconds, run, objective, spent } =
-    result;
+  const { floor, best, directMicroseconds, judged, correct, rejected, passedOver } = result;
+  const { stopped, seconds, run, objective, spent } = result;
   const out = (line = '') => process.stdout.write(`${line}\n`);
   const row = (name: string, text: string) => out(`${name.padEnd(15)}${wrap(printable(text), 64, ' '.repeat(15))}`);
   out();
@@ -219,6 +219,7 @@ function print(
     'judged',
     `${judged} candidates in ${significant(seconds)} s: ${correct} correct, ${judged - correct} rejected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}; stopped: ${stopped}`,
   );
+  if (passedOver > 0) row('passed over', `${passedOver} more, slower by their profiles; not judged in full`);
   if (spent.calls > 0) row('models', spentInWords(spent));
   if (written) row('evidence', here(written.page));
   out();

@@ -14,6 +14,7 @@ export class OptimizeView {
   #generation = 0;
   #judged = 0;
   #correct = 0;
+  #passedOver = 0;
   readonly #rejected = new Map<string, number>();
   #best = 'none yet';
   readonly #underWay = new Map<string, string>();
@@ -76,6 +77,12 @@ export class OptimizeView {
         this.#settle(event.candidate);
         this.#correct++;
         break;
+      case 'candidate.passed-over':
+        this.#underWay.delete(event.candidate);
+        this.#passedOver++;
+        break;
+      case 'island.migrated':
+        break;
       case 'candidate.best': {
         const { percentOfFloor, summary } = event;
         const share = percentOfFloor === undefined ? '' : `, ${significant(percentOfFloor)} % of the speed of light`;
@@ -116,7 +123,7 @@ export class OptimizeView {
       [
         '',
         `${this.#title}   floor ${this.#floor}`,
-        `generation ${this.#generation}   judged ${this.#judged}   correct ${this.#correct}   rejected: ${rejected}   ${elapsed} of ${clock(this.#budgetSeconds)}`,
+        `generation ${this.#generation}   judged ${this.#judged}   correct ${this.#correct}   passed over ${this.#passedOver}   rejected: ${rejected}   ${elapsed} of ${clock(this.#budgetSeconds)}`,
         `best  ${this.#best}`,
         ...(now.length > 0 ? now.map((line) => `now   ${line}`) : ['now   -']),
       ].map(printable),

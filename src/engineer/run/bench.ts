@@ -13,6 +13,7 @@ import {
   deriveSeed,
   type Evidence,
   evidenceOf,
+  fullSizeTime,
   type Hardware,
   judgePrepared,
   limitsFor,
@@ -23,7 +24,7 @@ import {
 } from '../../judge/index.ts';
 import { CandidateError, factsOf, type PreparedCandidate, prepareCandidate } from '../../kernel/index.ts';
 import { type Floor, type FullTask, floor, type Task } from '../../task/index.ts';
-import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
+import { type GpuTarget, gpuTarget, type ModelledTime } from '../../vgpu/index.ts';
 
 export interface JudgementBenchOptions {
   task: Task;
@@ -51,6 +52,12 @@ export interface Judgement {
   milliseconds: number;
 }
 
+/** What a candidate's profile says of its time, and what asking took. */
+export interface Ranked {
+  modelled: ModelledTime;
+  milliseconds: number;
+}
+
 export class JudgementBench {
   readonly target: GpuTarget;
   /** At the shapes that candidates are ranked at: the file's own, but the judged ones where they are timed on a GPU. */
@@ -58,7 +65,7 @@ export class JudgementBench {
   /** At the shapes that candidates are judged at. */
   readonly #judgedFloor: Floor;
   readonly #options: JudgementBenchOptions;
-  readonly #oracle: Oracle;
+  #oracle: Oracle | undefined;
   readonly #limits: RunLimits;
   readonly #idle: Device[];
   readonly #all: readonly Device[];
@@ -75,7 +82,6 @@ export class JudgementBench {
     this.target = gpuTarget(options.gpu);
     this.#judgedFloor = floor(options.task, this.target);
     this.floor = options.full && !options.hardware ? floor(options.full.task, this.target) : this.#judgedFloor;
-    this.#oracle = createOracle(options.task);
     this.#limits = limitsFor(options.task);
     this.#all = Array.from({ length: options.devices }, () => createVirtualDevice({ gpu: options.gpu }));
     for (const device of this.#all) device.start?.();
@@ -93,12 +99,38 @@ export class JudgementBench {
     const known = this.#prepared.get(hash);
     if (known) return known;
     const { task, cacheDir } = this.#options;
-    const options = { arch: this.target.arch, facts: factsOf(this.target), cacheDir, signal };
-    const preparing = prepareCandidate(source, task.signature, options);
+    const preparing = prepareCandidate(source, task.signature, { ...this.#building(), cacheDir, signal });
     this.#prepared.set(hash, preparing);
+    // What is right is begun while the compiler works. Where it cannot be said, the first judgement says why.
+    setImmediate(() => {
+      try {
+        this.#answer();
+      } catch {}
+    });
     // What was cut off, or refused, is not kept.
     preparing.catch(() => this.#prepared.delete(hash));
     return preparing;
+  }
+
+  /** Models a candidate's time from a few of its blocks, and asks nothing else. Undefined where that cannot be done: a judgement will say why. */
+  async rank(source: string, signal?: AbortSignal): Promise<Ranked | undefined> {
+    const started = performance.now();
+    const { task, gpu, full, cacheDir } = this.#options;
+    // Compiled before a device is taken: compiling needs none.
+    const prepared = await this.prepare(source, signal).catch((error: unknown) => {
+      if (error instanceof CandidateError) return undefined;
+      throw error;
+    });
+    if (prepared === undefined) return undefined;
+    const device = await this.#take();
+    try {
+      const prepare = async (at: Task) =>
+        at === task ? prepared : prepareCandidate(source, at.signature, { ...this.#building(), cacheDir, signal });
+      const { modelled } = await fullSizeTime({ task: full?.task ?? task, prepare, device, gpu, signal });
+      return modelled && { modelled, milliseconds: performance.now() - started };
+    } finally {
+      this.#give(device);
+    }
   }
 
   /** Judges a candidate under `name` (for events); `fresh` draws seeds for it alone. */
@@ -121,7 +153,7 @@ export class JudgementBench {
     const commitment = fresh ? commit([hash]) : this.#seedsFor(hash);
     const device = await this.#take();
     try {
-      const oracle = this.#oracle;
+      const oracle = this.#answer();
       const request = { task, device, gpu, limits, events, candidate: name, signal, commitment, oracle };
       // A search judges on the virtual GPU and takes a short time on the real one; what is confirmed is judged and timed there in full.
       const { hardware } = this.#options;
@@ -155,7 +187,7 @@ export class JudgementBench {
     const secret = deriveSeed(commitment, `timed alone ${candidate.sourceHash}`);
     const { gpu } = hardware;
     const measured = await this.#onGpu(() =>
-      measureAlone({ gpu, task, oracle: this.#oracle, candidate, secret, signal }),
+      measureAlone({ gpu, task, oracle: this.#answer(), candidate, secret, signal }),
     );
     if ('time' in measured) return { verdict, alone: measured.time };
     if ('untimed' in measured) {
@@ -183,6 +215,16 @@ export class JudgementBench {
       this.#commitment = commit([...this.#frozen]);
     }
     return this.#commitment;
+  }
+
+  /** What is right for the task: costly to begin, so only once somebody is to be judged. */
+  #answer(): Oracle {
+    this.#oracle ??= createOracle(this.#options.task);
+    return this.#oracle;
+  }
+
+  #building() {
+    return { arch: this.target.arch, facts: factsOf(this.target) };
   }
 
   #take(): Promise<Device> {

@@ -11,11 +11,12 @@ import type { Floor, FullTask, Task } from '../../task/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import { createBuiltinEngineer } from '../builtin/engineer.ts';
 import { LoweringError } from '../builtin/lower/index.ts';
-import type { Engineer, Hire, SearchArchive, SearchRecord } from '../ports.ts';
+import type { Engineer, Hire, SearchRecord } from '../ports.ts';
 import type { SearchBudget, StopReason } from '../search/budget.ts';
 import { optimise } from '../search/optimise.ts';
-import { codeHash, JudgementBench } from './bench.ts';
-import { makingOf, type Objective, rankedTime, toCandidate, toEvaluation, toRecord, toVerdict } from './records.ts';
+import { ArchivePort } from './archive-port.ts';
+import { codeHash, type Judgement, JudgementBench } from './bench.ts';
+import { type Objective, rankedTime, toRecord, toVerdict } from './records.ts';
 
 export interface OptimiseTaskOptions {
   task: Task;
@@ -34,8 +35,10 @@ export interface OptimiseTaskOptions {
   seed: number;
   /** Go on with the last run of this task and target that was cut off, if there is one. */
   resume: boolean;
-  /** Judgements at the same time. */
+  /** Candidates compiled, ranked or judged at the same time. With 1, a seed gives the same run again. */
   concurrency: number;
+  /** Populations that breed apart (default {@link defaultIslands}). */
+  islands?: number;
   events?: EventStream;
   signal?: AbortSignal;
 }
@@ -60,14 +63,18 @@ export interface OptimisedTask {
   objective: Objective;
   /** The direct translation's time of that kind, microseconds: what "times faster" compares with. Absent when it is not correct. */
   directMicroseconds?: number;
+  /** In full. */
   judged: number;
   correct: number;
+  /** Slower than the best by their profiles, and not judged in full. */
+  passedOver: number;
   /** What models cost in this run, over all its processes. */
   spent: Spending;
   /** Rejected or not judgeable, by the check that said so. */
   rejected: Readonly<Record<string, number>>;
 }
 
+const defaultIslands = 3;
 /** Candidates that may fail their confirmation before the run gives up. */
 const confirmations = 3;
 
@@ -118,19 +125,21 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     await archive.saveTask(task);
     const run = unfinished ?? (await startRun(options, id, engineers, objective));
     events?.emit({ type: 'task.floor', gpu, microseconds: bench.floor.microseconds, limitedBy: bench.floor.limitedBy });
-    const port = new ArchivePort(archive, run, bench, objective);
+    const port = new ArchivePort(archive, task, run, bench, objective);
     const result = await optimise({
       ...{ run: run.id, task, gpu, engineers, archive: port, events, signal },
       ...{ budget: options.budget, seed: run.seed, concurrency: options.concurrency },
+      islands: options.islands ?? defaultIslands,
       // The floor is of the GPU that the target names: simulated clocks know nothing of it.
       floorMicroseconds: objective.kind === 'simulated' ? undefined : bench.floor.microseconds,
       evaluate: (record, abort) => port.evaluate(record, abort),
+      rank: (record, abort) => port.rank(record, abort),
       fingerprint: (record, abort) => bench.prepare(record.source, abort).then(codeHash, () => undefined),
     });
-    const best = await confirm(archive, run, bench, objective, signal);
+    const best = await confirm(archive, run, bench, objective, port.alone, signal);
     if (result.stopped !== 'interrupted') await archive.finishRun(run.id);
     return {
-      ...tally(await archive.candidates(run.id), objective),
+      ...(await tally(archive, run, objective)),
       ...result,
       objective,
       run: run.id,
@@ -176,90 +185,29 @@ async function startRun(
   return (await archive.run(id))!;
 }
 
-/** The archive and the judgement bench, as the search knows them. */
-class ArchivePort implements SearchArchive {
-  readonly #archive: Archive;
-  readonly #run: RunRecord;
-  readonly #bench: JudgementBench;
-  readonly #objective: Objective;
-  /** Verdicts given in this process, until the search says that it has them. */
-  readonly #judgements = new Map<string, ReturnType<typeof toVerdict>>();
-
-  constructor(archive: Archive, run: RunRecord, bench: JudgementBench, objective: Objective) {
-    this.#objective = objective;
-    this.#archive = archive;
-    this.#run = run;
-    this.#bench = bench;
-  }
-
-  async ofRun(): Promise<SearchRecord[]> {
-    const { id } = this.#run;
-    const calls = await this.#archive.calls(id);
-    const records = await this.#withEvidence(await this.#archive.candidates(id));
-    return records.map((record) => {
-      const own = calls.filter(({ candidate }) => candidate === record.id);
-      return own.length > 0 ? { ...record, made: makingOf(own) } : record;
-    });
-  }
-
-  async ofOtherRuns(most: number): Promise<SearchRecord[]> {
-    const { taskHash, id } = this.#run;
-    const { kind, device } = this.#objective;
-    return this.#withEvidence(await this.#archive.best(taskHash, kind, device, most, id));
-  }
-
-  async proposed(record: SearchRecord): Promise<void> {
-    await this.#archive.addCandidate(toCandidate(record, this.#run.id), record.made?.calls);
-    this.#bench.freeze(record.source);
-  }
-
-  async evaluate(record: SearchRecord, signal?: AbortSignal) {
-    const judgement = await this.#bench.judge(record.source, record.id, false, signal);
-    this.#judgements.set(record.id, toVerdict(judgement));
-    return toEvaluation(judgement, this.#objective);
-  }
-
-  /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so; the evidence stays with the other. */
-  async judged(record: Parameters<SearchArchive['judged']>[0]): Promise<void> {
-    const { id, evaluation } = record;
-    const verdict = this.#judgements.get(id) ?? (await this.#twin(evaluation.codeHash));
-    if (!verdict) throw new Error(`there is no verdict for ${id}`);
-    this.#judgements.delete(id);
-    await this.#archive.addVerdict(id, { ...verdict, reason: evaluation.reason });
-  }
-
-  async #twin(codeHash: string | undefined): Promise<ReturnType<typeof toVerdict> | undefined> {
-    const candidates = await this.#archive.candidates(this.#run.id);
-    const verdict = candidates.find(({ verdict }) => verdict && verdict.codeHash === codeHash)?.verdict;
-    return verdict && { ...verdict, evidence: null, milliseconds: 0 };
-  }
-
-  #withEvidence(candidates: readonly JudgedCandidate[]): Promise<SearchRecord[]> {
-    return Promise.all(
-      candidates.map(async (candidate) =>
-        toRecord(candidate, this.#objective, (await this.#archive.evidence(candidate.id)) as Evidence | undefined),
-      ),
-    );
-  }
-}
-
 /** Judges the best again, alone, on new seeds; one that does not stand up is struck out and the next one tried. */
 async function confirm(
   archive: Archive,
   run: RunRecord,
   bench: JudgementBench,
   objective: Objective,
+  alone: ReadonlyMap<string, Judgement>,
   signal: AbortSignal | undefined,
 ): Promise<Winner | undefined> {
   for (let attempt = 0; attempt < confirmations; attempt++) {
     const [candidate] = standing(await archive.candidates(run.id), objective);
     if (!candidate || signal?.aborted) return undefined;
-    const judgement = await bench.judge(candidate.source, candidate.id, true, signal);
-    await archive.addVerdict(candidate.id, toVerdict(judgement));
-    const { verdict, evidence, alone } = judgement;
+    const before = alone.get(candidate.id);
+    const judgement = before ?? (await bench.judge(candidate.source, candidate.id, true, signal));
+    if (!before) {
+      // Its time stays the one that it was ranked by.
+      const ranked = candidate.verdict!.times.find(({ kind }) => kind === 'modelled');
+      await archive.addVerdict(candidate.id, toVerdict(judgement, ranked));
+    }
+    const { verdict, evidence } = judgement;
     const modelled = rankedTime(verdict);
     if (verdict.outcome !== 'correct' || !modelled || !evidence) continue;
-    return { record: toRecord(candidate, objective), modelled, alone, evidence };
+    return { record: toRecord(candidate, objective), modelled, alone: judgement.alone, evidence };
   }
   return undefined;
 }
@@ -273,17 +221,33 @@ function standing(candidates: readonly JudgedCandidate[], objective: Objective):
     .sort((a, b) => microseconds(a) - microseconds(b));
 }
 
-function tally(candidates: readonly JudgedCandidate[], objective: Objective) {
-  const judged = candidates.filter(({ verdict }) => verdict);
+async function tally(archive: Archive, run: RunRecord, objective: Objective) {
+  const candidates = await archive.candidates(run.id);
   const rejected: Record<string, number> = {};
-  for (const { verdict } of judged) {
-    if (verdict!.outcome === 'correct' || verdict!.outcome === 'faster') continue;
-    const check = verdict!.check ?? verdict!.outcome;
-    rejected[check] = (rejected[check] ?? 0) + 1;
+  let [correct, passedOver] = [0, 0];
+  for (const { verdict } of candidates) {
+    if (!verdict) continue;
+    if (verdict.outcome === 'passed over') passedOver++;
+    else if (verdict.outcome === 'correct' || verdict.outcome === 'faster') correct++;
+    else rejected[verdict.check ?? verdict.outcome] = (rejected[verdict.check ?? verdict.outcome] ?? 0) + 1;
   }
-  const correct = judged.length - Object.values(rejected).reduce((sum, count) => sum + count, 0);
-  // The engineer's first proposal is the direct translation.
+  const judged = correct + Object.values(rejected).reduce((sum, count) => sum + count, 0);
+  const directMicroseconds = await directTime(archive, run, candidates, objective);
+  return { judged, correct, passedOver, rejected, directMicroseconds };
+}
+
+/** The time of the direct translation, the engineer's first proposal: as judged in this run, or else in an earlier one. */
+async function directTime(
+  archive: Archive,
+  { taskHash }: RunRecord,
+  candidates: readonly JudgedCandidate[],
+  objective: Objective,
+): Promise<number | undefined> {
   const direct = candidates.find(({ number }) => number === 1);
-  const directMicroseconds = direct && toRecord(direct, objective).evaluation?.microseconds;
-  return { judged: judged.length, correct, rejected, directMicroseconds };
+  if (!direct) return undefined;
+  const own = toRecord(direct, objective).evaluation;
+  if (own?.outcome !== 'passed over') return own?.microseconds;
+  const known = await archive.best(taskHash, objective.kind, objective.device, Number.MAX_SAFE_INTEGER);
+  const judged = known.find(({ sourceHash }) => sourceHash === direct.sourceHash);
+  return judged && toRecord(judged, objective).evaluation?.microseconds;
 }

@@ -3,7 +3,7 @@ import type { CallRecord, CandidateRecord, JudgedCandidate, TimeRecord, VerdictR
 import { type AloneTime, type Evidence, sourceHash } from '../../judge/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import type { Evaluation, Json, Making, SearchRecord } from '../ports.ts';
-import type { Judgement } from './bench.ts';
+import type { Judgement, Ranked } from './bench.ts';
 import { feedbackOf } from './feedback.ts';
 
 /** As the archive stores it. */
@@ -33,7 +33,7 @@ export function toRecord(candidate: JudgedCandidate, objective: Objective, evide
     outcome: verdict.outcome,
     check: verdict.check ?? undefined,
     reason: verdict.reason ?? '',
-    microseconds: time?.microseconds,
+    ...(verdict.outcome === 'passed over' ? { estimate: time?.microseconds } : { microseconds: time?.microseconds }),
     timeKind: objective.kind,
     codeHash: verdict.codeHash ?? undefined,
     feedback: feedbackOf(verdict, evidence),
@@ -46,27 +46,49 @@ export function rankedTime({ modelled, fullSizeTime }: Judgement['verdict']): Mo
   return fullSizeTime ? fullSizeTime.modelled : modelled;
 }
 
-/** A judgement for the search. Only a correct candidate has a time. */
-export function toEvaluation({ verdict, alone, codeHash, evidence }: Judgement, { kind }: Objective): Evaluation {
+/** A judgement for the search. Only a correct candidate has a time: the one that it was ranked by, where there is one. */
+export function toEvaluation(
+  { verdict, alone, codeHash, evidence }: Judgement,
+  { kind }: Objective,
+  ranked: Ranked | undefined,
+): Evaluation {
   const { outcome, check, reason } = verdict;
-  const microseconds = kind === 'modelled' ? rankedTime(verdict)?.microseconds : alone?.medianMicroseconds;
+  const modelled = ranked?.modelled ?? rankedTime(verdict);
+  const microseconds = kind === 'modelled' ? modelled?.microseconds : alone?.medianMicroseconds;
   const time = outcome === 'correct' ? { microseconds, timeKind: kind } : {};
   return { outcome, check, reason, codeHash, ...time, feedback: feedbackOf(verdict, evidence) };
 }
 
-/** A judgement for the archive. */
-export function toVerdict({ verdict, alone, codeHash, evidence, milliseconds }: Judgement): VerdictRecord {
+/** A judgement for the archive, with the modelled time that the candidate was ranked by, where there is one: the evidence has the judge's own. */
+export function toVerdict(
+  { verdict, alone, codeHash, evidence, milliseconds }: Judgement,
+  ranked: TimeRecord | undefined,
+): VerdictRecord {
   const { check = null, reason, timing } = verdict;
-  const modelled = rankedTime(verdict);
+  const judged = rankedTime(verdict);
+  const modelled = ranked ?? (judged && toTime(judged));
   const times =
-    verdict.outcome === 'correct'
-      ? [...(modelled ? [toTime(modelled)] : []), ...(alone ? [aloneTime(alone)] : [])]
-      : [];
+    verdict.outcome === 'correct' ? [...(modelled ? [modelled] : []), ...(alone ? [aloneTime(alone)] : [])] : [];
   const outcome = timing?.claim === undefined ? verdict.outcome : 'faster';
   return { outcome, check, reason, codeHash: codeHash ?? null, evidence: evidence ?? null, milliseconds, times };
 }
 
-function toTime({ kind, gpu, microseconds, low, high, limitedBy, occupancy }: ModelledTime): TimeRecord {
+/** What is known of a candidate that was ranked by its profile and not judged in full. */
+export function toPassedOver({ reason, codeHash }: Evaluation, { modelled, milliseconds }: Ranked): VerdictRecord {
+  const times = [toTime(modelled)];
+  return {
+    outcome: 'passed over',
+    check: null,
+    reason,
+    codeHash: codeHash ?? null,
+    evidence: null,
+    milliseconds,
+    times,
+  };
+}
+
+/** A modelled time as the archive stores it. */
+export function toTime({ kind, gpu, microseconds, low, high, limitedBy, occupancy }: ModelledTime): TimeRecord {
   return { kind, device: gpu, microseconds, low, high, detail: { limitedBy, occupancy } };
 }
 

@@ -11,12 +11,13 @@ export interface SearchBudget {
   dollars?: number;
   /** Stop when the best is within this factor of the floor: 1.1 is ten percent above it. */
   withinFloor?: number;
-  /** Stop after this many generations in a row without a better candidate (default {@link defaultPatience}). */
+  /** Stop after this many generations in a row without a better candidate (default 4; 1 where it starts from what other runs found). */
   patience?: number;
   generations?: number;
 }
 
-export const defaultPatience = 4;
+/** Generations without a better candidate: of a run that begins with nothing, and of one that begins where others ended. */
+const defaultPatience = { cold: 4, warm: 1 };
 
 export type StopReason =
   | 'judgements'
@@ -65,9 +66,10 @@ export function endBefore(
   generation: number,
   budget: SearchBudget,
   records: readonly SearchRecord[],
+  start: 'cold' | 'warm',
 ): StopReason | undefined {
   if (budget.generations !== undefined && generation >= budget.generations) return 'generations';
-  const patience = budget.patience ?? defaultPatience;
+  const patience = budget.patience ?? defaultPatience[start];
   if (generation <= patience) return undefined;
   const bestBefore = (limit: number) => ranked(records.filter((record) => record.generation < limit))[0];
   const [before, now] = [bestBefore(generation - patience), bestBefore(generation)];

@@ -11,7 +11,10 @@ export interface JuryOptions {
   evaluate: Evaluate;
   /** Hash over a candidate's compiled code and launches, as in its evaluation: a known one is not judged again. */
   fingerprint?: (record: SearchRecord, signal?: AbortSignal) => Promise<string | undefined>;
-  /** What a candidate's profile says, without asking whether it is right; undefined where that cannot be said. Absent: all are judged in full. */
+  /**
+   * What a candidate's profile says, without asking whether it is right; undefined where that cannot be said. Absent: all are judged in full. Its time
+   * is the one that the candidate's evaluation has, if it comes to that: one measure for all.
+   */
   rank?: (record: SearchRecord, signal?: AbortSignal) => Promise<Ranking | undefined>;
   /** Candidates compiled, ranked or judged at the same time. */
   concurrency: number;
@@ -30,8 +33,8 @@ export interface Court {
   decided(record: SearchRecord, evaluation: Evaluation): Promise<void>;
 }
 
-/** A profile and a judgement of the same code differ by no more than this: what is estimated at less above the best may still win. */
-const margin = 1.02;
+/** By how much a candidate must be estimated to be faster than the best to be judged in full: less is no gain worth a judgement. */
+const leastGain = 0.001;
 
 interface Brief {
   record: SearchRecord;
@@ -57,7 +60,7 @@ export class Jury {
     this.#cores = new Turns(options.concurrency);
   }
 
-  /** Begins to look at a candidate: compiles it and, unless it must be judged anyway, ranks it. */
+  /** Begins to look at a candidate: compiles and ranks it. */
   consider(record: SearchRecord, must: boolean): void {
     this.#briefs.push(this.#cores.take(() => this.#brief(record, must)));
   }
@@ -93,7 +96,7 @@ export class Jury {
     try {
       brief.codeHash = await fingerprint?.(record, signal);
       const known = brief.codeHash !== undefined && this.#court.twin(brief.codeHash, record) !== undefined;
-      if (!must && !known) brief.estimate = (await rank?.(record, signal))?.microseconds;
+      if (!known) brief.estimate = (await rank?.(record, signal))?.microseconds;
     } catch (failure) {
       if (!signal?.aborted) brief.failure = failure;
     }
@@ -135,7 +138,7 @@ export class Jury {
 
   #passedOver({ must, codeHash, estimate }: Brief): Evaluation | undefined {
     const best = this.#court.best();
-    if (must || estimate === undefined || estimate < best * margin) return undefined;
+    if (must || estimate === undefined || estimate < best * (1 - leastGain)) return undefined;
     const reason = `not judged in full: its profile says ${estimate.toFixed(3)} us, and the best known takes ${best.toFixed(3)} us`;
     return { outcome: 'passed over', reason, estimate, codeHash };
   }

@@ -60,7 +60,7 @@ const latestFailures = 4;
 const warmStarts = 3;
 const relatedStarts = 3;
 /** What a candidate of another run is proposed as: the best of them is judged again, whatever its rank. */
-const warmStart = 'warm start';
+export const warmStart = 'warm start';
 
 export async function optimise(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
@@ -112,7 +112,7 @@ class Search {
     let stopped: StopReason | undefined;
     for (let generation = 0; stopped === undefined; generation++) {
       stopped =
-        endBefore(generation, budget, this.#records) ??
+        endBefore(generation, budget, this.#records, this.#isWarm() ? 'warm' : 'cold') ??
         (generation > 0 ? await this.#stop(0) : undefined) ??
         (await this.#generation(generation));
     }
@@ -197,6 +197,10 @@ class Search {
       }
     }
     return known;
+  }
+
+  #isWarm(): boolean {
+    return this.#records.some(({ strategy }) => strategy === warmStart);
   }
 
   /** The first of all, which others are compared with; where other runs know better, the best of what they found instead. */

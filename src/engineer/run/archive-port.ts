@@ -1,0 +1,115 @@
+/** The archive and the judgement bench, as the search knows them: its records are the archive's rows, its judge is the bench. */
+import type { Archive, JudgedCandidate, RunRecord, VerdictRecord } from '../../archive/index.ts';
+import type { Evidence } from '../../judge/index.ts';
+import type { Task } from '../../task/index.ts';
+import type { Evaluation, Ranking, SearchArchive, SearchRecord } from '../ports.ts';
+import { warmStart } from '../search/optimise.ts';
+import type { Judgement, JudgementBench, Ranked } from './bench.ts';
+import {
+  makingOf,
+  type Objective,
+  toCandidate,
+  toEvaluation,
+  toPassedOver,
+  toRecord,
+  toTime,
+  toVerdict,
+} from './records.ts';
+
+export class ArchivePort implements SearchArchive {
+  /** Judgements on seeds of the candidate's own: what stood up there needs no confirmation. */
+  readonly alone = new Map<string, Judgement>();
+  readonly #archive: Archive;
+  readonly #task: Task;
+  readonly #run: RunRecord;
+  readonly #bench: JudgementBench;
+  readonly #objective: Objective;
+  /** Verdicts given in this process, until the search says that it has them. */
+  readonly #judgements = new Map<string, VerdictRecord>();
+  /** What profiles said, until it is decided who is judged in full. */
+  readonly #ranked = new Map<string, Ranked>();
+
+  constructor(archive: Archive, task: Task, run: RunRecord, bench: JudgementBench, objective: Objective) {
+    this.#task = task;
+    this.#objective = objective;
+    this.#archive = archive;
+    this.#run = run;
+    this.#bench = bench;
+  }
+
+  async ofRun(): Promise<SearchRecord[]> {
+    const { id } = this.#run;
+    const calls = await this.#archive.calls(id);
+    const records = await this.#withEvidence(await this.#archive.candidates(id));
+    return records.map((record) => {
+      const own = calls.filter(({ candidate }) => candidate === record.id);
+      return own.length > 0 ? { ...record, made: makingOf(own) } : record;
+    });
+  }
+
+  async ofOtherRuns(most: number): Promise<SearchRecord[]> {
+    const { taskHash, id } = this.#run;
+    const { kind, device } = this.#objective;
+    return this.#withEvidence(await this.#archive.best(taskHash, kind, device, most, id));
+  }
+
+  async related(most: number): Promise<SearchRecord[]> {
+    const work = await this.#archive.related(this.#task, this.#run.gpu, most);
+    return work.map(({ candidate }) => toRecord(candidate, this.#objective));
+  }
+
+  async dollars(): Promise<number> {
+    return (await this.#archive.spent(this.#run.id)).dollars;
+  }
+
+  async proposed(record: SearchRecord): Promise<void> {
+    await this.#archive.addCandidate(toCandidate(record, this.#run.id), record.made?.calls);
+    this.#bench.freeze(record.source);
+  }
+
+  async evaluate(record: SearchRecord, signal?: AbortSignal): Promise<Evaluation> {
+    // The best of other runs is met with the doubt that a winner is met with.
+    const alone = record.strategy === warmStart;
+    const judgement = await this.#bench.judge(record.source, record.id, alone, signal);
+    if (alone) this.alone.set(record.id, judgement);
+    const ranked = this.#ranked.get(record.id);
+    this.#judgements.set(record.id, toVerdict(judgement, ranked && toTime(ranked.modelled)));
+    return toEvaluation(judgement, this.#objective, ranked);
+  }
+
+  /** What its profile says: modelled times alone, so nothing where the run goes by others. */
+  async rank({ id, source }: SearchRecord, signal?: AbortSignal): Promise<Ranking | undefined> {
+    if (this.#objective.kind !== 'modelled') return undefined;
+    const ranked = await this.#bench.rank(source, signal);
+    if (ranked) this.#ranked.set(id, ranked);
+    return ranked?.modelled;
+  }
+
+  /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so; the evidence stays with the other. */
+  async judged(record: Parameters<SearchArchive['judged']>[0]): Promise<void> {
+    const { id, evaluation } = record;
+    const ranked = this.#ranked.get(id);
+    const verdict =
+      this.#judgements.get(id) ??
+      (ranked && evaluation.outcome === 'passed over' ? toPassedOver(evaluation, ranked) : undefined) ??
+      (await this.#twin(evaluation.codeHash));
+    if (!verdict) throw new Error(`there is no verdict for ${id}`);
+    this.#judgements.delete(id);
+    this.#ranked.delete(id);
+    await this.#archive.addVerdict(id, { ...verdict, reason: evaluation.reason });
+  }
+
+  async #twin(codeHash: string | undefined): Promise<VerdictRecord | undefined> {
+    const candidates = await this.#archive.candidates(this.#run.id);
+    const verdict = candidates.find(({ verdict }) => verdict && verdict.codeHash === codeHash)?.verdict;
+    return verdict && { ...verdict, evidence: null, milliseconds: 0 };
+  }
+
+  #withEvidence(candidates: readonly JudgedCandidate[]): Promise<SearchRecord[]> {
+    return Promise.all(
+      candidates.map(async (candidate) =>
+        toRecord(candidate, this.#objective, (await this.#archive.evidence(candidate.id)) as Evidence | undefined),
+      ),
+    );
+  }
+}
