@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { openArchive } from '../src/archive/index.ts';
 import { findToolchain } from '../src/kernel/index.ts';
-import { run, start } from './program.ts';
+import { killOften, runWhole } from './killed-run.ts';
+import { run } from './program.ts';
 
 const skip = (await findToolchain()) ? false : 'nvcc is not installed';
 
@@ -34,7 +34,7 @@ def get_init_inputs():
 describe('assay optimize', { skip }, () => {
   it('finds a verified kernel, writes it with its evidence, and claims nothing measured', async () => {
     const home = join(folder, 'plain');
-    const parameters = ['--home', home, 'optimize', taskFile, '--judgements', '6', '--json'];
+    const parameters = ['--home', home, 'optimize', taskFile, '--judgements', '4', '--patience', '1', '--json'];
     const { code, stdout, stderr } = await run(...parameters);
     assert.equal(code, 0, stdout + stderr);
     const said = JSON.parse(stdout);
@@ -43,7 +43,8 @@ describe('assay optimize', { skip }, () => {
     assert.equal(said.best.modelled.kind, 'modelled');
     assert.ok(said.best.timesFasterThanDirectTranslation >= 1);
     assert.ok(said.best.percentOfFloor > 0 && said.best.percentOfFloor < 100);
-    assert.equal(said.run.judged, 6);
+    assert.ok(said.run.judged >= 2 && said.run.judged <= 4, `${said.run.judged} were judged in full`);
+    assert.ok(said.run.passedOver > 0, 'most are passed over');
     const evidence = JSON.parse(readFileSync(said.best.evidence, 'utf8'));
     assert.equal(evidence.verdict.outcome, 'correct');
     assert.equal(evidence.candidate.source, readFileSync(said.best.kernel, 'utf8'));
@@ -54,46 +55,25 @@ describe('assay optimize', { skip }, () => {
       second.best.modelled.microseconds <= said.best.modelled.microseconds * 1.0001,
       'the second run starts from what the first found',
     );
+    assert.equal(second.directTranslationMicroseconds, said.directTranslationMicroseconds);
   });
 
-  it('goes on after SIGKILL: nothing lost, nothing judged twice', async () => {
-    const home = join(folder, 'killed');
-    const { child, ended } = start(['--home', home, 'optimize', taskFile, '--judgements', '7']);
-    const judged = async () => {
-      const archive = await openArchive(home);
-      try {
-        const [latest] = await archive.runs();
-        return latest ? (await archive.candidates(latest.id)).filter(({ verdict }) => verdict) : [];
-      } finally {
-        await archive.close();
-      }
-    };
-    const deadline = Date.now() + 120_000;
-    while ((await judged()).length < 3 && child.exitCode === null && Date.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    child.kill('SIGKILL');
-    await ended;
-    const before = await judged();
-    assert.ok(before.length >= 3, `${before.length} were judged`);
-
-    const resumed = await run('--home', home, 'optimize', taskFile, '--judgements', '7', '--resume', '--json');
-    assert.equal(resumed.code, 0, resumed.stdout + resumed.stderr);
-    const said = JSON.parse(resumed.stdout);
-    assert.equal(said.run.resumed, true);
-    assert.equal(said.run.judged, 7);
-    const archive = await openArchive(home);
-    const candidates = await archive.candidates(said.run.id);
-    await archive.close();
-    assert.equal(new Set(candidates.map(({ source }) => source)).size, candidates.length, 'no duplicates');
-    const winner = candidates.find(({ id }) => id === said.best.candidate)!;
-    for (const { id, verdict } of before) {
-      if (id === winner.id) continue; // judged once more, as every winner is
-      assert.equal(
-        candidates.find((each) => each.id === id)?.verdict?.milliseconds,
-        verdict!.milliseconds,
-        `${id} was judged again`,
-      );
-    }
+  it('goes on after SIGKILL as if nothing had happened: the same best, nothing lost, nothing done twice, no process left', async () => {
+    const parameters = [
+      'optimize',
+      taskFile,
+      '--workers',
+      '1',
+      '--patience',
+      '1',
+      '--budget',
+      '600',
+      '--headroom',
+      '0',
+    ];
+    const whole = await runWhole(join(folder, 'whole'), parameters);
+    const { kills, verdictsAtKills } = await killOften(join(folder, 'killed'), parameters, [2500, 4500], whole);
+    assert.ok(kills > 0, 'the run ended before it was killed');
+    assert.ok(verdictsAtKills.at(-1)! < whole.candidates.length, `killed after ${verdictsAtKills}`);
   });
 });

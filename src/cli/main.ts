@@ -1,4 +1,5 @@
 /** The command line: what was asked for, handed to a command; errors as sentences; exit codes. */
+import { availableParallelism } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { gpuTargets } from '../vgpu/index.ts';
 import { audit } from './commands/audit.ts';
@@ -23,6 +24,12 @@ const count = whole(1);
 function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('It must be a number of seconds greater than 0.');
+  return value;
+}
+
+function percent(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && Number.isFinite(value))) throw new InvalidArgumentError('It must be a percentage of at least 0.');
   return value;
 }
 
@@ -69,14 +76,34 @@ async function main(argv: readonly string[]): Promise<number> {
       'where traces, builds, evidence and the archive are kept',
       process.env.ASSAY_HOME ?? '.assay',
     )
+    .option(
+      '--archive <where>',
+      'the archive: a folder, or a postgres:// address (default: the home folder)',
+      process.env.ASSAY_ARCHIVE,
+    )
     .showHelpAfterError('(assay --help lists the commands)')
     .exitOverride();
-  const places = () => placesIn(program.opts<{ home: string }>().home);
+  const places = () => {
+    const { home, archive } = program.opts<{ home: string; archive?: string }>();
+    return placesIn(home, archive);
+  };
 
   withModels(withDevice(taking(program.command('optimize'))))
     .description('PyTorch in, the best verified CUDA kernel out, with the evidence')
     .option('--budget <seconds>', 'time to search for', seconds, 60)
-    .option('--judgements <count>', 'most candidates to judge', count, 60)
+    .option('--judgements <count>', 'most candidates to judge in full', count, 60)
+    .option('--headroom <percent>', 'good enough: so far above the floor (speed of light)', percent, 5)
+    .option(
+      '--patience <count>',
+      'generations without a better kernel to stop after (default 4; 1 after an earlier run)',
+      count,
+    )
+    .option(
+      '--workers <count>',
+      'candidates at the same time; with 1 a seed gives the same run again',
+      count,
+      availableParallelism(),
+    )
     .option('--seed <number>', 'seed of the search (not of the judge)', count, 1)
     .option('--resume', 'go on with the last run of this task that was cut off', false)
     .option('--output <file>', 'where to write the best kernel (default: in the run folder)')

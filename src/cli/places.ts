@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 export interface Places {
   home: string;
+  /** A folder, or a `postgres://` address: see the archive room. */
+  archive: string;
   /** Traced tasks, by content. */
   traces: string;
   /** Compiled device code, by content. */
@@ -16,9 +18,10 @@ export interface Places {
 }
 
 /** The places under `home`. Nothing is made until it is needed. */
-export function placesIn(home: string): Places {
+export function placesIn(home: string, archive = home): Places {
   return {
     home,
+    archive,
     traces: join(home, 'traces'),
     builds: join(home, 'builds'),
     torch: join(home, 'torch'),

@@ -21,13 +21,14 @@ export interface OptimizeOptions extends TaskOptions, DeviceOptions, ModelOption
   budget: number;
   judgements: number;
   seed: number;
+  /** Percent above the floor at which it is good enough. */
+  headroom: number;
+  patience?: number;
+  workers: number;
   resume: boolean;
   output?: string;
   json: boolean;
 }
-
-/** Judgements at the same time: one interprets and compares while the other's child process runs its kernels. */
-const concurrency = 2;
 
 /** What was written for the winner. */
 interface Written {
@@ -51,7 +52,7 @@ export async function optimize(
   try {
     events.emit({ type: 'note', level: 'info', message: devices.words });
     const { task, full } = await traced(taskFile, options, places, events);
-    const archive = await openArchive(places.home);
+    const archive = await openArchive(places.archive);
     try {
       if (options.resume && !(await archive.unfinishedRun(task.hash, devices.gpu))) {
         events.emit({
@@ -61,7 +62,7 @@ export async function optimize(
         });
       }
       const result = await optimiseTask({
-        ...{ task, full, archive, events, signal, concurrency },
+        ...{ task, full, archive, events, signal, concurrency: options.workers },
         ...{
           gpu: devices.gpu,
           hardware: devices.hardware,
@@ -70,7 +71,10 @@ export async function optimize(
           cacheDir: places.builds,
         },
         engineers: engineersFor(options, options.budget),
-        budget: { seconds: options.budget, judgements: options.judgements },
+        budget: {
+          ...{ seconds: options.budget, judgements: options.judgements, patience: options.patience },
+          withinFloor: 1 + options.headroom / 100,
+        },
       });
       const written = result.best && write(result, result.best, options, places);
       view?.close();

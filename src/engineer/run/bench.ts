@@ -124,8 +124,12 @@ export class JudgementBench {
     if (prepared === undefined) return undefined;
     const device = await this.#take();
     try {
+      // At the file's own shapes a plan may take what the GPU has: nothing of it is run whole.
+      const limits = { workspaceBytes: this.target.memoryBytes };
       const prepare = async (at: Task) =>
-        at === task ? prepared : prepareCandidate(source, at.signature, { ...this.#building(), cacheDir, signal });
+        at === task
+          ? prepared
+          : prepareCandidate(source, at.signature, { ...this.#building(), cacheDir, signal, limits });
       const { modelled } = await fullSizeTime({ task: full?.task ?? task, prepare, device, gpu, signal });
       return modelled && { modelled, milliseconds: performance.now() - started };
     } finally {
