@@ -12,6 +12,7 @@ import { tileKernel } from './emit/tile-kernel.ts';
 import { type Group, partition, storedValues } from './groups.ts';
 import type { Program } from './program.ts';
 import type { KernelChoice, Schedule } from './schedule.ts';
+import { sharedKernels } from './shared-kernels.ts';
 import { splitReductions } from './split.ts';
 
 export { decompose, supportedOperators } from './decompose/index.ts';
@@ -82,12 +83,16 @@ function version(
   preamble: Preamble,
   suffix = '',
 ): Version {
-  const kernels = groups.map(({ group, stored }, index) => {
-    const choice = choices[index];
-    if (!choice) throw new Error(`the schedule has no choice for kernel ${index + 1} of ${groups.length}`);
-    const name = `${kernelName(program, group, index, groups.length)}${suffix}`;
-    return emit(name, program, group, stored, choice, preamble);
-  });
+  if (choices.length !== groups.length)
+    throw new Error(`the schedule has ${choices.length} choices for ${groups.length} kernels`);
+  const names = groups.map(({ group }, index) => `${kernelName(program, group, index, groups.length)}${suffix}`);
+  const kernels = sharedKernels(
+    program,
+    groups.map(({ group }) => group),
+    names,
+    (index, named, name, into) => emit(name, named, groups[index]!.group, groups[index]!.stored, choices[index]!, into),
+    preamble,
+  );
   return { program, signature: task.signature, kernels };
 }
 

@@ -27,6 +27,14 @@ def get_init_inputs():
 `;
 }
 
+/** Four times a linear layer and its activation, all of one shape. */
+function repeatedBlocks(): Task {
+  const graph = new GraphBuilder();
+  let x = graph.input([16, 24]);
+  for (let k = 0; k < 4; k++) x = graph.op('tanh', [graph.op('linear', [x, graph.input([24, 24])], { bias: false })]);
+  return graph.task([x]);
+}
+
 type Pick = (facts: ReturnType<typeof groupFacts>) => KernelChoice;
 const best: Pick = (facts) => startingChoices(facts)[0]!;
 
@@ -98,6 +106,16 @@ describe('lowering', () => {
     });
   });
 
+  it('writes a kernel that is launched several times once, and lets results share memory when they are dead', () => {
+    const task = repeatedBlocks();
+    const { kernels, text } = lower(task, 'operator', plainChoice);
+    assert.equal(kernels, 8);
+    assert.equal(text.match(/__global__/g)?.length, 2, text);
+    assert.equal(text.match(/<<</g)?.length, 8, text);
+    // Seven results on the way: the one being read, and the one being made.
+    assert.equal(text.match(/auto buffer_\d+ = torch::empty/g)?.length, 2, text);
+  });
+
   it('refuses knobs that would make a wrong kernel', () => {
     const graph = new GraphBuilder();
     const task = graph.task([graph.op('softmax', [graph.input([40, 10])], { dim: 1 })]);
@@ -166,6 +184,11 @@ describe('lowered kernels on the virtual GPU', { skip: skipWithoutCompiler }, ()
       'return F.cross_entropy(x, t, label_smoothing=0.1), F.mse_loss(x, x.roll(1, 0)), c, p, s',
     ),
   };
+  it('shared kernels and buffers', async () => {
+    const task = repeatedBlocks();
+    await check.matches(task, lower(task, 'operator', plainChoice).text);
+    await check.matches(task, lower(task, 'fused', best).text);
+  });
   for (const [name, text] of Object.entries(cases)) {
     it(name, async () => {
       const task = await loadTask({ name: 'test', source: text }, { cacheDir });

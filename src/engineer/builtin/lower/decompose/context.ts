@@ -46,6 +46,11 @@ const reserved = new Set(
   ).split(' '),
 );
 
+/** Whether generated code, or C++, has another use for a name. */
+export function isReserved(name: string): boolean {
+  return reserved.has(name);
+}
+
 export interface MapOptions {
   label: string;
   helpers?: readonly string[];

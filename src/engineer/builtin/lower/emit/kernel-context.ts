@@ -116,9 +116,9 @@ export class KernelContext {
     this.#pointers.add(id);
   }
 
-  /** Parameter list, reads first; and the values in that order. */
+  /** Parameter list, reads first, as they are met in the code; and the values in that order. */
   parameters(stored: readonly number[]): { text: string; pointers: number[] } {
-    const reads = [...this.#pointers].filter((id) => !stored.includes(id)).sort((a, b) => a - b);
+    const reads = [...this.#pointers].filter((id) => !stored.includes(id));
     const declare = (id: number, isConst: boolean) => {
       const { name, dtype } = this.value(id);
       return `${isConst ? 'const ' : ''}${storage[dtype].type}* __restrict__ ${name}`;

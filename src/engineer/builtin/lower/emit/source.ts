@@ -1,9 +1,10 @@
 /** The candidate's file: device functions, kernels, the host function that allocates and launches, the binding. */
-import type { Signature } from '../../../../task/index.ts';
+import type { DType, Signature } from '../../../../task/index.ts';
 import type { Program } from '../program.ts';
 import { storage } from '../scalar.ts';
 import { product } from '../strides.ts';
 import type { Kernel, Preamble } from './kernel-context.ts';
+import { workspace } from './workspace.ts';
 import { CodeWriter } from './writer.ts';
 
 /** A task's kernels for the shapes of one signature. */
@@ -21,7 +22,8 @@ export interface Version {
  */
 export function candidateSource(versions: readonly Version[], preamble: Preamble, about: readonly string[]): string {
   const [{ signature }] = versions as [Version];
-  const kernels = versions.flatMap((version) => version.kernels);
+  // A kernel that is launched several times is written once.
+  const kernels = versions.flatMap((version) => [...new Map(version.kernels.map((own) => [own.name, own])).values()]);
   const device = `${preamble.toString()}${kernels.map((kernel) => kernel.text).join('\n')}`;
   const includes = ['#include <torch/extension.h>', '#include <ATen/cuda/CUDAContext.h>', '#include <cuda_runtime.h>'];
   if (device.includes('__half')) includes.push('#include <cuda_fp16.h>');
@@ -90,13 +92,32 @@ function hostFunction(version: Version, name: string): string {
   const outputs = new Map(program.outputs.map((output) => [output.value, output.shape]));
   const device = argumentsOf[0]?.name;
   if (!device) throw new Error('a task without tensors has nothing to launch on');
-  for (const id of kernels.flatMap((kernel) => kernel.writes)) {
-    const value = program.values[id]!;
-    const shape = outputs.get(id) ?? value.shape;
+  const holder = new Map<number, string>();
+  const allocate = (own: string, dtype: DType, shape: readonly number[], holds = '') =>
     writer.line(
-      `auto ${value.name} = torch::empty({${shape.join(', ')}}, torch::dtype(${storage[value.dtype].scalarType}).device(${device}.device()));`,
+      `auto ${own} = torch::empty({${shape.join(', ')}}, torch::dtype(${storage[dtype].scalarType}).device(${device}.device()));${holds}`,
     );
-  }
+  const buffers = workspace(program, kernels);
+  if (buffers.some(({ values }) => values.length > 1))
+    writer.line(
+      '// A buffer holds one result after another, each from the kernel that makes it to the last that reads it.',
+    );
+  buffers.forEach(({ dtype, elements, values }, k) => {
+    const [first] = values;
+    const { name: alone, shape } = program.values[first!]!;
+    const own = values.length === 1 ? alone : `buffer_${k + 1}`;
+    for (const id of values) holder.set(id, own);
+    const names = values.map((id) => program.values[id]!.name);
+    if (values.length === 1) allocate(own, dtype, shape);
+    else
+      allocate(
+        own,
+        dtype,
+        [elements],
+        `  // ${names.slice(0, 6).join(', ')}${names.length > 6 ? ` and ${names.length - 6} more` : ''}`,
+      );
+  });
+  for (const [id, shape] of outputs) allocate(program.values[id]!.name, program.values[id]!.dtype, shape);
   writer.line('auto stream = at::cuda::getCurrentCUDAStream();');
   for (const kernel of kernels) {
     const [x, y, z] = kernel.grid;
@@ -104,7 +125,7 @@ function hostFunction(version: Version, name: string): string {
     const pointers = kernel.pointers.map((id) => {
       const value = program.values[id]!;
       const { host, type } = storage[value.dtype];
-      const pointer = `${value.name}.data_ptr<${host}>()`;
+      const pointer = `${holder.get(id) ?? value.name}.data_ptr<${host}>()`;
       if (type === host) return pointer;
       const constness = kernel.writes.includes(id) ? '' : 'const ';
       return `reinterpret_cast<${constness}${type}*>(${pointer})`;
