@@ -228,7 +228,10 @@ class BuiltinEngineer implements Engineer {
     let known = this.#outlines.get(key);
     if (!known) {
       const made = outline(this.#program, { fusion, splits });
-      known = { outline: made, facts: made.groups.map(({ group, stored }) => groupFacts(made.program, group, stored)) };
+      known = {
+        outline: made,
+        facts: made.groups.map(({ group, stored }) => groupFacts(made.program, group, stored, this.#task.precision)),
+      };
       this.#outlines.set(key, known);
     }
     return known;
@@ -245,7 +248,7 @@ class BuiltinEngineer implements Engineer {
     if (!this.#verified) return lowerOutline(this.#task, own, schedule.kernels, about);
     const { task, program } = this.#verified;
     const chosen = { task: this.#task, outline: own, choices: schedule.kernels };
-    return lowerForBoth(chosen, { task, ...transfer(own, schedule, program) }, about);
+    return lowerForBoth(chosen, { task, ...transfer(own, schedule, program, task.precision) }, about);
   }
 }
 
@@ -302,6 +305,8 @@ function describeChoice(choice: KernelChoice): string {
       return `sort: ${choice.block} threads a line`;
     case 'recurrent':
       return `recurrent: ${choice.block} threads a sequence, ${choice.lanes} a unit`;
+    case 'mma':
+      return `tensor cores (${choice.arithmetic}), tiles ${choice.blockM}x${choice.blockN}x${choice.blockK}, ${choice.warpM}x${choice.warpN} a warp, ${choice.stages} stage${choice.stages === 1 ? '' : 's'}`;
     case 'scan':
       return `scan: ${choice.lanes} lanes x ${choice.rows} lines, ${choice.items} elements a lane`;
   }

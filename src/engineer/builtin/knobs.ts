@@ -3,8 +3,12 @@
  *
  * Legality is about correctness and hardware limits only; what is fast is for the judge's measurements to say.
  */
+
+import type { DType, PrecisionPolicy } from '../../task/index.ts';
 import { Preamble } from './lower/emit/kernel-context.ts';
 import { type MapKnobs, mapVectorWidths } from './lower/emit/map-kernel.ts';
+import { type MmaKnobs, type MmaLayout, mmaDepth, mmaSharedBytes, mmaThreads } from './lower/emit/mma-kernel.ts';
+import { isTileable, liesAlongDepth, tileableContraction } from './lower/emit/operand-tile.ts';
 import {
   hasOnlineForm,
   planRows,
@@ -14,13 +18,7 @@ import {
   rowVectorWidths,
 } from './lower/emit/row-kernel.ts';
 import { planScan, type ScanKnobs, scanItems, scanSharedBytes } from './lower/emit/scan-kernel.ts';
-import {
-  isTileable,
-  type TileKnobs,
-  tileableContraction,
-  tileSharedBytes,
-  tileThreads,
-} from './lower/emit/tile-kernel.ts';
+import { type TileKnobs, tileSharedBytes, tileThreads } from './lower/emit/tile-kernel.ts';
 import type { Group } from './lower/groups.ts';
 import type { Program } from './lower/program.ts';
 import { storage } from './lower/scalar.ts';
@@ -66,6 +64,16 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'fragment', choices: [1, 2, 4], doc: 'neighbours in one read of shared memory and one store' },
     { name: 'stages', choices: [1, 2], doc: '2: the next tiles are read while these are computed with' },
   ],
+  mma: [
+    { name: 'arithmetic', choices: ['half', 'tf32', 'tf32x3'], doc: 'what tensor cores multiply' },
+    { name: 'blockM', choices: [32, 64, 128, 256], doc: 'output rows a block' },
+    { name: 'blockN', choices: [32, 64, 128, 256], doc: 'output columns a block' },
+    { name: 'blockK', choices: [8, 16, 32, 64], doc: 'depth of the tiles in shared memory' },
+    { name: 'warpM', choices: [16, 32, 64], doc: 'output rows a warp' },
+    { name: 'warpN', choices: [16, 32, 64, 128], doc: 'output columns a warp' },
+    { name: 'vector', choices: [1, 2, 4, 8], doc: 'neighbours in one read of global memory' },
+    { name: 'stages', choices: [1, 2], doc: '2: one pair of tiles is filled while the other is used' },
+  ],
   scan: [
     { name: 'lanes', choices: [1, 32, 64, 128, 256, 512, 1024], doc: 'threads that share a line' },
     { name: 'rows', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256], doc: 'lines a block works on at once' },
@@ -107,9 +115,16 @@ export interface GroupFacts {
   sort?: { length: number };
   recurrent?: { hidden: number };
   tile?: { m: number; n: number; k: number; batch: number; elementBytes: number };
+  /** What tensor cores may multiply of it. */
+  mma?: { arithmetics: readonly MmaKnobs['arithmetic'][]; layout: MmaLayout };
 }
 
-export function groupFacts(program: Program, group: Group, stored: readonly number[]): GroupFacts {
+export function groupFacts(
+  program: Program,
+  group: Group,
+  stored: readonly number[],
+  precision: PrecisionPolicy = 'fp32',
+): GroupFacts {
   const { dimensions } = group.structure;
   const elements = product(dimensions.map((dimension) => dimension.size));
   const [only] = group.steps;
@@ -138,7 +153,20 @@ export function groupFacts(program: Program, group: Group, stored: readonly numb
   const step = tileableContraction(program, group);
   const { m, n, k, batch } = step.contraction;
   const elementBytes = storage[program.values[step.outs[0]!]!.dtype].compute === 'double' ? 8 : 4;
-  return { families: ['row', 'tile'], elements, row, tile: { m, n, k, batch: product(batch), elementBytes } };
+  const tile = { m, n, k, batch: product(batch), elementBytes };
+  const { a, b } = step.contraction;
+  const arithmetics = tensorArithmetics(program.values[a.value]!.dtype, program.values[b.value]!.dtype, precision);
+  if (arithmetics.length === 0) return { families: ['row', 'tile'], elements, row, tile };
+  const layout = { a: liesAlongDepth(step.contraction, 'a'), b: liesAlongDepth(step.contraction, 'b') };
+  return { families: ['row', 'tile', 'mma'], elements, row, tile, mma: { arithmetics, layout } };
+}
+
+/** What tensor cores may multiply of operands of these types under a policy, the fastest first. */
+function tensorArithmetics(a: DType, b: DType, precision: PrecisionPolicy): MmaKnobs['arithmetic'][] {
+  if (a !== b) return [];
+  if (a === 'float16' || a === 'bfloat16') return ['half'];
+  if (a !== 'float32') return [];
+  return precision === 'fp32' ? ['tf32x3'] : ['tf32', 'tf32x3'];
 }
 
 /** Whether some access walks neighbouring elements along a row. */
@@ -156,6 +184,8 @@ export function illegal(facts: GroupFacts, choice: KernelChoice): string | undef
       return illegalRow(facts.row!, choice);
     case 'tile':
       return illegalTile(facts.tile!, choice);
+    case 'mma':
+      return illegalMma(facts, choice);
     case 'scan':
       return illegalScan(facts.scan!, choice);
     case 'sort':
@@ -230,6 +260,28 @@ function illegalTile(facts: NonNullable<GroupFacts['tile']>, choice: TileKnobs):
   return undefined;
 }
 
+function illegalMma({ tile, mma }: GroupFacts, choice: MmaKnobs): string | undefined {
+  const { blockM, blockN, blockK, warpM, warpN, vector } = choice;
+  if (!mma!.arithmetics.includes(choice.arithmetic)) return `${choice.arithmetic} is not for these operands`;
+  const threads = mmaThreads(choice);
+  if (blockM % warpM !== 0 || blockN % warpN !== 0) return 'warps do not divide the block';
+  if (threads > maxThreads) return `${threads} threads a block`;
+  if (blockK % mmaDepth(choice) !== 0) return 'the tiles are no whole fragments deep';
+  if ((blockM * blockK) % (threads * vector) !== 0 || (blockN * blockK) % (threads * vector) !== 0)
+    return 'threads do not divide the tiles evenly';
+  if (blockK % vector !== 0) return 'packs do not divide the tile depth';
+  if (mmaSharedBytes(mma!.layout, choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  if (Math.ceil(tile!.m / blockM) > maxGridY || tile!.batch > maxGridY) return 'a grid of more than 65535 blocks';
+  // Fragments of sums and operands, and what is read ahead.
+  const parts = choice.arithmetic === 'tf32x3' ? 2 : 1;
+  const perWord = choice.arithmetic === 'half' ? 2 : 1;
+  const registers =
+    (warpM * warpN) / warp +
+    (parts * (warpM + warpN) * mmaDepth(choice)) / warp / perWord +
+    ((blockM + blockN) * blockK) / threads / perWord;
+  return registers > 190 ? 'more values a thread than registers' : undefined;
+}
+
 const powerAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
 
 /** The plainest choice: one thread an output element, or a row; loops as one would write them first. */
@@ -273,6 +325,7 @@ export function startingChoices(facts: GroupFacts): KernelChoice[] {
   if (facts.sort)
     candidates.push({ family: 'sort', block: 1024 }, { family: 'sort', block: 512 }, { family: 'sort', block: 128 });
   if (facts.recurrent) for (const lanes of [8, 32, 4, 16]) candidates.push({ family: 'recurrent', block: 1024, lanes });
+  if (facts.mma) candidates.push(...startingMma(facts));
   if (facts.tile) candidates.push(...startingTiles(facts.tile));
   if (facts.row) candidates.push(...startingRows(facts.row));
   candidates.push(plainChoice(facts));
@@ -303,6 +356,27 @@ function startingTiles(facts: NonNullable<GroupFacts['tile']>): KernelChoice[] {
   // A tile a multiprocessor or more, else smaller tiles keep more of the GPU at work.
   const blocks = Math.ceil(facts.m / 64) * Math.ceil(facts.n / 64) * facts.batch;
   return blocks >= 128 ? [...large, ...small] : [...small, ...large];
+}
+
+function startingMma({ tile, mma }: GroupFacts): KernelChoice[] {
+  const [arithmetic] = mma!.arithmetics;
+  const half = arithmetic === 'half';
+  const choice = (
+    blockM: number,
+    blockN: number,
+    blockK: number,
+    warpM: number,
+    warpN: number,
+    stages: number,
+  ): KernelChoice => ({
+    ...{ family: 'mma', arithmetic: arithmetic!, blockM, blockN, blockK, warpM, warpN, stages },
+    vector: half ? 8 : 4,
+  });
+  const deep = half ? 32 : 16;
+  const large = [choice(128, 128, deep, 64, 32, arithmetic === 'tf32x3' ? 1 : 2), choice(128, 128, deep, 32, 64, 1)];
+  const small = [choice(64, 64, deep, 32, 32, 1), choice(64, 128, deep, 32, 64, 1)];
+  const blocks = Math.ceil(tile!.m / 128) * Math.ceil(tile!.n / 128) * tile!.batch;
+  return blocks >= 100 ? [...large, ...small] : [...small, ...large];
 }
 
 function startingScans({ length, items, alongMemory }: NonNullable<GroupFacts['scan']>): KernelChoice[] {

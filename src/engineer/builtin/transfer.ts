@@ -2,6 +2,7 @@
  * One schedule at two sets of shapes: what was chosen for the file's own is written as alike as can be for the smaller shapes at which the judge
  * compares every element. The same fusion and the same forms; packs, lanes and tiles as wide as the smaller sizes allow.
  */
+import type { PrecisionPolicy } from '../../task/index.ts';
 import { type GroupFacts, groupFacts, illegal, plainChoice, startingChoices } from './knobs.ts';
 import { analyse } from './lower/groups.ts';
 import { type KernelChoice, type Outline, outline, type Program, type Schedule, storedValues } from './lower/index.ts';
@@ -13,18 +14,19 @@ export function transfer(
   own: Outline,
   schedule: Schedule,
   program: Program,
+  precision: PrecisionPolicy,
 ): { outline: Outline; choices: readonly KernelChoice[] } {
   const alike = sameGroups(own, splitReductions(program, splitsFor(program, schedule.splits)));
   if (alike) {
     const choices = alike.groups.map(({ group, stored }, k) =>
-      adapt(groupFacts(alike.program, group, stored), schedule.kernels[k]!),
+      adapt(groupFacts(alike.program, group, stored, precision), schedule.kernels[k]!),
     );
     return { outline: alike, choices };
   }
   // At these sizes the program does not take the same form: it has its own kernels.
   const other = outline(program, { fusion: schedule.fusion, splits: {} });
   const choices = other.groups.map(({ group, stored }) => {
-    const facts = groupFacts(other.program, group, stored);
+    const facts = groupFacts(other.program, group, stored, precision);
     return startingChoices(facts)[0] ?? plainChoice(facts);
   });
   return { outline: other, choices };
@@ -88,11 +90,15 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
             }
       return;
     case 'tile':
+    case 'mma':
       for (const vector of halvings(choice.vector)) yield { ...choice, vector };
       return;
     case 'scan':
       for (const lanes of halvings(choice.lanes))
         for (const rows of halvings(choice.rows))
           for (const items of halvings(choice.items)) yield { ...choice, items, lanes, rows };
+      return;
+    default:
+      yield choice;
   }
 }

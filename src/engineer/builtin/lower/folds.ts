@@ -142,10 +142,10 @@ export const folds: Readonly<Record<FoldName | ScanName, Fold>> = {
       const exp = mathFunction('exp', type);
       return [
         'const T m = (a.max > b.max || a.max != a.max) ? a.max : b.max;',
-        '// A sum keeps its scale where its maximum is already the joint one: no exp(-inf - -inf).',
-        `const T from_a = a.max == m ? a.sum : a.sum * ${exp}(a.max - m);`,
-        `const T from_b = b.max == m ? b.sum : b.sum * ${exp}(b.max - m);`,
-        'return {m, from_a + from_b};',
+        '// A sum keeps its scale where its maximum is already the joint one: no exp(-inf - -inf), and no branch that parts a warp.',
+        `const T scale_a = ${exp}(a.max == m ? ${literal(0, type)} : a.max - m);`,
+        `const T scale_b = ${exp}(b.max == m ? ${literal(0, type)} : b.max - m);`,
+        'return {m, a.sum * scale_a + b.sum * scale_b};',
       ].join('\n');
     },
     doc: 'maximum and sum of exp(x - maximum) in one pass (online softmax)',

@@ -3,7 +3,9 @@ import type { Task } from '../../../task/index.ts';
 import { decompose } from './decompose/index.ts';
 import { type Kernel, Preamble } from './emit/kernel-context.ts';
 import { mapKernel } from './emit/map-kernel.ts';
+import { mmaKernel } from './emit/mma-kernel.ts';
 import { recurrentKernel } from './emit/recurrent-kernel.ts';
+
 import { rowKernel } from './emit/row-kernel.ts';
 import { scanKernel } from './emit/scan-kernel.ts';
 import { sortKernel } from './emit/sort-kernel.ts';
@@ -111,6 +113,8 @@ function emit(
       return rowKernel(name, program, group, stored, choice, preamble);
     case 'tile':
       return tileKernel(name, program, group, stored, choice, preamble);
+    case 'mma':
+      return mmaKernel(name, program, group, stored, choice, preamble);
     case 'scan':
       return scanKernel(name, program, group, stored, choice, preamble);
     case 'sort':

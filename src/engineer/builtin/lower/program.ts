@@ -59,6 +59,17 @@ export interface MapStep {
   helpers?: readonly string[];
 }
 
+/**
+ * How an operand of a product is reached that is no strided matrix: a convolution's windows, the columns of `im2col` that nobody stores. Depth and
+ * column each stand for several coordinates, the last the fastest.
+ */
+export interface Gather {
+  k: { sizes: readonly number[]; strides: readonly number[] };
+  n: { sizes: readonly number[]; strides: readonly number[] };
+  /** Beyond these the operand is zero: 0 <= n[ofN] * stepN + k[ofK] * stepK + offset < size. */
+  inside: readonly { ofN: number; stepN: number; ofK: number; stepK: number; offset: number; size: number }[];
+}
+
 /** A matrix product recognised as such: domain [batch..., m, n, k], summed over k. */
 export interface Contraction {
   batch: readonly number[];
@@ -67,7 +78,7 @@ export interface Contraction {
   k: number;
   /** Over [batch..., m, k] and [batch..., k, n]. */
   a: Affine & { value: number };
-  b: Affine & { value: number };
+  b: Affine & { value: number; gather?: Gather };
 }
 
 export interface ReduceStep {

@@ -1,6 +1,8 @@
 /** A schedule: every choice that turns a program into kernels. JSON, so that it can be stored, mutated and compared. */
 import type { MapKnobs } from './emit/map-kernel.ts';
+import type { MmaKnobs } from './emit/mma-kernel.ts';
 import type { RecurrentKnobs } from './emit/recurrent-kernel.ts';
+
 import type { RowKnobs } from './emit/row-kernel.ts';
 import type { ScanKnobs } from './emit/scan-kernel.ts';
 import type { SortKnobs } from './emit/sort-kernel.ts';
@@ -10,6 +12,7 @@ export type KernelChoice =
   | ({ family: 'map' } & MapKnobs)
   | ({ family: 'row' } & RowKnobs)
   | ({ family: 'tile' } & TileKnobs)
+  | ({ family: 'mma' } & MmaKnobs)
   | ({ family: 'scan' } & ScanKnobs)
   | ({ family: 'sort' } & SortKnobs)
   | ({ family: 'recurrent' } & RecurrentKnobs);

@@ -11,6 +11,8 @@ const splittable = new Set(['sum', 'prod', 'max', 'min', 'any', 'all']);
 /** Parts into which a reduction can be cut: divisors of its longest folded dimension, up to `limit`. */
 export function splitChoices(step: ReduceStep, limit: number): number[] {
   if (!splittable.has(step.fold)) return [];
+  // Windows are cut where a kernel reads them, not into matrices.
+  if (step.contraction?.b.gather) return [];
   const size = step.domain[splitAxis(step)]!;
   const choices: number[] = [];
   for (let parts = 2; parts <= Math.min(limit, size / 2); parts++) if (size % parts === 0) choices.push(parts);

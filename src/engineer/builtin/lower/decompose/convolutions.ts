@@ -2,7 +2,8 @@
  * Convolutions: a virtual map of products over (outputs x channels x window), then a sum. Transposed ones are written from
  * the side of the output (which inputs reach this element?), so that no two threads add to one element.
  */
-import type { Operand, View } from '../program.ts';
+import type { Contraction, Gather, Operand, View } from '../program.ts';
+import { contiguousStrides, product } from '../strides.ts';
 import type { Lowering } from './context.ts';
 import type { Rule } from './pointwise.ts';
 
@@ -29,9 +30,16 @@ const lazyRead = (view: View, strides: readonly number[], offset: number): Opera
 });
 
 /** The sum of the products, with the node's bias if it has one. */
-function summed(lower: Lowering, label: string, products: View, axes: readonly number[]): void {
+function summed(
+  lower: Lowering,
+  label: string,
+  products: View,
+  axes: readonly number[],
+  contraction?: Contraction,
+): void {
   const outputShape = lower.outputShape();
-  let result = lower.reshape(lower.reduce(label, products, axes, 'sum'), outputShape);
+  const sum = lower.reduce(label, products, axes, 'sum', contraction && { contraction });
+  let result = lower.reshape(sum, outputShape);
   if (lower.node.attributes.bias === true) {
     const bias = lower.reshape(
       lower.input(2),
@@ -88,7 +96,55 @@ function convolution(lower: Lowering): void {
     },
     { label: 'product', shape: domain, virtual: true, more: [lazyRead(x, xStrides, xOffset), ...positions] },
   );
-  summed(lower, 'conv', products, domain.map((_, d) => d).slice(3 + out.length));
+  const windows: Gather = {
+    k: { sizes: [inChannels, ...kernel], strides: xStrides.slice(3 + out.length) },
+    n: { sizes: out, strides: xStrides.slice(3, 3 + out.length) },
+    inside: padded.map((d) => ({
+      ...{ ofN: d, stepN: stride[d]!, ofK: 1 + d, stepK: dilation[d]! },
+      ...{ offset: -padding[d]!, size: x.shape[2 + d]! },
+    })),
+  };
+  const axes = domain.map((_, d) => d).slice(3 + out.length);
+  summed(
+    lower,
+    'conv',
+    products,
+    axes,
+    windowProduct([n, groups], perGroup, weight, wStrides, x, xStrides, xOffset, windows),
+  );
+}
+
+/** Filters of a group below which a product of tiles would mostly multiply nothing. */
+const fewestFilters = 8;
+
+/**
+ * The convolution as a product for each sample and group: filters [Co/G, Ci/G * kernel] times windows [Ci/G * kernel, outputs]. Undefined where the
+ * filters are too few, or do not lie as a matrix.
+ */
+function windowProduct(
+  batch: readonly number[],
+  m: number,
+  weight: View,
+  weightStrides: readonly number[],
+  x: View,
+  xStrides: readonly number[],
+  offset: number,
+  gather: Gather,
+): Contraction | undefined {
+  const k = product(gather.k.sizes);
+  const dense = contiguousStrides(gather.k.sizes);
+  const own = weightStrides.slice(-gather.k.sizes.length);
+  const lies = own.every((stride, d) => gather.k.sizes[d] === 1 || stride === dense[d]);
+  if (m < fewestFilters || !lies) return undefined;
+  return {
+    ...{ batch, m, n: product(gather.n.sizes), k },
+    a: {
+      value: weight.value,
+      offset: weight.offset,
+      strides: [weightStrides[0]!, weightStrides[1]!, weightStrides[2]!, 1],
+    },
+    b: { value: x.value, offset, strides: [xStrides[0]!, xStrides[1]!, 0, 1], gather },
+  };
 }
 
 /**

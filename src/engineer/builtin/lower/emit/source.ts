@@ -28,6 +28,7 @@ export function candidateSource(versions: readonly Version[], preamble: Preamble
   const includes = ['#include <torch/extension.h>', '#include <ATen/cuda/CUDAContext.h>', '#include <cuda_runtime.h>'];
   if (device.includes('__half')) includes.push('#include <cuda_fp16.h>');
   if (device.includes('__nv_bfloat16')) includes.push('#include <cuda_bf16.h>');
+  if (device.includes('nvcuda::wmma')) includes.push('#include <mma.h>');
   if (device.includes('_t')) includes.push('#include <cstdint>');
   return [
     about.map((line) => `// ${line}`.trimEnd()).join('\n'),

@@ -6,40 +6,29 @@ import type { Group } from '../groups.ts';
 import type { Contraction, Program, ReduceStep } from '../program.ts';
 import { storage } from '../scalar.ts';
 import { product } from '../strides.ts';
-import { planEvaluation, rowMaps, valueKey, writeStep } from './elements.ts';
 import { type Kernel, type KernelContext, type Preamble, requirePack } from './kernel-context.ts';
+import {
+  rounds,
+  type Side,
+  side,
+  type TileShape,
+  tileableContraction,
+  writeBatch,
+  writePlace,
+  writeRead,
+} from './operand-tile.ts';
+import { writeEpilogue } from './product-epilogue.ts';
 import { planRows, type RowPlan } from './row-kernel.ts';
 import { CodeWriter } from './writer.ts';
 
-export interface TileKnobs {
-  /** Output rows and columns a block, and depth of the tiles in shared memory. */
-  blockM: number;
-  blockN: number;
-  blockK: number;
+export interface TileKnobs extends TileShape {
   /** Output rows and columns a thread. */
   threadM: number;
   threadN: number;
-  /** Neighbours in one read of global memory, where an operand's layout allows. */
-  vector: number;
   /** Neighbours in one read of shared memory and one store of the output. */
   fragment: number;
   /** 1: load, wait, compute. 2: the next tiles are read from memory while these are computed with. */
   stages: number;
-}
-
-/** The group's contraction, when it is one and in a type that tiles are written for. */
-export function tileableContraction(program: Program, group: Group): ReduceStep & { contraction: Contraction } {
-  const step = group.steps.find((own): own is ReduceStep => own.kind === 'reduce' && own.contraction !== undefined);
-  if (!step || !isTileable(program, group)) throw new Error('the group has no matrix product to tile');
-  return step as ReduceStep & { contraction: Contraction };
-}
-
-export function isTileable(program: Program, group: Group): boolean {
-  const step = group.steps.find((own): own is ReduceStep => own.kind === 'reduce' && own.contraction !== undefined);
-  if (!step?.contraction) return false;
-  const { a, b } = step.contraction;
-  const floating = (id: number) => /^(b?float(16|32|64))$/.test(program.values[id]!.dtype);
-  return floating(a.value) && floating(b.value);
 }
 
 export function tileThreads(knobs: TileKnobs): number {
@@ -50,22 +39,6 @@ export function tileThreads(knobs: TileKnobs): number {
 export function tileSharedBytes(knobs: TileKnobs, elementBytes: number): number {
   const { blockM, blockN, blockK, stages, fragment } = knobs;
   return stages * blockK * (blockM + blockN + 2 * fragment) * elementBytes;
-}
-
-/** One operand's tile: how threads walk it in memory and where they put it. */
-interface Side {
-  /** `a` is [m, k], `b` is [k, n]; `outer` is m or n. */
-  name: 'a' | 'b';
-  outer: 'm' | 'n';
-  extent: number;
-  block: number;
-  /** Strides of the operand along the outer dimension and along k. */
-  outerStride: number;
-  depthStride: number;
-  /** Whether neighbours in memory lie along k. */
-  alongDepth: boolean;
-  vector: number;
-  base: string;
 }
 
 export function tileKernel(
@@ -152,120 +125,6 @@ export function tileKernel(
     grid: [Math.ceil(n / blockN), Math.ceil(m / blockM), product(batch)],
     block: threads,
   };
-}
-
-/** How one operand is read: along whichever of its dimensions neighbours lie. */
-function side(context: KernelContext, contraction: Contraction, name: 'a' | 'b', knobs: TileKnobs): Side {
-  const access = contraction[name];
-  const [first, second] = [access.strides.at(-2)!, access.strides.at(-1)!];
-  const [outerStride, depthStride] = name === 'a' ? [first, second] : [second, first];
-  const extent = name === 'a' ? contraction.m : contraction.n;
-  const alongDepth = depthStride === 1 && outerStride !== 1;
-  const rest = [...access.strides.slice(0, -2), access.offset, alongDepth ? outerStride : depthStride];
-  const run = alongDepth ? contraction.k : extent;
-  const bytes = storage[context.value(access.value).dtype].bytes;
-  const packs =
-    (alongDepth ? depthStride : outerStride) === 1 &&
-    context.isMemory(access.value) &&
-    run % knobs.vector === 0 &&
-    bytes * knobs.vector <= 16 &&
-    rest.every((stride) => stride % knobs.vector === 0);
-  return {
-    name,
-    outer: name === 'a' ? 'm' : 'n',
-    extent,
-    block: name === 'a' ? knobs.blockM : knobs.blockN,
-    outerStride,
-    depthStride,
-    alongDepth,
-    vector: packs ? knobs.vector : 1,
-    base: context.value(access.value).name,
-  };
-}
-
-/** Where this block's matrices of the batch begin. */
-function writeBatch(body: CodeWriter, context: KernelContext, contraction: Contraction, sides: readonly Side[]): void {
-  const { batch } = contraction;
-  const coordinates: string[] = [];
-  let divisor = 1;
-  for (let d = batch.length - 1; d >= 0; d--) {
-    const quotient = divisor === 1 ? 'blockIdx.z' : `blockIdx.z / ${divisor}`;
-    coordinates[d] = d === 0 ? quotient : `${divisor === 1 ? quotient : `(${quotient})`} % ${batch[d]}`;
-    divisor *= batch[d]!;
-  }
-  for (const own of sides) {
-    const access = contraction[own.name];
-    const terms = batch.flatMap((_, d) => {
-      const stride = access.strides[d]!;
-      if (stride === 0 || batch[d] === 1) return [];
-      return [`static_cast<${context.indexType}>(${coordinates[d]}) * ${stride}`];
-    });
-    if (access.offset !== 0) terms.push(`${access.offset}`);
-    context.usePointer(access.value);
-    const { type } = storage[context.value(access.value).dtype];
-    body.line(
-      `const ${type}* __restrict__ ${own.name}_matrix = ${own.base}${terms.map((term) => ` + ${term}`).join('')};`,
-    );
-  }
-}
-
-/** Declares a thread's `p`-th place in an operand's tile: `outer_at`, `depth_at` within the tile. */
-function writePlace(body: CodeWriter, own: Side, knobs: TileKnobs, threads: number, p: string): void {
-  const { vector } = own;
-  const fast = own.alongDepth ? knobs.blockK : own.block;
-  body.line(`const int place = (threadIdx.x + ${p} * ${threads})${vector === 1 ? '' : ` * ${vector}`};`);
-  const [depth, outer] = own.alongDepth
-    ? [`place % ${fast}`, `place / ${fast}`]
-    : [`place / ${fast}`, `place % ${fast}`];
-  body.line(`const int ${own.outer}_at = ${outer};`);
-  body.line(`const int k_at = ${depth};`);
-}
-
-function indexIn(own: Side, k0: string): string {
-  const term = (text: string, stride: number) => (stride === 1 ? `(${text})` : `(${text}) * ${stride}`);
-  return `${term(`block_${own.outer} + ${own.outer}_at`, own.outerStride)} + ${term(`${k0} + k_at`, own.depthStride)}`;
-}
-
-function insideTest(own: Side, knobs: TileKnobs, k: number, k0: string): string {
-  const tests: string[] = [];
-  if (own.extent % own.block !== 0) tests.push(`block_${own.outer} + ${own.outer}_at < ${own.extent}`);
-  if (k % knobs.blockK !== 0) tests.push(`${k0} + k_at < ${k}`);
-  return tests.join(' && ');
-}
-
-/** Rounds of reads that a thread makes to fill its share of a tile. */
-function rounds(own: Side, knobs: TileKnobs, threads: number): number {
-  return (own.block * knobs.blockK) / (threads * own.vector);
-}
-
-/** The value (or pack) at a thread's place, zero outside the matrix. */
-function writeRead(
-  body: CodeWriter,
-  context: KernelContext,
-  own: Side,
-  knobs: TileKnobs,
-  k: number,
-  k0: string,
-  give: (v: number, text: string) => string,
-): void {
-  const { dtype } = context.value(
-    context.group.steps.flatMap((step) =>
-      step.kind === 'reduce' && step.contraction ? [step.contraction[own.name].value] : [],
-    )[0]!,
-  );
-  const { type, load, compute } = storage[dtype];
-  const inside = insideTest(own, knobs, k, k0);
-  if (own.vector === 1) {
-    const read = load(`${own.name}_matrix[${indexIn(own, k0)}]`);
-    body.line(give(0, inside ? `(${inside}) ? ${read} : ${compute}(0)` : read));
-    return;
-  }
-  requirePack(context.preamble);
-  const pack = `Pack<${type}, ${own.vector}>`;
-  body.line(`${pack} pack = {};`);
-  const read = `pack = *reinterpret_cast<const ${pack}*>(${own.name}_matrix + ${indexIn(own, k0)});`;
-  body.line(inside ? `if (${inside}) ${read}` : read);
-  for (let v = 0; v < own.vector; v++) body.line(give(v, load(`pack.at[${v}]`)));
 }
 
 function tileCell(own: Side, target: string, v: number): string {
@@ -370,7 +229,7 @@ function writeResults(
   knobs: TileKnobs,
   stored: readonly number[],
 ): void {
-  const { context, walk, accesses } = plan;
+  const { context } = plan;
   const { m, n } = step.contraction;
   const { blockM, blockN, threadM, threadN } = knobs;
   const fits = (id: number) => storage[context.value(id).dtype].bytes * knobs.fragment <= 16;
@@ -385,51 +244,7 @@ function writeResults(
   body.open(`for (int q = 0; q < ${threadN}; q += ${width}) {`);
   body.line(`const int n = block_n + ${spread('thread_n', lanesN, knobs.fragment, 'q')};`);
   if (n % blockN !== 0) body.line(`if (n >= ${n}) continue;`);
-  const type = context.indexType;
-  const rowText = (column: string) => `(static_cast<${type}>(blockIdx.z) * ${m} + m) * ${n} + ${column}`;
-  const packType = (id: number) => `Pack<${storage[context.value(id).dtype].type}, ${width}>`;
-  if (width > 1) {
-    body.line(`const ${type} first = ${rowText('n')};`);
-    for (const id of stored) body.line(`${packType(id)} ${context.value(id).name}_pack;`);
-    body.line('#pragma unroll');
-    body.open(`for (int v = 0; v < ${width}; ++v) {`);
-    body.line(`const ${type} row = first + v;`);
-  } else {
-    body.line(`const ${type} row = ${rowText('n')};`);
-  }
-  for (const line of walk.rowDeclarations(accesses.ofRowMaps())) body.line(line);
-  const out = step.outs[0]!;
-  body.line(`const ${context.computeType(out)} ${context.variable(out)} = sums[p][${width > 1 ? 'q + v' : 'q'}];`);
-  const declared = new Set<string>();
-  for (const map of rowMaps(context)) {
-    const { loads } = planEvaluation(
-      context,
-      accesses,
-      walk,
-      [{ step: map }],
-      (key) => key.startsWith('value:') && key !== valueKey(map.out),
-    );
-    for (const load of loads) {
-      if (declared.has(load.variable)) continue;
-      declared.add(load.variable);
-      body.line(
-        `const ${context.computeType(load.value)} ${load.variable} = ${context.read(load.value, walk.index(load.access))};`,
-      );
-    }
-    writeStep(body, context, accesses, walk, map);
-  }
-  for (const id of stored) {
-    const { name, dtype } = context.value(id);
-    const value = storage[dtype].store(context.variable(id));
-    body.line(width > 1 ? `${name}_pack.at[v] = ${value};` : `${name}[row] = ${value};`);
-  }
-  if (width > 1) {
-    body.close();
-    for (const id of stored) {
-      const { name } = context.value(id);
-      body.line(`*reinterpret_cast<${packType(id)}*>(${name} + first) = ${name}_pack;`);
-    }
-  }
+  writeEpilogue(body, plan, step, stored, width, (v) => `sums[p][q${v}]`);
   body.close();
   body.close();
 }

@@ -1,0 +1,315 @@
+/**
+ * A kernel for a matrix product on tensor cores: a block computes a tile of the output from tiles of both operands in shared memory, a warp a
+ * smaller tile as fragments of 16 x 16 (`nvcuda::wmma`); what follows the product is done before the store.
+ *
+ * Operands of 16 bits are multiplied as they are. Those of 32 bits are rounded to tf32 where the precision policy allows that; else each is the sum of
+ * two tf32 numbers, a rounded one and the rest, and three products leave out only rest times rest: 22 bits of each operand count, and sums are of 24
+ * (Ootomo and Yokota, "Recovering single precision accuracy from Tensor Cores", IJHPCA 2022). Infinite operands give NaN then, as infinity times
+ * a rest of zero does.
+ */
+import type { Group } from '../groups.ts';
+import type { Contraction, Program, ReduceStep } from '../program.ts';
+import { storage } from '../scalar.ts';
+import { product } from '../strides.ts';
+import { type Kernel, type Preamble, requirePack } from './kernel-context.ts';
+import {
+  liesAlongDepth,
+  rounds,
+  type Side,
+  side,
+  type TileShape,
+  tileableContraction,
+  writeBatch,
+  writePlace,
+  writeReach,
+} from './operand-tile.ts';
+import { writeEpilogue } from './product-epilogue.ts';
+import { planRows } from './row-kernel.ts';
+import { CodeWriter } from './writer.ts';
+
+export interface MmaKnobs extends TileShape {
+  /** What is multiplied: the operands' own 16 bits, float rounded to tf32, or float in two parts of tf32 each. */
+  arithmetic: 'half' | 'tf32' | 'tf32x3';
+  /** Output rows and columns a warp; multiples of 16. */
+  warpM: number;
+  warpN: number;
+  /** 1: one pair of tiles, which waits while it is filled. 2: one pair is filled while the other is used. Both read ahead into registers. */
+  stages: number;
+}
+
+/** Rows and columns of a fragment of the result. */
+const FRAGMENT = 16;
+/** Floats of a row of a fragment on its way out, with padding. */
+const OUT_ROW = 20;
+
+export function mmaThreads({ blockM, blockN, warpM, warpN }: MmaKnobs): number {
+  return 32 * (blockM / warpM) * (blockN / warpN);
+}
+
+/** Depth of a fragment of an operand. */
+export function mmaDepth({ arithmetic }: Pick<MmaKnobs, 'arithmetic'>): number {
+  return arithmetic === 'half' ? 16 : 8;
+}
+
+const elementBytes = ({ arithmetic }: MmaKnobs): number => (arithmetic === 'half' ? 2 : 4);
+/** Tiles an operand has: with a rest there are two. */
+const parts = ({ arithmetic }: MmaKnobs): readonly string[] => (arithmetic === 'tf32x3' ? ['', '_rest'] : ['']);
+/** Elements after each row of a tile: 16 bytes spread rows over banks and keep packs aligned. */
+const padding = (knobs: MmaKnobs): number => 16 / elementBytes(knobs);
+
+/** Whether each operand's neighbours in memory lie along k: its tile lies as it does. */
+export interface MmaLayout {
+  a: boolean;
+  b: boolean;
+}
+
+/** Rows and columns of an operand's tile with its padding. */
+function extents(alongDepth: boolean, block: number, knobs: MmaKnobs): [rows: number, columns: number] {
+  return alongDepth ? [block, knobs.blockK + padding(knobs)] : [knobs.blockK, block + padding(knobs)];
+}
+
+/** Bytes of all stages of an operand's tile, without a rest. */
+function tileBytes(alongDepth: boolean, block: number, knobs: MmaKnobs): number {
+  return knobs.stages * product(extents(alongDepth, block, knobs)) * elementBytes(knobs);
+}
+
+const outputBytes = (knobs: MmaKnobs): number => (mmaThreads(knobs) / 32) * FRAGMENT * OUT_ROW * 4;
+/** Whether the tiles of `a` have room for the fragments that go through shared memory at the end. */
+const outputFits = (layout: MmaLayout, knobs: MmaKnobs): boolean =>
+  outputBytes(knobs) <= tileBytes(layout.a, knobs.blockM, knobs);
+
+/** Shared memory of a kernel, bytes. */
+export function mmaSharedBytes(layout: MmaLayout, knobs: MmaKnobs): number {
+  const tiles = tileBytes(layout.a, knobs.blockM, knobs) + tileBytes(layout.b, knobs.blockN, knobs);
+  return parts(knobs).length * tiles + (outputFits(layout, knobs) ? 0 : outputBytes(knobs));
+}
+
+export function mmaKernel(
+  name: string,
+  program: Program,
+  group: Group,
+  stored: readonly number[],
+  knobs: MmaKnobs,
+  preamble: Preamble,
+): Kernel {
+  const step = tileableContraction(program, group);
+  const { contraction } = step;
+  const { m, n, k, batch } = contraction;
+  const { blockM, blockN, blockK, warpM, warpN, stages } = knobs;
+  const plan = planRows(program, group, stored, { keep: 'reload', softmax: 'two-pass' }, preamble);
+  const { context } = plan;
+  const threads = mmaThreads(knobs);
+  const sides = [side(context, contraction, 'a', knobs), side(context, contraction, 'b', knobs)] as const;
+  const type = knobs.arithmetic === 'half' ? storage[context.value(contraction.a.value).dtype].type : 'float';
+  requirePack(preamble);
+
+  const body = new CodeWriter();
+  const warpsN = blockN / warpN;
+  body.line('const int lane = threadIdx.x % 32;');
+  body.line('const int warp = threadIdx.x / 32;');
+  body.line(`const int warp_m = ${warpsN === 1 ? 'warp' : `warp / ${warpsN}`} * ${warpM};`);
+  body.line(`const int warp_n = ${warpsN === 1 ? '0' : `warp % ${warpsN} * ${warpN}`};`);
+  body.line(`const int block_m = blockIdx.y * ${blockM};`);
+  body.line(`const int block_n = blockIdx.x * ${blockN};`);
+  writeBatch(body, context, contraction, sides);
+  body.line('// Tiles lie as their operands do in memory; the padding spreads rows over banks.');
+  for (const own of sides)
+    for (const part of parts(knobs)) {
+      const [rows, columns] = extents(own.alongDepth, own.block, knobs);
+      body.line(`__shared__ __align__(32) ${type} ${own.name}_tile${part}[${stages}][${rows}][${columns}];`);
+    }
+  body.line(
+    `nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, ${mmaDepth(knobs)}, float> sums[${warpM / FRAGMENT}][${warpN / FRAGMENT}];`,
+  );
+  overFragments(body, knobs, () => body.line('nvcuda::wmma::fill_fragment(sums[p][q], 0.0f);'));
+  for (const own of sides)
+    body.line(`Pack<${type}, ${own.vector}> ${own.name}_next[${rounds(own, knobs, threads)}];  // read ahead`);
+
+  const fetch = (k0: string) => {
+    for (const own of sides) writeFetch(body, own, knobs, threads, k, k0, type);
+  };
+  const put = (stage: string) => {
+    for (const own of sides) writePut(body, own, knobs, threads, type, stage);
+  };
+  const tiles = Math.ceil(k / blockK);
+  const ahead = (write: () => void) => {
+    body.open(`if (tile + 1 < ${tiles}) {`);
+    write();
+    body.close();
+  };
+  fetch('0');
+  if (stages === 2) {
+    put('0');
+    body.line('__syncthreads();');
+  }
+  body.open(`for (int tile = 0; tile < ${tiles}; ++tile) {`);
+  if (stages === 1) {
+    put('0');
+    body.line('__syncthreads();');
+  } else body.line('const int now = tile % 2;');
+  ahead(() => fetch(`(tile + 1) * ${blockK}`));
+  writeProducts(body, sides, knobs, type, stages === 1 ? '0' : 'now');
+  if (stages === 2) ahead(() => put('1 - now'));
+  body.line('__syncthreads();');
+  body.close();
+  writeResults(body, knobs, plan, step, stored);
+
+  const { text: parameters, pointers } = context.parameters(stored);
+  const operators = [...new Set(group.steps.map((own) => program.nodes[own.node]?.op ?? 'copy'))].join(', ');
+  const writer = new CodeWriter();
+  writer.line(
+    `// ${operators}: [${m}, ${k}] x [${k}, ${n}]${batch.length ? `, ${product(batch)} of them` : ''} on tensor cores (${words[knobs.arithmetic]}); a block makes ${blockM} x ${blockN}, a warp ${warpM} x ${warpN}.`,
+  );
+  writer.open(`__global__ void __launch_bounds__(${threads}) ${name}(${parameters}) {`);
+  writer.line(body.toString().trimEnd());
+  writer.close();
+  return {
+    name,
+    text: writer.toString(),
+    pointers,
+    writes: stored,
+    grid: [Math.ceil(n / blockN), Math.ceil(m / blockM), product(batch)],
+    block: threads,
+  };
+}
+
+const words: Readonly<Record<MmaKnobs['arithmetic'], string>> = {
+  half: 'as they are',
+  tf32: 'rounded to tf32',
+  tf32x3: 'in two parts of tf32 each',
+};
+
+/** A loop over the warp's fragments of the result: `sums[p][q]`. */
+function overFragments(body: CodeWriter, { warpM, warpN }: MmaKnobs, write: () => void): void {
+  body.line('#pragma unroll');
+  body.open(`for (int p = 0; p < ${warpM / FRAGMENT}; ++p) {`);
+  body.line('#pragma unroll');
+  body.open(`for (int q = 0; q < ${warpN / FRAGMENT}; ++q) {`);
+  write();
+  body.close();
+  body.close();
+}
+
+/** Reads a thread's share of the next tile into registers, zeros outside of the matrix. */
+function writeFetch(
+  body: CodeWriter,
+  own: Side,
+  knobs: MmaKnobs,
+  threads: number,
+  k: number,
+  k0: string,
+  type: string,
+): void {
+  body.line('#pragma unroll');
+  body.open(`for (int round = 0; round < ${rounds(own, knobs, threads)}; ++round) {`);
+  writePlace(body, own, knobs, threads, 'round');
+  const { index, inside } = writeReach(body, own, knobs, k, k0);
+  const pack = `Pack<${type}, ${own.vector}>`;
+  const read = `${own.name}_next[round] = *reinterpret_cast<const ${pack}*>(${own.name}_matrix + ${index});`;
+  if (inside) body.line(`${own.name}_next[round] = {};`);
+  body.line(inside ? `if (${inside}) ${read}` : read);
+  body.close();
+}
+
+/** Writes what was read ahead to shared memory, rounded as the arithmetic asks. */
+function writePut(body: CodeWriter, own: Side, knobs: MmaKnobs, threads: number, type: string, stage: string): void {
+  const { name, vector } = own;
+  const pack = `Pack<${type}, ${vector}>`;
+  const cell = own.alongDepth ? `[${own.outer}_at][k_at]` : `[k_at][${own.outer}_at]`;
+  const target = (part: string) => `*reinterpret_cast<${pack}*>(&${name}_tile${part}[${stage}]${cell})`;
+  body.line('#pragma unroll');
+  body.open(`for (int round = 0; round < ${rounds(own, knobs, threads)}; ++round) {`);
+  writePlace(body, own, knobs, threads, 'round');
+  if (knobs.arithmetic === 'half') body.line(`${target('')} = ${name}_next[round];`);
+  else {
+    const exact = knobs.arithmetic === 'tf32x3';
+    body.line(`${pack} rounded${exact ? ', rest' : ''};`);
+    body.line('#pragma unroll');
+    body.open(`for (int v = 0; v < ${vector}; ++v) {`);
+    body.line(`rounded.at[v] = nvcuda::wmma::__float_to_tf32(${name}_next[round].at[v]);`);
+    if (exact) body.line(`rest.at[v] = nvcuda::wmma::__float_to_tf32(${name}_next[round].at[v] - rounded.at[v]);`);
+    body.close();
+    body.line(`${target('')} = rounded;`);
+    if (exact) body.line(`${target('_rest')} = rest;`);
+  }
+  body.close();
+}
+
+function writeProducts(
+  body: CodeWriter,
+  sides: readonly [Side, Side],
+  knobs: MmaKnobs,
+  type: string,
+  stage: string,
+): void {
+  const depth = mmaDepth(knobs);
+  const element = knobs.arithmetic === 'half' ? type : 'nvcuda::wmma::precision::tf32';
+  body.line('#pragma unroll');
+  body.open(`for (int k_at = 0; k_at < ${knobs.blockK}; k_at += ${depth}) {`);
+  for (const own of sides) {
+    const count = (own.name === 'a' ? knobs.warpM : knobs.warpN) / FRAGMENT;
+    // Rows of a are m and of b are k: a tile along the depth is `a` by rows, `b` by columns.
+    const order = own.alongDepth === (own.name === 'a') ? 'row_major' : 'col_major';
+    const [, columns] = extents(own.alongDepth, own.block, knobs);
+    for (const part of parts(knobs)) {
+      body.line(
+        `nvcuda::wmma::fragment<nvcuda::wmma::matrix_${own.name}, 16, 16, ${depth}, ${element}, nvcuda::wmma::${order}> ${own.name}${part}[${count}];`,
+      );
+      const outer = `warp_${own.outer} + p * ${FRAGMENT}`;
+      const at = own.alongDepth ? `[${outer}][k_at]` : `[k_at][${outer}]`;
+      body.line('#pragma unroll');
+      body.line(
+        `for (int p = 0; p < ${count}; ++p) nvcuda::wmma::load_matrix_sync(${own.name}${part}[p], &${own.name}_tile${part}[${stage}]${at}, ${columns});`,
+      );
+    }
+  }
+  overFragments(body, knobs, () => {
+    if (knobs.arithmetic === 'tf32x3') {
+      body.line('// The small products first, so that they are not lost beside the large one.');
+      body.line('nvcuda::wmma::mma_sync(sums[p][q], a_rest[p], b[q], sums[p][q]);');
+      body.line('nvcuda::wmma::mma_sync(sums[p][q], a[p], b_rest[q], sums[p][q]);');
+    }
+    body.line('nvcuda::wmma::mma_sync(sums[p][q], a[p], b[q], sums[p][q]);');
+  });
+  body.close();
+}
+
+/** Sums go through shared memory, a fragment at a time, so that what follows and the stores walk rows of the output. */
+function writeResults(
+  body: CodeWriter,
+  knobs: MmaKnobs,
+  plan: ReturnType<typeof planRows>,
+  step: ReduceStep & { contraction: Contraction },
+  stored: readonly number[],
+): void {
+  const { context } = plan;
+  const { m, n } = step.contraction;
+  const { blockM, blockN } = knobs;
+  const fits = (width: number) => stored.every((id) => storage[context.value(id).dtype].bytes * width <= 16);
+  const width = [4, 2].find((own) => n % own === 0 && fits(own)) ?? 1;
+  const packs = FRAGMENT / width;
+  const layout = { a: liesAlongDepth(step.contraction, 'a'), b: liesAlongDepth(step.contraction, 'b') };
+  if (outputFits(layout, knobs)) {
+    body.line('// Every sum is complete. Fragments go through what were the tiles of a, a place for each warp.');
+    body.line(`float* fragment = reinterpret_cast<float*>(a_tile) + warp * ${FRAGMENT * OUT_ROW};`);
+  } else {
+    body.line('// Every sum is complete. Fragments go through shared memory, a place for each warp.');
+    body.line(`__shared__ __align__(32) float fragments[${mmaThreads(knobs) / 32}][${FRAGMENT * OUT_ROW}];`);
+    body.line('float* fragment = fragments[warp];');
+  }
+  overFragments(body, knobs, () => {
+    body.line(`nvcuda::wmma::store_matrix_sync(fragment, sums[p][q], ${OUT_ROW}, nvcuda::wmma::mem_row_major);`);
+    body.line('__syncwarp();');
+    body.line('#pragma unroll');
+    body.open(`for (int place = lane; place < ${FRAGMENT * packs}; place += 32) {`);
+    body.line(`const int m_at = place / ${packs};`);
+    body.line(`const int n_at = place % ${packs}${width === 1 ? '' : ` * ${width}`};`);
+    body.line(`const int m = block_m + warp_m + p * ${FRAGMENT} + m_at;`);
+    body.line(`const int n = block_n + warp_n + q * ${FRAGMENT} + n_at;`);
+    const outside = [m % blockM === 0 ? '' : `m >= ${m}`, n % blockN === 0 ? '' : `n >= ${n}`].filter(Boolean);
+    if (outside.length > 0) body.line(`if (${outside.join(' || ')}) continue;`);
+    writeEpilogue(body, plan, step, stored, width, (plus) => `fragment[m_at * ${OUT_ROW} + n_at${plus}]`);
+    body.close();
+    body.line('__syncwarp();');
+  });
+}
