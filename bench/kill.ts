@@ -45,7 +45,7 @@ try {
     const report = await killOften(join(folder, String(search)), parameters, delays, whole);
     kills += report.kills;
     console.log(
-      `search ${search}: killed ${report.kills} times with ${report.verdictsAtKills.join(', ')} verdicts; the same ${report.candidates} candidates and best; ${kills} kills so far`,
+      `search ${search}: killed ${report.kills} times with ${report.verdictsAtKills.join(', ')} verdicts; processes gone within ${(report.longest / 1000).toFixed(1)} s; the same ${report.candidates} candidates and best; ${kills} kills so far`,
     );
   }
   console.log(`${wanted} kills: nothing lost, nothing twice, no process left, the same best each time`);

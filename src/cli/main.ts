@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { gpuTargets } from '../vgpu/index.ts';
+import { archiveBest, archiveExport, archiveLs, archiveShow } from './commands/archive.ts';
 import { audit } from './commands/audit.ts';
 import { checks } from './commands/checks.ts';
 import { doctor } from './commands/doctor.ts';
@@ -181,6 +182,38 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--sarif <file>', 'write the findings as SARIF 2.1.0')
     .addOption(json())
     .action((file, options) => run(sanitize(file, options, places(), interruption.signal)));
+  const archive = program.command('archive').description('what was tried, what became of it, and what was best');
+  archive
+    .command('ls')
+    .description('the tasks, with how much was tried and the best time')
+    .addOption(gpu())
+    .addOption(json())
+    .action((options) => run(archiveLs(options, places())));
+  archive
+    .command('show')
+    .description('a task, a run, or a candidate with its verdict, lineage and source')
+    .argument('<name>', "a task's name or the start of its hash, a run, or a candidate")
+    .addOption(gpu())
+    .addOption(json())
+    .action((name, options) => run(archiveShow(name, options, places())));
+  archive
+    .command('best')
+    .description('the fastest correct candidates of a task (exit code 1 where there is none)')
+    .argument('<task>', "a task's name or the start of its hash")
+    .option('--most <count>', 'how many', count, 5)
+    .option('--output <file>', "where to write the best one's source")
+    .addOption(gpu())
+    .addOption(json())
+    .action((task, options) => run(archiveBest(task, options, places())));
+  archive
+    .command('export')
+    .description(
+      'write all candidates for others: JSON Lines (a name that ends in .jsonl), or a folder with sources and evidence',
+    )
+    .argument('<to>', 'a file or a folder')
+    .option('--task <task>', 'of this task alone')
+    .addOption(json())
+    .action((to, options) => run(archiveExport(to, options, places())));
   program
     .command('doctor')
     .description('what this machine has, what each thing is for, and how to get what is missing')
