@@ -70,9 +70,22 @@ describe('the built-in engineer', () => {
         knobs: { fusion: 'fused', splits: {}, kernels: [{ family: 'row' }, { family: 'none' }] },
       }),
     );
+    assert.equal(await other.adapt!(start!), undefined, 'nor takes over what does not fit');
     const tampered = JSON.parse(JSON.stringify(start!.knobs));
     tampered.kernels[1].lanes = 48;
     assert.ok(!engineer.canVary({ ...start!, knobs: tampered }));
+  });
+
+  it('takes over the choices for a related task', async () => {
+    const softmaxOf = (shape: number[]) => {
+      const graph = new GraphBuilder();
+      return createBuiltinEngineer({ task: graph.task([graph.op('softmax', [graph.input(shape)], { dim: 1 })]) });
+    };
+    const [, start] = (await softmaxOf([64, 256]).start()).map(stored);
+    const adapted = await softmaxOf([32, 512]).adapt!(start!);
+    assert.deepEqual(adapted?.knobs, start!.knobs);
+    assert.deepEqual(adapted?.parents, [start!.id]);
+    assert.notEqual(adapted?.source, start!.source);
   });
 
   it('tries a long reduction of few rows in parts at the start', async () => {

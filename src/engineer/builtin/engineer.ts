@@ -113,6 +113,13 @@ class BuiltinEngineer implements Engineer {
     }
   }
 
+  /** A related task's choices, where this task has as many kernels and they are legal for them. */
+  async adapt(work: SearchRecord): Promise<Proposal | undefined> {
+    const schedule = readSchedule(work.knobs);
+    if (!schedule || !this.canVary(work)) return undefined;
+    return this.#propose(schedule, 'related work', `as ${work.id}: ${work.summary}`, [work.id]);
+  }
+
   canVary(record: SearchRecord): boolean {
     const schedule = readSchedule(record.knobs);
     if (!schedule) return false;
