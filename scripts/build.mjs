@@ -16,7 +16,7 @@ if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 const data = /\.(py|ptx|mjs|html|css|json)$/;
 cpSync(`${root}src`, `${root}dist`, {
   recursive: true,
-  filter: (from) => !from.endsWith('.test.ts') && (data.test(from) || !/\.[a-z]+$/.test(from)),
+  filter: (from) => !/\.(test|fixture)\.[a-z]+$/.test(from) && (data.test(from) || !/\.[a-z]+$/.test(from)),
 });
 await makePrograms(root);
 const { ensureSnapshot } = await import(`${root}dist/task/trace/sandbox.js`);

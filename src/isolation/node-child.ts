@@ -58,7 +58,14 @@ export async function startNodeChild(options: NodeChildOptions): Promise<NodeChi
     // Elsewhere the same name stands for other things.
     ...(process.platform === 'linux' ? { dataKiB } : {}),
   };
-  const command = [process.execPath, ...loadingFlags, ...flags, program, ...parameters, STARTED];
+  const command = [
+    process.execPath,
+    ...(program.endsWith('.ts') ? loadingFlags : []),
+    ...flags,
+    program,
+    ...parameters,
+    STARTED,
+  ];
   const limited = process.platform === 'win32' ? command : underLimits(command, held);
   const enclosed = enclosure.enclose(limited, { ...seen, directory: programDirectory });
   const child = spawn(enclosed.command[0]!, enclosed.command.slice(1), {
