@@ -15,6 +15,7 @@ export interface DeviceOptions {
   gpu?: string;
   device: DeviceChoice;
   times: boolean;
+  tools: boolean;
   baselines: readonly BaselineKind[];
 }
 
@@ -34,6 +35,7 @@ export function withDevice(command: Command): Command {
         .default('auto', 'cuda where a GPU is found, else virtual'),
     )
     .option('--no-times', 'take no times on the GPU')
+    .option('--no-tools', "do not have NVIDIA's compute-sanitizer and Nsight Compute look at a right kernel")
     .addOption(
       new Option('--baselines <list>', `what a kernel must be faster than: ${baselineKinds.join(',')}`)
         .argParser(baselineList)
@@ -104,6 +106,7 @@ async function withGpu(opened: OpenedGpu, options: DeviceOptions, places: Places
   const { baselines, times } = options;
   const hardware: Hardware = {
     gpu: opened,
+    tools: options.tools,
     ...(times
       ? {
           times: (task, oracle) =>

@@ -6,6 +6,7 @@
 import { callsIndependent } from './checks/calls-independent.ts';
 import { completes } from './checks/completes.ts';
 import { deviceFindings } from './checks/device-findings.ts';
+import { deviceSanitizer } from './checks/device-sanitizer.ts';
 import { everyOutputWritten } from './checks/every-output-written.ts';
 import { fullSize } from './checks/full-size.ts';
 import { hostFunction } from './checks/host-function.ts';
@@ -37,7 +38,7 @@ const trialChecks: readonly Check[] = [
 ];
 
 /** Every check there is. */
-export const checks: readonly CheckFacts[] = [hostFunction, ...trialChecks, timedOutputs];
+export const checks: readonly CheckFacts[] = [hostFunction, ...trialChecks, deviceSanitizer, timedOutputs];
 
 /** The checks of a stage, cheap first; ties keep the registry's order. */
 export function planStage(stage: Stage, device: 'virtual' | 'cuda', registry: readonly Check[] = trialChecks): Check[] {

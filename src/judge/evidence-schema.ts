@@ -232,6 +232,8 @@ export const evidenceSchema = z.object({
       cuda: z.string(),
       driver: z.string().optional(),
       calls: z.number().int(),
+      /** What limits the candidate there, by the GPU's counters or by times of variants of it. */
+      profile: z.object({ by: z.string(), words: z.array(z.string()) }).optional(),
     })
     .optional(),
   limits: z.object({

@@ -13,6 +13,8 @@ export interface Hardware {
   readonly gpu: OpenedGpu;
   /** How times of a task are taken there; absent: none are. */
   readonly times?: (task: Task, oracle: Oracle) => TimingSetup;
+  /** Whether NVIDIA's tools look at a candidate that is right, and counters say what limits it. It takes a minute. */
+  readonly tools?: boolean;
 }
 
 /** What the evidence says of a GPU that a candidate ran on. */
@@ -27,6 +29,14 @@ export interface HardwareFacts {
   readonly driver?: string;
   /** Calls made there to see whether the candidate is right, besides timed ones. */
   readonly calls: number;
+  /** What the GPU's counters, or times of variants, say of the candidate. */
+  readonly profile?: HardwareProfile;
+}
+
+/** By whom, and what; or why there is none, in a sentence. */
+export interface HardwareProfile {
+  readonly by: string;
+  readonly words: readonly string[];
 }
 
 export function hardwareFacts({ name, simulated, identity, driverVersion }: CudaDevice, calls: number): HardwareFacts {

@@ -20,6 +20,7 @@ import { hostFunction } from './checks/host-function.ts';
 import { timedOutputs } from './checks/timed-outputs.ts';
 import { fullSizeTime } from './full-size-time.ts';
 import { formToTime, type Hardware, type HardwareFacts, hardwareFacts, type TimedForm } from './hardware.ts';
+import { profiledOnDevice, sanitizedOnDevice } from './hardware-tools.ts';
 import { operatorShare, operatorShareInWords } from './operator-share.ts';
 import type { Oracle } from './oracle.ts';
 import { randomOperator } from './random-task.ts';
@@ -202,13 +203,22 @@ async function tryOnHardware(
   candidate: PreparedCandidate,
   commitment: Commitment,
   oracle: Oracle,
-  { gpu: { device } }: Hardware,
+  { gpu, tools }: Hardware,
 ): Promise<CheckResult | undefined> {
   const { task, limits, signal } = request;
+  const { device } = gpu;
   const trial = new Trial({ task, candidate, oracle, device, gpu: request.gpu, limits, commitment, signal });
   const decided = await askStages(request, record, trial, device);
-  record.hardware = hardwareFacts(device, trial.calls.length);
-  return decided;
+  const facts = hardwareFacts(device, trial.calls.length);
+  record.hardware = facts;
+  if (decided !== undefined || !tools) return decided;
+  const asked = { gpu, task, oracle, candidate, commitment, limits, signal };
+  const sanitized = await timed(record, 'compute-sanitizer', () => sanitizedOnDevice(asked));
+  note(request, record, sanitized);
+  if (sanitized.answer.status === 'rejected') return sanitized;
+  const profile = await timed(record, 'profile on the GPU', () => profiledOnDevice(asked));
+  record.hardware = { ...facts, profile };
+  return undefined;
 }
 
 /** Takes times, where they are asked for; a check's result where they prove the candidate wrong. */
@@ -336,7 +346,10 @@ function decidedBy(
   const candidate = request.candidate ?? record.sourceHash.slice(0, 12);
   const reason = where(proof.reason);
   request.events?.emit({ type: 'candidate.rejected', candidate, check, reason });
-  return { ...common(record), outcome: 'rejected', check, reason, proof };
+  const all = common(record);
+  // What a GPU or its tools found is not among the virtual one's.
+  const findings = on === undefined ? all.findings : [...all.findings, ...(proof.findings ?? [])];
+  return { ...all, findings, outcome: 'rejected', check, reason, proof };
 }
 
 function correct(request: TrialRequest, record: Proceedings): Verdict {

@@ -114,6 +114,10 @@ function print(
   const { hardware } = evidence;
   if (hardware && verdict.outcome === 'correct')
     out(wrap(`Right too in ${hardware.calls} calls on ${printable(hardware.name)}.`, 79));
+  if (hardware?.profile) {
+    out(wrap(`There, by ${printable(hardware.profile.by)}:`, 79));
+    for (const said of hardware.profile.words) out(wrap(`- ${printable(said)}`, 79, '  '));
+  }
   if (evidence.timing) {
     for (const line of speedLines(evidence.timing)) out(wrap(printable(line), 79, '               '));
     out();

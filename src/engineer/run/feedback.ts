@@ -22,7 +22,10 @@ export function feedbackOf(
   const modelled = evidence?.fullSizeTime?.modelled ?? evidence?.modelled;
   return {
     findings,
-    profile: (evidence?.profile?.launches ?? []).map(({ kernel, words }) => `${kernel}: ${words.join(' ')}`),
+    profile: [
+      ...(evidence?.profile?.launches ?? []).map(({ kernel, words }) => `${kernel}: ${words.join(' ')}`),
+      ...(evidence?.hardware?.profile?.words ?? []).map((said) => `On the GPU: ${said}`),
+    ],
     ...(modelled && { limitedBy: modelled.limitedBy, resources: modelled.resources ?? [] }),
     build: (evidence?.build?.resources ?? []).map(
       (one) =>

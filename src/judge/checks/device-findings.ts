@@ -1,5 +1,6 @@
 /** Did the device find undefined behaviour: a result that happens to be right is then right by luck. */
 import type { Finding, FindingKind } from '../../vgpu/index.ts';
+import type { Proof } from '../proof.ts';
 import { type Check, passed } from '../question.ts';
 
 /** What to do about each kind of finding. */
@@ -23,6 +24,18 @@ function describe(finding: Finding, source: string): string {
   const times = finding.count > 1 ? ` (${finding.count.toLocaleString('en-US')} times)` : '';
   const message = finding.message.replace(/\.?$/, `${times}.`);
   return [message + where, ADVICE[finding.kind]].filter(Boolean).join(' ');
+}
+
+/** The proof that findings are; the first is told. `source`: the candidate's. */
+export function findingProof(findings: readonly Finding[], source: string): Proof {
+  const [finding] = findings as readonly [Finding];
+  const others = findings.length - 1;
+  const more = others > 0 ? ` (${others} other ${others === 1 ? 'finding' : 'findings'} in the evidence.)` : '';
+  return {
+    reason: describe(finding, source) + more,
+    details: { kind: finding.kind, kernel: finding.kernel, line: finding.source?.line ?? null },
+    findings,
+  };
 }
 
 export const deviceFindings: Check = {
@@ -56,15 +69,6 @@ export const deviceFindings: Check = {
       if (run.status === 'completed') return passed();
       return { status: 'rejected', proof: { reason: run.message, details: { callsCompleted: run.callsCompleted } } };
     }
-    const others = run.findings.length - 1;
-    const more = others > 0 ? ` (${others} other ${others === 1 ? 'finding' : 'findings'} in the evidence.)` : '';
-    return {
-      status: 'rejected',
-      proof: {
-        reason: describe(finding, trial.candidate.source) + more,
-        details: { kind: finding.kind, kernel: finding.kernel, line: finding.source?.line ?? null },
-        findings: run.findings,
-      },
-    };
+    return { status: 'rejected', proof: findingProof(run.findings, trial.candidate.source) };
   },
 };

@@ -33,6 +33,9 @@ export function circumstances({
     ['Made', e(madeAt)],
     ['Device', e(device.name)],
     ...(hardware ? [['GPU', e(gpuText(hardware))]] : []),
+    ...(hardware?.profile
+      ? [['What limits it there', e([`By ${hardware.profile.by}:`, ...hardware.profile.words].join(' '))]]
+      : []),
     ['Assay, Node, platform', `${e(environment.assay)}, ${e(environment.node)}, ${e(environment.platform)}`],
     ['Compiler', build ? `${e(build.compiler)} for ${e(build.arch)}` : 'nothing was compiled'],
     [
