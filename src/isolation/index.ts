@@ -10,4 +10,5 @@ export {
   type NodeChildOptions,
   startNodeChild,
 } from './node-child.ts';
+export { loadingFlags, programDirectory, programFiles } from './program-files.ts';
 export { behindWall, wallWorks } from './wall.ts';

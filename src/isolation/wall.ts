@@ -28,14 +28,15 @@ export function wallWorks(): Promise<boolean> {
   return works;
 }
 
-/** `command` behind the wall, or as it is where there is none. `folders` may be read, `directory` written, `devices` (files of /dev) used. */
+/** `command` behind the wall, or as it is where there is none. `folders` may be read, `directory` written, `devices` (files of /dev) used; it starts in `start`. */
 export async function behindWall(
   command: readonly string[],
   directory: string,
   folders: readonly string[],
   devices: readonly string[] = [],
+  start: string = directory,
 ): Promise<string[]> {
   if (!(await wallWorks())) return [...command];
-  const seen = { readable: folders, writable: [directory], devices, directory };
+  const seen = { readable: folders, writable: [directory], devices, directory: start };
   return inUserNamespace(systemProgram('bwrap')!, seen, command);
 }

@@ -40,6 +40,8 @@ export interface CudaProcessOptions {
   /** Number of the GPU, as `nvidia-smi -L` counts. */
   readonly gpu: number;
   readonly fake?: FakeDriver;
+  /** Files and folders that the child may read besides: of a library that its plan calls. */
+  readonly reads?: readonly string[];
   /** The file that is run in the child's place. For tests of what a child can do to us. */
   readonly program?: string;
 }
@@ -143,6 +145,7 @@ export class CudaProcess {
 async function startProcess({
   gpu,
   fake,
+  reads = [],
   program = ownFile(import.meta.url, './child'),
 }: CudaProcessOptions): Promise<{ child: NodeChild; exchange: Exchange } | { message: string }> {
   const settings: ChildSettings = {
@@ -164,7 +167,7 @@ async function startProcess({
       flags: [`--max-old-space-size=${HEAP_MIB}`],
       environment: { ...Object.fromEntries(passed), ...FIXED, ...fake?.environment },
       seen: {
-        readable: fake ? [fake.library] : driverFolders(),
+        readable: [...(fake ? [fake.library] : driverFolders()), ...reads],
         writable: fake?.writes,
         devices: fake ? [] : gpuFiles(),
       },

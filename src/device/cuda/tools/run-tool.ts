@@ -1,18 +1,19 @@
-/** Runs one of NVIDIA's tools over the launcher, under a wall clock, and brings back what the tool wrote. */
+/** Runs one of NVIDIA's tools over the launcher, behind the wall and under a wall clock, and brings back what the tool wrote. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { behindWall, loadingFlags, programDirectory, programFiles } from '../../../isolation/index.ts';
+import { ownFile } from '../../own-file.ts';
 import type { RunRequest } from '../../types.ts';
 import type { CudaProcessOptions } from '../cuda-process.ts';
 import { DRIVER_LIBRARY } from '../driver/driver.ts';
-import { exchangeFolder, pack } from '../exchange.ts';
+import { pack } from '../exchange.ts';
+import { driverFolders, gpuFiles } from '../gpu-files.ts';
 import type { Launched, LauncherSettings } from './launcher.ts';
 
-/** This file's own extension: `.ts` from source, `.js` as installed. */
-const launcherFile = fileURLToPath(
-  new URL(`./launcher${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-);
+/** Where the toolkit and the tools that are installed apart lie. */
+const TOOL_ROOTS = ['/usr/local/cuda', '/opt/nvidia'] as const;
 
 /** Where the toolkit puts its tools. */
 const TOOL_FOLDERS = ['', '/usr/local/cuda/bin/', '/opt/nvidia/nsight-compute/'] as const;
@@ -50,15 +51,33 @@ export async function runUnderTool(
   signal?: AbortSignal,
 ): Promise<ToolRun> {
   signal?.throwIfAborted();
-  const folder = exchangeFolder();
-  const [log, answer] = [join(folder, 'log'), join(folder, 'launched')];
-  const settings: LauncherSettings = {
-    ...{ ordinal: gpu, cudaLibrary: fake?.library ?? DRIVER_LIBRARY, answer },
-    request: pack(request, join(folder, 'request')),
-  };
-  const launcher = [process.execPath, ...process.execArgv, launcherFile, JSON.stringify(settings)];
+  const folder = mkdtempSync(join(tmpdir(), 'assay-tool-'));
+  const [log, answer, json, bytes] = ['log', 'launched', 'request.json', 'request'].map((name) => join(folder, name));
   try {
-    const child = spawn(tool, [...parameters, '--log-file', log, ...launcher], {
+    const descriptor = openSync(bytes!, 'w+');
+    writeFileSync(json!, JSON.stringify(pack(request, descriptor)));
+    closeSync(descriptor);
+    const settings: LauncherSettings = {
+      ...{ ordinal: gpu, cudaLibrary: fake?.library ?? DRIVER_LIBRARY, answer: answer! },
+      request: [json!, bytes!],
+    };
+    const launcher = [
+      process.execPath,
+      ...loadingFlags,
+      ownFile(import.meta.url, './launcher'),
+      JSON.stringify(settings),
+    ];
+    const command = [tool, ...parameters, '--log-file', log!, ...launcher];
+    const readable = [...programFiles(), ...TOOL_ROOTS, dirname(tool)];
+    const [program, ...rest] = await behindWall(
+      command,
+      folder,
+      [...readable, ...(fake ? [fake.library] : driverFolders())],
+      fake ? [] : gpuFiles(),
+      programDirectory,
+    );
+    const child = spawn(program!, rest, {
+      cwd: programDirectory,
       env: { ...toolEnvironment(folder), ...fake?.environment },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -89,8 +108,8 @@ export async function runUnderTool(
       signal?.removeEventListener('abort', kill);
     });
     signal?.throwIfAborted();
-    const launched = existsSync(answer) ? (JSON.parse(readFileSync(answer, 'utf8')) as Launched) : undefined;
-    const text = existsSync(log) ? readFileSync(log).subarray(0, MOST_LOG_BYTES).toString('utf8') : '';
+    const launched = existsSync(answer!) ? (JSON.parse(readFileSync(answer!, 'utf8')) as Launched) : undefined;
+    const text = existsSync(log!) ? readFileSync(log!).subarray(0, MOST_LOG_BYTES).toString('utf8') : '';
     return { log: text, said, launched, timedOut };
   } finally {
     rmSync(folder, { recursive: true, force: true });
