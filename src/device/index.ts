@@ -10,16 +10,16 @@ export type { GpuIdentity } from './cuda/gpu.ts';
 export { type Recognised, recognise, targetOf } from './cuda/known-devices.ts';
 export { mayHaveGpu, type OpenedGpu, openGpu } from './cuda/open-gpu.ts';
 export type { TimedPlan } from './cuda/timing/instance.ts';
-export { computeSanitizer, NO_SANITIZER, type Sanitized } from './cuda/tools/compute-sanitizer.ts';
-export { countersInWords, nsightCompute } from './cuda/tools/nsight-compute.ts';
-export { findTool } from './cuda/tools/run-tool.ts';
-export { timeVariants, variantsInWords } from './cuda/tools/variants.ts';
 export type { OperandSource, Renewal } from './cuda/timing/operands.ts';
 export {
   type BaselineSource,
   type CudaTimingOptions,
   createCudaTimingDevice,
 } from './cuda/timing/timing-device.ts';
+export { computeSanitizer, NO_SANITIZER, type Sanitized } from './cuda/tools/compute-sanitizer.ts';
+export { countersInWords, nsightCompute } from './cuda/tools/nsight-compute.ts';
+export { findTool } from './cuda/tools/run-tool.ts';
+export { timeVariants, variantsInWords } from './cuda/tools/variants.ts';
 export { defaultLimits } from './limits.ts';
 export type {
   DeviceCondition,

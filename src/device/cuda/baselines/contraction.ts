@@ -7,16 +7,8 @@ import { join } from 'node:path';
 import type { Plan } from '../../../kernel/index.ts';
 import { elementBytes, elementCount, type GraphNode, type Task } from '../../../task/index.ts';
 import { CUBLAS_LIBRARIES, DATA_TYPE, type Gemm } from '../driver/cublas.ts';
+import type { Contraction } from '../timing/cublas-work.ts';
 import type { TimedPlan } from '../timing/instance.ts';
-
-/** A call of cuBLAS in the place of a plan's steps. Operands are arguments by their place in the signature. */
-export interface Contraction {
-  readonly gemm: Gemm;
-  readonly a: number;
-  readonly b: number;
-  /** Files to try, in order. */
-  readonly libraries: readonly string[];
-}
 
 /** The task as one call of cuBLAS; or, as a sentence, why it is none. `libraries`: files to try. */
 export function contractionOf(task: Task, libraries: readonly string[]): TimedPlan | string {

@@ -1,7 +1,15 @@
 /** A call of cuBLAS as work in the stream, in the place of a plan's steps: it can be captured in a graph and timed as they are. */
-import type { Contraction } from '../baselines/contraction.ts';
-import { Cublas } from '../driver/cublas.ts';
+import { Cublas, type Gemm } from '../driver/cublas.ts';
 import type { CudaGpu } from '../gpu.ts';
+
+/** A call of cuBLAS in the place of a plan's steps. Operands are arguments by their place in the signature. */
+export interface Contraction {
+  readonly gemm: Gemm;
+  readonly a: number;
+  readonly b: number;
+  /** Files to try, in order. */
+  readonly libraries: readonly string[];
+}
 
 /** What NVIDIA's documentation of cublasSetWorkspace recommends for Hopper; enough for the GPUs before it. */
 const WORKSPACE_BYTES = 32 * 2 ** 20;

@@ -10,11 +10,10 @@ import type { Build, Plan } from '../../../kernel/index.ts';
 import { elementBytes } from '../../../task/index.ts';
 import { elementCount, isContiguous } from '../../plan/strided.ts';
 import { poisonWord } from '../../poison.ts';
-import type { Contraction } from '../baselines/contraction.ts';
 import type { CudaGpu, CudaGraph } from '../gpu.ts';
 import { type HashKey, layoutOf, type OwnKernels, spell } from '../kernels/own-kernels.ts';
 import { CudaModule, hasVariables } from '../module.ts';
-import type { CublasWork } from './cublas-work.ts';
+import type { Contraction, CublasWork } from './cublas-work.ts';
 import type { CallOperands } from './operands.ts';
 import { StreamSteps } from './stream-steps.ts';
 
