@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { RunRequest, RunResult } from '../types.ts';
+import { pathsOf, replaceAt } from './mutation.fixture.ts';
 import { readRunAnswer } from './read-run.ts';
 
 const request: RunRequest = {
@@ -95,7 +96,7 @@ describe("a child's answer", () => {
     fc.assert(
       fc.property(fc.constantFrom(...paths), junk, fc.boolean(), (path, value, remove) => {
         const answer = honest();
-        replace(answer, path, value, remove);
+        replaceAt(answer, path, value, remove);
         const result = read(answer);
         if (result.status !== 'completed') return;
         assert.equal(result.calls.length, 2, 'calls');
@@ -115,18 +116,4 @@ describe("a child's answer", () => {
 
 function outputs(answer: ReturnType<typeof honest>, change: object): unknown {
   return { ...answer, calls: [call(), { ...call(), outputs: [{ ...call().outputs[0], ...change }] }] };
-}
-
-/** Every place in a value, as keys from the top. */
-function pathsOf(value: unknown, path: readonly string[] = []): (readonly string[])[] {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return [path];
-  const inside = Object.entries(value).flatMap(([key, one]) => pathsOf(one, [...path, key]));
-  return path.length === 0 ? inside : [path, ...inside];
-}
-
-function replace(answer: object, path: readonly string[], value: unknown, remove: boolean): void {
-  let at = answer as Record<string, unknown>;
-  for (const key of path.slice(0, -1)) at = at[key] as Record<string, unknown>;
-  if (remove) delete at[path.at(-1)!];
-  else at[path.at(-1)!] = value;
 }
