@@ -1,7 +1,7 @@
 /** `assay doctor`: what this machine has, what each thing is for, and how to get what is missing. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { wallWorks } from '../../isolation/index.ts';
+import { type Enclosure, type Kept, standingEnclosure, wallWorks } from '../../isolation/index.ts';
 import { findCompilers, findToolchain, missingCompiler } from '../../kernel/index.ts';
 import { coloursFor } from '../terminal/colour.ts';
 import { printable, wrap } from '../terminal/format.ts';
@@ -35,15 +35,27 @@ async function firstLine(
   }
 }
 
+const keptInWords: Readonly<Record<Kept, string>> = {
+  files: 'all files but their own',
+  network: 'the network',
+  processes: 'other processes',
+  user: 'the rights of this user',
+};
+
+function wallsInWords({ name, keepsFrom }: Enclosure): string {
+  return `${name}: kept from ${keepsFrom.map((kept) => keptInWords[kept]).join(', ')}`;
+}
+
 /** Asks this machine for everything Assay can use. */
 export async function examine(): Promise<Finding[]> {
   const python = process.env.ASSAY_PYTHON ?? 'python3';
-  const [compilers, toolchain, gpu, torch, bubblewrap] = await Promise.all([
+  const [compilers, toolchain, gpu, torch, bubblewrap, walls] = await Promise.all([
     findCompilers(),
     findToolchain().catch(() => undefined),
     firstLine('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
     firstLine(python, ['-c', 'import torch; print("PyTorch", torch.__version__)'], 60_000),
     wallWorks().then((works) => (works ? firstLine('bwrap', ['--version']) : undefined)),
+    standingEnclosure(),
   ]);
   const node = process.versions.node;
   const { nvcc, ptxas, clang, headers } = compilers;
@@ -108,6 +120,13 @@ export async function examine(): Promise<Finding[]> {
       required: false,
       purpose: 'a wall around the compiler: no network, no files but headers (limits hold without it too)',
       remedy: 'apt-get install bubblewrap',
+    }),
+    finding('Walls around candidates', walls.keepsFrom.length > 0 ? wallsInWords(walls) : undefined, {
+      required: false,
+      purpose:
+        'the processes in which kernels run have an empty environment and limits on memory, time and files everywhere; walls keep them from more',
+      remedy:
+        'Install bubblewrap, and let this user make namespaces (containers forbid it unless they are started with fewer restrictions).',
     }),
   ];
 }
