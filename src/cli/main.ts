@@ -8,6 +8,7 @@ import { checks } from './commands/checks.ts';
 import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
 import { judge } from './commands/judge.ts';
+import { mcp } from './commands/mcp.ts';
 import { optimize } from './commands/optimize.ts';
 import { plan } from './commands/plan.ts';
 import { reproduce } from './commands/reproduce.ts';
@@ -214,6 +215,14 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--task <task>', 'of this task alone')
     .addOption(json())
     .action((to, options) => run(archiveExport(to, options, places())));
+  program
+    .command('mcp')
+    .description('tools for a coding agent (MCP): on standard input and output, or over HTTP on this machine')
+    .option('--http', 'serve over HTTP on 127.0.0.1; the token is ASSAY_MCP_TOKEN, or a new one that is printed', false)
+    .option('--port <number>', 'port of --http (default: one that is free)', whole(0), 0)
+    .option('--root <folder>', 'the folder that task files are in', '.')
+    .option('--judgements <count>', 'most judgements that agents may ask for, runs included', count, 200)
+    .action((options) => run(mcp(options, places(), interruption.signal)));
   program
     .command('doctor')
     .description('what this machine has, what each thing is for, and how to get what is missing')

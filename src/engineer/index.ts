@@ -2,9 +2,13 @@
 export { type BuiltinOptions, createBuiltinEngineer } from './builtin/engineer.ts';
 export { type Knob, knobs } from './builtin/knobs.ts';
 export { LoweringError, lowerTask, type Schedule, supportedOperators } from './builtin/lower/index.ts';
+export { taskBrief } from './llm/brief.ts';
+export { asData } from './llm/data.ts';
 export { type HireModelsOptions, hireModels } from './llm/hire.ts';
 export { type ModelName, modelText, parseModelNames, vendors } from './llm/model-name.ts';
 export { parsePrices } from './llm/prices.ts';
+export { profileInWords } from './llm/profile.ts';
+export { Prompts } from './llm/prompts.ts';
 export { createTuner } from './llm/tune.ts';
 export type {
   Engineer,
@@ -21,7 +25,9 @@ export type {
   Setting,
   Strategy,
 } from './ports.ts';
+export { AgentRun, type AgentRunOptions, agentName, SubmissionRefused } from './run/agent-run.ts';
 export { builtinBest } from './run/builtin-best.ts';
+export { type JudgeOnceOptions, judgeOnce } from './run/judge-once.ts';
 export {
   hireBuiltin,
   hireBuiltinIfAble,

@@ -3,7 +3,7 @@ import type { SearchRecord } from '../ports.ts';
 import { micro } from './brief.ts';
 
 /** `floor`: microseconds. */
-export function profileInWords({ evaluation }: SearchRecord, floor: number): string {
+export function profileInWords({ evaluation }: Pick<SearchRecord, 'evaluation'>, floor: number): string {
   const time = evaluation?.microseconds;
   const { limitedBy, resources = [], profile = [], build = [] } = evaluation?.feedback ?? {};
   const lines: string[] = [];

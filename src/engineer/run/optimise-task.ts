@@ -186,7 +186,7 @@ async function startRun(
 }
 
 /** Judges the best again, alone, on new seeds; one that does not stand up is struck out and the next one tried. */
-async function confirm(
+export async function confirm(
   archive: Archive,
   run: RunRecord,
   bench: JudgementBench,
