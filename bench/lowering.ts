@@ -2,10 +2,10 @@
  * What the built-in engineer covers: for each task of a folder, at the scale at which its mutants can be tried, its first candidates and what the judge says of
  * them. No model, no search.
  *
- *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--json]
+ *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--json]
  *
- * DIR is a KernelBench checkout (folders level1, level2, ...). `--candidates N`: the direct translation first, then templates. `--dry`: says what lowers, builds and
- * judges nothing. `--keep`: writes the candidates there. What was found correct is kept by the text of the candidate, so that a run that was stopped goes on.
+ * DIR is a KernelBench checkout (folders level1, level2, ...). `--candidates 1,2`: which ones; 1 is the direct translation, the others templates. `--dry`: says what
+ * lowers, builds and judges nothing. `--keep`: writes the candidates there. What was found correct is kept by the text of the candidate, so that a run that was stopped goes on.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -95,8 +95,10 @@ async function cover(level: number, path: string, device: Device): Promise<Row> 
     row.loadSeconds = seconds(started);
     row.floorMicroseconds = floor(verified, gpuTarget(options.gpu)).microseconds;
     const proposals = await createBuiltinEngineer({ task: verified }).start();
-    for (const [k, { source }] of proposals.slice(0, Number(options.candidates)).entries()) {
-      if (options.keep) writeFileSync(join(options.keep, `${row.name}-${k + 1}.cu`), source);
+    for (const number of options.candidates.split(',')) {
+      const source = proposals[Number(number) - 1]?.source;
+      if (source === undefined) continue;
+      if (options.keep) writeFileSync(join(options.keep, `${row.name}-${number}.cu`), source);
       row.trials.push(await tryOut(verified, source, device));
     }
   } catch (error) {

@@ -24,7 +24,7 @@ function grow(graph: GraphBuilder, values: readonly number[], random: Random): n
   const x = random.pick(values);
   const { shape } = graph.spec(x);
   const dim = shape.length > 0 ? random.below(shape.length) : -1;
-  switch (random.below(12)) {
+  switch (random.below(16)) {
     case 0:
     case 1:
     case 2:
@@ -52,6 +52,42 @@ function grow(graph: GraphBuilder, values: readonly number[], random: Random): n
       const dims = shape.map((_, d) => d);
       dims.push(...dims.splice(random.below(dims.length), 1));
       return graph.op('permute', [x], { dims });
+    }
+    case 11: {
+      if (dim < 0) return undefined;
+      const line = random.below(2) === 0 ? x : graph.op('flip', [x], { dims: [dim] });
+      if (random.below(3) > 0) return graph.op(random.pick(['cummax', 'cummin', 'logcumsumexp']), [line], { dim });
+      return graph.op('cumsum', [graph.op('mul', [line], { other: 0.125, reverse: false })], { dim });
+    }
+    case 12: {
+      if (dim < 0) return undefined;
+      const k = 1 + random.below(shape[dim]!);
+      return graph.op('topk', [x], { k, dim, largest: random.below(2) === 0, sorted: true });
+    }
+    case 13: {
+      if (shape.length !== 3) return undefined;
+      if (random.below(2) === 0) return graph.op('adaptive_avg_pool', [x], { output_size: [random.pick([3, 5, 8])] });
+      const sizes = { mode: 'linear', output_size: [random.pick([9, 16, 21])], scales: [null], align_corners: false };
+      return graph.op('interpolate', [x], sizes);
+    }
+    case 14: {
+      if (shape.length !== 3) return undefined;
+      const w = graph.input([shape[1]!, 6, 3]);
+      const [stride, dilation] = random.pick([
+        [2, 1],
+        [1, 2],
+        [3, 1],
+        [2, 3],
+      ] as const);
+      const settings = {
+        stride: [stride],
+        padding: [1],
+        output_padding: [0],
+        dilation: [dilation],
+        groups: 1,
+        bias: false,
+      };
+      return graph.op('mul', [graph.op('conv_transpose1d', [x, w], settings)], { other: 0.25, reverse: false });
     }
     default: {
       if (shape.length < 2) return undefined;
