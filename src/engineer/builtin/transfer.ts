@@ -98,6 +98,13 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
         for (const rows of halvings(choice.rows))
           for (const items of halvings(choice.items)) yield { ...choice, items, lanes, rows };
       return;
+    case 'sort':
+      for (const block of halvings(choice.block)) yield { ...choice, block };
+      return;
+    case 'recurrent':
+      for (const block of halvings(choice.block))
+        for (const lanes of halvings(choice.lanes)) yield { ...choice, block, lanes };
+      return;
     default:
       yield choice;
   }
