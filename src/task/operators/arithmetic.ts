@@ -36,6 +36,8 @@ export interface ArithmeticChoice {
   approximate?: { seed: number; ulps: number };
   /** Formulas with a careful form are computed as PyTorch's pages write them, in float32: exp(x) - 1 and log(1 + exp(x)), which lose a small result to the 1. */
   textbook?: boolean;
+  /** Convolutions by 3x3 filters go through Winograd's transforms, as libraries compute them in float32. */
+  transformed?: boolean;
   /**
    * What a tensor between two operators is rounded to: `float32` as when fused into one kernel, `dtype` its own element type as when
    * written to memory between kernels, `format` the policy's format. Default `float32` (no rounding at all for float64).
@@ -91,6 +93,8 @@ export interface Arithmetic extends Readonly<Record<Transcendental, Function1>> 
   readonly order: SummationOrder;
   readonly lanes: number;
   readonly fused: boolean;
+  /** See {@link ArithmeticChoice.transformed}. */
+  readonly transformed: boolean;
   /** The same over whole rows, for loops that are hot. */
   readonly rows: RowArithmetic;
 }
@@ -191,6 +195,7 @@ export function arithmeticFor(choice: ArithmeticChoice, dtype: DType = 'float32'
     choice.fused,
     choice.approximate,
     choice.textbook,
+    choice.transformed,
     choice.intermediates,
     double,
   ]);
@@ -259,6 +264,7 @@ function build(choice: ArithmeticChoice, double: boolean): Arithmetic {
     order,
     lanes,
     fused: choice.fused ?? true,
+    transformed: !double && (choice.transformed ?? false),
     rows: rowArithmetic(
       !double,
       scale,

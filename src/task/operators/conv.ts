@@ -6,6 +6,7 @@ import type { HostTensor, TensorSpec } from '../types.ts';
 import type { Arithmetic } from './arithmetic.ts';
 import { addBias } from './contract.ts';
 import { allFinite, singleOperand, type TapRuns, thinDouble, thinSingle } from './conv-thin.ts';
+import { winogradSingle } from './conv-winograd.ts';
 import { gemm } from './gemm.ts';
 import type { Attributes, Operator } from './operator.ts';
 import { expectFloating, expectOperands, expectSameDtype, expectShape } from './operator.ts';
@@ -13,6 +14,7 @@ import { elementCount } from './tensor.ts';
 import { convolvedSize } from './window.ts';
 
 type Three = [number, number, number];
+type Pair = readonly [number, number];
 
 /** The geometry of a convolution as three dimensions: `large` is the side the kernel slides over, `small` counts its positions. */
 interface Geometry {
@@ -76,6 +78,11 @@ function forEachRun(
       }
     }
   }
+}
+
+/** What libraries put through Winograd's tiles: 3x3 filters that see every element. */
+function throughTiles({ kernel, stride, dilation }: Geometry): boolean {
+  return kernel[1] === 3 && kernel[2] === 3 && [...stride, ...dilation].every((size) => size === 1);
 }
 
 /** The runs of {@link forEachRun} by tap, for going over them many times. */
@@ -160,6 +167,28 @@ function convolution(spatial: number): Operator {
       const inGroup = channelsIn / groups;
       const outGroup = shape[1]! / groups;
       const out = new Float64Array(elementCount(shape));
+      if (a.transformed && spatial === 2 && throughTiles(g) && [x, weight].every(({ values }) => allFinite(values))) {
+        const [inTiles, outTiles] = [g.large, g.small].map(([, h, w]) => [h, w] as const) as [Pair, Pair];
+        const sizes = { channels: inGroup, outChannels: outGroup, inSize: inTiles, outSize: outTiles };
+        for (let n = 0; n < batch * groups; n++) {
+          const where = {
+            inputAt: n * inGroup * inSize,
+            weightAt: (n % groups) * outGroup * inGroup * taps,
+            outAt: n * outGroup * positions,
+          };
+          winogradSingle(
+            x.values,
+            weight.values,
+            out,
+            { ...sizes, ...where, padding: [g.padding[1], g.padding[2]] },
+            a,
+          );
+        }
+        if (bias) addBias(out, bias.values, positions, a);
+        if (allFinite(out)) return [out];
+        // An overflow of the transforms alone is nobody's answer.
+        out.fill(0);
+      }
       const thin = outGroup < 4 && allFinite(weight.values) ? thinRuns(g, taps) : undefined;
       const lowered = thin && a.single ? [x, weight].map(({ values }) => singleOperand(values, a)) : undefined;
       const columns = new Float64Array(thin ? 0 : inGroup * taps * positions);
