@@ -2,9 +2,10 @@
  * `npm run bench:faults`: how many small mistakes does the judge see? Faults are made in the honest kernels of the corpus (src/judge/faults), each is judged as any
  * candidate is, and the mutation score is printed, with every fault that was accepted and why it counts as none, or as missed.
  *
- *     npm run bench:faults -- [FILTER] [--faults N] [--seed S] [--processes N] [--cache FOLDER] [--json]
+ *     npm run bench:faults -- [FILTER] [--faults N] [--seed S] [--after KERNEL] [--processes N] [--cache FOLDER] [--json]
  *
- * `--faults`: how many a kernel, drawn evenly over the kinds (default 30; 0: all there are).
+ * `--faults`: how many a kernel, drawn evenly over the kinds (default 30; 0: all there are). `--after`: only the kernels
+ * that come after this one, to go on with a run that was cut off. A kernel that is not accepted itself is said, and makes the exit code 1.
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,6 +24,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     faults: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },
+    after: { type: 'string', default: '' },
     processes: { type: 'string', default: String(Math.min(2, cpus().length)) },
     cache: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -82,7 +84,11 @@ async function tryKernel(each: CorpusCase, cacheDir: string, report: (row: Row) 
       candidate,
     );
     const original = await trial.original();
-    if (original.outcome !== 'correct') throw new Error(`${each.name} is not accepted itself: ${original.reason}`);
+    if (original.outcome !== 'correct') {
+      console.error(`${each.name} is not accepted itself: ${original.reason}`);
+      process.exitCode = 1;
+      return;
+    }
     const faults = [...planFaults(candidate), ...ptxFaults(candidate)];
     const count = Number(options.faults) || faults.length;
     for (const fault of drawn(faults, count, random(Number(options.seed)))) {
@@ -94,7 +100,9 @@ async function tryKernel(each: CorpusCase, cacheDir: string, report: (row: Row) 
 }
 
 function casesAsked(): CorpusCase[] {
-  return corpusCases(positionals[0] ?? '').filter(({ kind, name }) => kind === 'honest' && !name.endsWith('.py'));
+  return corpusCases(positionals[0] ?? '').filter(
+    ({ kind, name }) => kind === 'honest' && !name.endsWith('.py') && name > options.after,
+  );
 }
 
 async function run(cacheDir: string): Promise<Row[]> {
@@ -116,7 +124,11 @@ async function run(cacheDir: string): Promise<Row[]> {
             `${row.fate.kind.padEnd(10)} ${row.kernel}: ${row.kind}${row.fate.kind === 'caught' ? ` (${row.fate.check})` : ''}`,
           );
       });
-      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`A process ended with ${code}.`))));
+      child.on('exit', (code, by) => {
+        if (code === 1) process.exitCode = 1;
+        if (code === 0 || code === 1) resolve();
+        else reject(new Error(`A process ended (${by ?? code}).`));
+      });
     });
   });
   await Promise.all(work);
