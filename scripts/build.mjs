@@ -1,4 +1,4 @@
-// Builds dist/: type-checks and compiles src/ with tsc, copies the files that are data (Python, PTX, HTML, CSS), then makes one file of each program
+// Builds dist/: type-checks and compiles src/ with tsc, copies the files that are data (Python, PTX, HTML, CSS, prompts), then makes one file of each program
 // and a snapshot of the Python that reads tasks, whose start takes seconds.
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ const tsc = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/tsc
 });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
-const data = /\.(py|ptx|mjs|html|css|json)$/;
+const data = /\.(py|ptx|mjs|html|css|json)$|\/prompts\/[a-z]+\.md$/;
 cpSync(`${root}src`, `${root}dist`, {
   recursive: true,
   filter: (from) => !/\.(test|fixture)\.[a-z]+$/.test(from) && (data.test(from) || !/\.[a-z]+$/.test(from)),

@@ -64,7 +64,7 @@ export async function makePrograms(root) {
   for (const program of programs) keepCode(folder, program);
 }
 
-/** `import.meta.url` of each module, in a file that is in another place. */
+/** `import.meta.url` of each module, in a file that is in another place; and packages that are imported when they are needed. */
 function ownUrls(dist) {
   return {
     name: 'own-urls',
@@ -73,7 +73,10 @@ function ownUrls(dist) {
         const module = relative(dist, path);
         if (module.startsWith('..')) return undefined;
         const text = readFileSync(path, 'utf8');
-        return { contents: text.replaceAll('import.meta.url', `urlOfModule(${JSON.stringify(module)})`), loader: 'js' };
+        const contents = text
+          .replaceAll('import.meta.url', `urlOfModule(${JSON.stringify(module)})`)
+          .replace(/\bawait import\((?!\s*['"]\.)/g, 'await importModule(');
+        return { contents, loader: 'js' };
       });
     },
   };

@@ -20,12 +20,14 @@ function kept(file) {
 /** Starts the program `name` of this folder and gives its script. */
 module.exports = (name) => {
   const file = join(__dirname, `${name}.cjs`);
-  const text = `(function (exports, require, module, urlOfModule) {${readFileSync(file, 'utf8')}\n})`;
+  const text = `(function (exports, require, module, urlOfModule, importModule) {${readFileSync(file, 'utf8')}\n})`;
   const script = new Script(text, { filename: file, cachedData: kept(`${file}.cache`) });
   const module = { exports: {} };
   const dist = join(__dirname, '..');
   // A module of the program still finds files beside the file that it was.
   const urlOfModule = (path) => pathToFileURL(join(dist, path)).href;
-  script.runInThisContext()(module.exports, createRequire(file), module, urlOfModule);
+  // Packages that are loaded only when they are needed: a text that V8 was given as a script cannot import by itself.
+  const importModule = (name) => import(name);
+  script.runInThisContext()(module.exports, createRequire(file), module, urlOfModule, importModule);
   return script;
 };
