@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { gpuTargets } from '../vgpu/index.ts';
 import { archiveBest, archiveExport, archiveLs, archiveShow } from './commands/archive.ts';
 import { audit } from './commands/audit.ts';
+import { bench } from './commands/bench.ts';
 import { checks } from './commands/checks.ts';
 import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
@@ -183,6 +184,26 @@ async function main(argv: readonly string[]): Promise<number> {
     .option('--sarif <file>', 'write the findings as SARIF 2.1.0')
     .addOption(json())
     .action((file, options) => run(sanitize(file, options, places(), interruption.signal)));
+  program
+    .command('bench')
+    .description(
+      'every task of a folder through `optimize`: a table, a page, and what it comes to (exit code 0 all correct)',
+    )
+    .argument('<folder>', "task files in KernelBench's form and folders in robust-kbench's, however deep")
+    .argument('[options...]', 'after --: options of `assay optimize`, for every task')
+    .option('--budget <seconds>', 'time to search for, each task', seconds, 30)
+    .option(
+      '--scale <operations>',
+      'verify at shapes that need at most this many operations; times are of the own shapes',
+      count,
+      150_000,
+    )
+    .option('--at-once <count>', 'tasks at the same time (1 where a GPU takes times)', count, availableParallelism())
+    .option('--only <text>', 'tasks whose path has this in it')
+    .option('--resume', 'go on with what an interrupted bench of this folder and these options left', false)
+    .option('--report <file>', 'where to write the page (default: in the home folder)')
+    .addOption(json())
+    .action((folder, more, options) => run(bench(folder, more, options, places(), interruption.signal)));
   const archive = program.command('archive').description('what was tried, what became of it, and what was best');
   archive
     .command('ls')

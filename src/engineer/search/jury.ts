@@ -82,7 +82,8 @@ export class Jury {
         stopped ??= await this.#court.stop(this.#judging);
         if (stopped === 'interrupted') return;
         const brief = order[next++];
-        if (brief) await this.#decideOn(brief, stopped === undefined);
+        // A run that has no time left still says whether its first candidate is right.
+        if (brief) await this.#decideOn(brief, stopped === undefined || (brief.must && stopped === 'time'));
       }
     };
     await Promise.all(Array.from({ length: Math.max(1, this.#options.concurrency) }, worker));
