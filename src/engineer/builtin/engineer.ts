@@ -3,6 +3,7 @@
  * varies the choices. Everything it proposes is a schedule, so that its candidates can be varied again in later runs.
  */
 import type { Task } from '../../task/index.ts';
+import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
 import type { Engineer, Json, Proposal, SearchRecord, Strategy } from '../ports.ts';
 import type { Random } from '../search/random.ts';
 import { type GroupFacts, groupFacts, illegal, knobs, plainChoice, startingChoices } from './knobs.ts';
@@ -18,19 +19,25 @@ import {
 import type { Program, ReduceStep } from './lower/program.ts';
 import { splitChoices } from './lower/split.ts';
 import { product } from './lower/strides.ts';
+import { rankedProducts } from './rank.ts';
 import { transfer } from './transfer.ts';
 
 /** Candidates proposed before evolution begins. */
 const mostStarts = 8;
-const mostParts = 64;
-/** Blocks below which a reduction leaves much of a GPU idle, so that a split is worth trying at the start. */
-const fewBlocks = 64;
+/** Tiles that an estimate puts among a product's first choices. */
+const rankedStarts = 5;
+const mostParts = 256;
+/** Rows for each multiprocessor below which a reduction leaves much of a GPU idle, and how many there should be instead. */
+const fewRows = 4;
+const wantedRows = 8;
 
 export interface BuiltinOptions {
   /** What is judged. */
   task: Task;
   /** The same at the file's own shapes, where it was scaled: what candidates are written for, beside the judged shapes. */
   full?: Task;
+  /** Whose sizes first guesses are made for; the H100's when absent. */
+  target?: GpuTarget;
 }
 
 interface OutlineFacts {
@@ -54,11 +61,14 @@ class BuiltinEngineer implements Engineer {
   /** Whose shapes choices are made for. */
   readonly #task: Task;
   readonly #program: Program;
+  readonly #target: GpuTarget;
   /** The smaller shapes of the same, at which candidates are verified. */
   readonly #verified?: { task: Task; program: Program };
   readonly #outlines = new Map<string, OutlineFacts>();
+  readonly #ranked = new Map<string, readonly KernelChoice[]>();
 
-  constructor({ task, full }: BuiltinOptions) {
+  constructor({ task, full, target }: BuiltinOptions) {
+    this.#target = target ?? gpuTarget('h100');
     this.#task = full ?? task;
     this.#program = decompose(this.#task.graph, this.#task.signature);
     if (full) this.#verified = { task, program: decompose(task.graph, task.signature) };
@@ -85,7 +95,7 @@ class BuiltinEngineer implements Engineer {
       for (const base of bases) {
         const { facts } = this.#facts('fused', base);
         const kernels = facts.map((own) => {
-          const choices = startingChoices(own);
+          const choices = this.#starts(own);
           return choices[k % choices.length]!;
         });
         if (proposals.length < mostStarts)
@@ -154,7 +164,7 @@ class BuiltinEngineer implements Engineer {
   #changeKernel(schedule: Schedule, random: Random, parents: readonly string[]): Proposal | undefined {
     const { facts } = this.#facts(schedule.fusion, schedule.splits);
     const index = random.below(facts.length);
-    const choice = random.pick(startingChoices(facts[index]!));
+    const choice = random.pick(this.#starts(facts[index]!));
     if (sameChoice(choice, schedule.kernels[index]!)) return undefined;
     const kernels = schedule.kernels.map((own, k) => (k === index ? choice : own));
     return this.#propose(
@@ -201,7 +211,7 @@ class BuiltinEngineer implements Engineer {
       summary = parts === 0 ? 'a reduction in one piece' : `a reduction in ${parts} parts`;
     } else return undefined;
     const { facts } = this.#facts(fusion, splits);
-    const kernels = facts.map((own) => random.pick(startingChoices(own).slice(0, 4)));
+    const kernels = facts.map((own) => random.pick(this.#starts(own).slice(0, 4)));
     return this.#propose({ fusion, splits, kernels }, 'regroup', summary, parents);
   }
 
@@ -216,10 +226,9 @@ class BuiltinEngineer implements Engineer {
       const blocks = contraction
         ? Math.ceil(contraction.m / 64) * Math.ceil(contraction.n / 64) * product(contraction.batch)
         : rows;
-      if (blocks >= fewBlocks || length < (contraction ? 128 : 8192)) continue;
-      const wanted = contraction
-        ? Math.ceil(fewBlocks / blocks)
-        : Math.min(mostParts, Math.ceil((2 * fewBlocks) / blocks));
+      const { sms } = this.#target;
+      if (blocks >= (contraction ? sms : fewRows * sms) || length < (contraction ? 256 : 8192)) continue;
+      const wanted = Math.ceil(((contraction ? 2 : wantedRows) * sms) / blocks);
       const choices = splitChoices(step, mostParts);
       const best = choices.reduce(
         (closest, parts) => (Math.abs(parts - wanted) < Math.abs(closest - wanted) ? parts : closest),
@@ -235,13 +244,25 @@ class BuiltinEngineer implements Engineer {
     let known = this.#outlines.get(key);
     if (!known) {
       const made = outline(this.#program, { fusion, splits });
-      known = {
-        outline: made,
-        facts: made.groups.map(({ group, stored }) => groupFacts(made.program, group, stored, this.#task.precision)),
-      };
+      const facts = made.groups.map(({ group, stored }) =>
+        groupFacts(made.program, group, stored, this.#task.precision),
+      );
+      known = { outline: made, facts };
       this.#outlines.set(key, known);
     }
     return known;
+  }
+
+  /** First choices of a group, best guess first. Estimates of tiles are made once for sizes. */
+  #starts(facts: GroupFacts): readonly KernelChoice[] {
+    if (!facts.tile) return startingChoices(facts);
+    const key = JSON.stringify([facts.families, facts.tile, facts.mma]);
+    let ranked = this.#ranked.get(key);
+    if (!ranked) {
+      ranked = rankedProducts(facts, this.#target, rankedStarts);
+      this.#ranked.set(key, ranked);
+    }
+    return startingChoices(facts, ranked);
   }
 
   #propose(schedule: Schedule, strategy: string, summary: string, parents: readonly string[]): Proposal {

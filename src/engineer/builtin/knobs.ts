@@ -8,7 +8,7 @@ import type { DType, PrecisionPolicy } from '../../task/index.ts';
 import { Preamble } from './lower/emit/kernel-context.ts';
 import { type MapKnobs, mapVectorWidths } from './lower/emit/map-kernel.ts';
 import { type MmaKnobs, type MmaLayout, mmaDepth, mmaSharedBytes, mmaThreads } from './lower/emit/mma-kernel.ts';
-import { isTileable, liesAlongDepth, tileableContraction } from './lower/emit/operand-tile.ts';
+import { isTileable, liesAlongDepth, packWidth, tileableContraction } from './lower/emit/operand-tile.ts';
 import {
   hasOnlineForm,
   planRows,
@@ -114,7 +114,18 @@ export interface GroupFacts {
   scan?: { rows: number; length: number; items: readonly number[]; alongMemory: boolean };
   sort?: { length: number };
   recurrent?: { hidden: number };
-  tile?: { m: number; n: number; k: number; batch: number; elementBytes: number };
+  tile?: {
+    m: number;
+    n: number;
+    k: number;
+    batch: number;
+    /** Of what is computed with. */
+    elementBytes: number;
+    /** Widest pack in which each operand can be read. */
+    packs: { a: number; b: number };
+    /** The second operand is a convolution's windows. */
+    windows: boolean;
+  };
   /** What tensor cores may multiply of it. */
   mma?: { arithmetics: readonly MmaKnobs['arithmetic'][]; layout: MmaLayout };
 }
@@ -153,8 +164,11 @@ export function groupFacts(
   const step = tileableContraction(program, group);
   const { m, n, k, batch } = step.contraction;
   const elementBytes = storage[program.values[step.outs[0]!]!.dtype].compute === 'double' ? 8 : 4;
-  const tile = { m, n, k, batch: product(batch), elementBytes };
   const { a, b } = step.contraction;
+  const widestPack = (name: 'a' | 'b') =>
+    [8, 4, 2].find((width) => packWidth(plan.context, step.contraction, name, width) === width) ?? 1;
+  const packs = { a: widestPack('a'), b: widestPack('b') };
+  const tile = { m, n, k, batch: product(batch), elementBytes, packs, windows: b.gather !== undefined };
   const arithmetics = tensorArithmetics(program.values[a.value]!.dtype, program.values[b.value]!.dtype, precision);
   if (arithmetics.length === 0) return { families: ['row', 'tile'], elements, row, tile };
   const layout = { a: liesAlongDepth(step.contraction, 'a'), b: liesAlongDepth(step.contraction, 'b') };
@@ -250,6 +264,7 @@ function illegalTile(facts: NonNullable<GroupFacts['tile']>, choice: TileKnobs):
   if ((blockM * blockK) % (threads * vector) !== 0 || (blockN * blockK) % (threads * vector) !== 0)
     return 'threads do not divide the tiles evenly';
   if (blockK % vector !== 0) return 'packs do not divide the tile depth';
+  if (vector > Math.max(facts.packs.a, facts.packs.b)) return 'no operand can be read in such packs';
   if (fragment * facts.elementBytes > 16) return 'fragments wider than 16 bytes';
   if (tileSharedBytes(choice, facts.elementBytes) > maxStaticShared) return 'more than 48 KiB of shared memory';
   if (Math.ceil(facts.m / blockM) > maxGridY || facts.batch > maxGridY) return 'a grid of more than 65535 blocks';
@@ -270,6 +285,7 @@ function illegalMma({ tile, mma }: GroupFacts, choice: MmaKnobs): string | undef
   if ((blockM * blockK) % (threads * vector) !== 0 || (blockN * blockK) % (threads * vector) !== 0)
     return 'threads do not divide the tiles evenly';
   if (blockK % vector !== 0) return 'packs do not divide the tile depth';
+  if (vector > Math.max(tile!.packs.a, tile!.packs.b)) return 'no operand can be read in such packs';
   if (mmaSharedBytes(mma!.layout, choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
   if (Math.ceil(tile!.m / blockM) > maxGridY || tile!.batch > maxGridY) return 'a grid of more than 65535 blocks';
   // Fragments of sums and operands, and what is read ahead.
@@ -279,7 +295,7 @@ function illegalMma({ tile, mma }: GroupFacts, choice: MmaKnobs): string | undef
     (warpM * warpN) / warp +
     (parts * (warpM + warpN) * mmaDepth(choice)) / warp / perWord +
     ((blockM + blockN) * blockK) / threads / perWord;
-  return registers > 190 ? 'more values a thread than registers' : undefined;
+  return registers > 208 ? 'more values a thread than registers' : undefined;
 }
 
 const powerAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
@@ -310,9 +326,9 @@ export function plainChoice(facts: GroupFacts): KernelChoice {
   return { ...base, lanes: 1, rows: Math.min(256, powerAtLeast(rows)) };
 }
 
-/** Good first choices for a group, best guess first; all legal. */
-export function startingChoices(facts: GroupFacts): KernelChoice[] {
-  const candidates: KernelChoice[] = [];
+/** Good first choices for a group, best guess first; all legal. `ranked`: tiles that an estimate puts first. */
+export function startingChoices(facts: GroupFacts, ranked: readonly KernelChoice[] = []): KernelChoice[] {
+  const candidates: KernelChoice[] = [...ranked];
   if (facts.map) {
     const vector = Math.max(...facts.map.vectors.filter((width) => width <= 4));
     candidates.push(
@@ -347,7 +363,7 @@ function startingTiles(facts: NonNullable<GroupFacts['tile']>): KernelChoice[] {
     blockK,
     threadM: thread,
     threadN: thread,
-    vector,
+    vector: Math.min(vector, Math.max(facts.packs.a, facts.packs.b)),
     fragment,
     stages: 1,
   });
@@ -370,7 +386,7 @@ function startingMma({ tile, mma }: GroupFacts): KernelChoice[] {
     stages: number,
   ): KernelChoice => ({
     ...{ family: 'mma', arithmetic: arithmetic!, blockM, blockN, blockK, warpM, warpN, stages },
-    vector: half ? 8 : 4,
+    vector: Math.max(tile!.packs.a, tile!.packs.b),
   });
   const deep = half ? 32 : 16;
   const large = [choice(128, 128, deep, 64, 32, arithmetic === 'tf32x3' ? 1 : 2), choice(128, 128, deep, 32, 64, 1)];

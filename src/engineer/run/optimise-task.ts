@@ -79,7 +79,7 @@ const defaultIslands = 3;
 const confirmations = 3;
 
 /** The built-in engineer. Throws LoweringError where it cannot write the task. */
-export const hireBuiltin: Hire = ({ task, full }) => createBuiltinEngineer({ task, full });
+export const hireBuiltin: Hire = ({ task, full, target }) => createBuiltinEngineer({ task, full, target });
 
 /** The built-in engineer where it can write the task; where it cannot, that is said and the others do without it. */
 export const hireBuiltinIfAble: Hire = (setting) => {

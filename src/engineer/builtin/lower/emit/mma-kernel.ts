@@ -13,7 +13,6 @@ import { storage } from '../scalar.ts';
 import { product } from '../strides.ts';
 import { type Kernel, type Preamble, requirePack } from './kernel-context.ts';
 import {
-  liesAlongDepth,
   rounds,
   type Side,
   side,
@@ -39,8 +38,6 @@ export interface MmaKnobs extends TileShape {
 
 /** Rows and columns of a fragment of the result. */
 const FRAGMENT = 16;
-/** Floats of a row of a fragment on its way out, with padding. */
-const OUT_ROW = 20;
 
 export function mmaThreads({ blockM, blockN, warpM, warpN }: MmaKnobs): number {
   return 32 * (blockM / warpM) * (blockN / warpN);
@@ -73,15 +70,16 @@ function tileBytes(alongDepth: boolean, block: number, knobs: MmaKnobs): number 
   return knobs.stages * product(extents(alongDepth, block, knobs)) * elementBytes(knobs);
 }
 
-const outputBytes = (knobs: MmaKnobs): number => (mmaThreads(knobs) / 32) * FRAGMENT * OUT_ROW * 4;
-/** Whether the tiles of `a` have room for the fragments that go through shared memory at the end. */
-const outputFits = (layout: MmaLayout, knobs: MmaKnobs): boolean =>
-  outputBytes(knobs) <= tileBytes(layout.a, knobs.blockM, knobs);
+/** Columns of what a warp hands out at a time: two fragments side by side fill a line of 128 bytes. */
+const outColumns = ({ warpN }: MmaKnobs): number => Math.min(warpN, 2 * FRAGMENT);
+/** Floats of a row of it, with padding. */
+const outRow = (knobs: MmaKnobs): number => outColumns(knobs) + 4;
+const outBytes = (knobs: MmaKnobs): number => (mmaThreads(knobs) / 32) * FRAGMENT * outRow(knobs) * 4;
 
-/** Shared memory of a kernel, bytes. */
+/** Shared memory of a kernel, bytes: the tiles, and in their place at the end what goes out. */
 export function mmaSharedBytes(layout: MmaLayout, knobs: MmaKnobs): number {
   const tiles = tileBytes(layout.a, knobs.blockM, knobs) + tileBytes(layout.b, knobs.blockN, knobs);
-  return parts(knobs).length * tiles + (outputFits(layout, knobs) ? 0 : outputBytes(knobs));
+  return Math.max(parts(knobs).length * tiles, outBytes(knobs));
 }
 
 export function mmaKernel(
@@ -112,11 +110,16 @@ export function mmaKernel(
   body.line(`const int block_m = blockIdx.y * ${blockM};`);
   body.line(`const int block_n = blockIdx.x * ${blockN};`);
   writeBatch(body, context, contraction, sides);
+  const layout = { a: sides[0].alongDepth, b: sides[1].alongDepth };
   body.line('// Tiles lie as their operands do in memory; the padding spreads rows over banks.');
+  body.line(`__shared__ __align__(32) unsigned char memory[${mmaSharedBytes(layout, knobs)}];`);
+  let offset = 0;
   for (const own of sides)
     for (const part of parts(knobs)) {
-      const [rows, columns] = extents(own.alongDepth, own.block, knobs);
-      body.line(`__shared__ __align__(32) ${type} ${own.name}_tile${part}[${stages}][${rows}][${columns}];`);
+      const size = `[${[stages, ...extents(own.alongDepth, own.block, knobs)].join('][')}]`;
+      const at = offset === 0 ? 'memory' : `memory + ${offset}`;
+      body.line(`${type} (&${own.name}_tile${part})${size} = *reinterpret_cast<${type} (*)${size}>(${at});`);
+      offset += tileBytes(own.alongDepth, own.block, knobs);
     }
   body.line(
     `nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, ${mmaDepth(knobs)}, float> sums[${warpM / FRAGMENT}][${warpN / FRAGMENT}];`,
@@ -274,7 +277,7 @@ function writeProducts(
   body.close();
 }
 
-/** Sums go through shared memory, a fragment at a time, so that what follows and the stores walk rows of the output. */
+/** Sums go through shared memory, sixteen rows of a warp at a time, so that what follows and the stores walk rows of the output. */
 function writeResults(
   body: CodeWriter,
   knobs: MmaKnobs,
@@ -284,32 +287,36 @@ function writeResults(
 ): void {
   const { context } = plan;
   const { m, n } = step.contraction;
-  const { blockM, blockN } = knobs;
+  const { blockM, blockN, warpM, warpN } = knobs;
   const fits = (width: number) => stored.every((id) => storage[context.value(id).dtype].bytes * width <= 16);
   const width = [4, 2].find((own) => n % own === 0 && fits(own)) ?? 1;
-  const packs = FRAGMENT / width;
-  const layout = { a: liesAlongDepth(step.contraction, 'a'), b: liesAlongDepth(step.contraction, 'b') };
-  if (outputFits(layout, knobs)) {
-    body.line('// Every sum is complete. Fragments go through what were the tiles of a, a place for each warp.');
-    body.line(`float* fragment = reinterpret_cast<float*>(a_tile) + warp * ${FRAGMENT * OUT_ROW};`);
-  } else {
-    body.line('// Every sum is complete. Fragments go through shared memory, a place for each warp.');
-    body.line(`__shared__ __align__(32) float fragments[${mmaThreads(knobs) / 32}][${FRAGMENT * OUT_ROW}];`);
-    body.line('float* fragment = fragments[warp];');
+  const [columns, row] = [outColumns(knobs), outRow(knobs)];
+  const packs = columns / width;
+  body.line(
+    '// Every sum is complete. Sixteen rows of a warp at a time go through what were the tiles, to be written row by row.',
+  );
+  body.line(`float* out = reinterpret_cast<float*>(memory) + warp * ${FRAGMENT * row};`);
+  body.line('#pragma unroll');
+  body.open(`for (int p = 0; p < ${warpM / FRAGMENT}; ++p) {`);
+  body.line('#pragma unroll');
+  body.open(`for (int q = 0; q < ${warpN / FRAGMENT}; q += ${columns / FRAGMENT}) {`);
+  for (let part = 0; part < columns / FRAGMENT; part++) {
+    const plus = part === 0 ? '' : ` + ${part}`;
+    const at = part === 0 ? 'out' : `out + ${part * FRAGMENT}`;
+    body.line(`nvcuda::wmma::store_matrix_sync(${at}, sums[p][q${plus}], ${row}, nvcuda::wmma::mem_row_major);`);
   }
-  overFragments(body, knobs, () => {
-    body.line(`nvcuda::wmma::store_matrix_sync(fragment, sums[p][q], ${OUT_ROW}, nvcuda::wmma::mem_row_major);`);
-    body.line('__syncwarp();');
-    body.line('#pragma unroll');
-    body.open(`for (int place = lane; place < ${FRAGMENT * packs}; place += 32) {`);
-    body.line(`const int m_at = place / ${packs};`);
-    body.line(`const int n_at = place % ${packs}${width === 1 ? '' : ` * ${width}`};`);
-    body.line(`const int m = block_m + warp_m + p * ${FRAGMENT} + m_at;`);
-    body.line(`const int n = block_n + warp_n + q * ${FRAGMENT} + n_at;`);
-    const outside = [m % blockM === 0 ? '' : `m >= ${m}`, n % blockN === 0 ? '' : `n >= ${n}`].filter(Boolean);
-    if (outside.length > 0) body.line(`if (${outside.join(' || ')}) continue;`);
-    writeEpilogue(body, plan, step, stored, width, (plus) => `fragment[m_at * ${OUT_ROW} + n_at${plus}]`);
-    body.close();
-    body.line('__syncwarp();');
-  });
+  body.line('__syncwarp();');
+  body.line('#pragma unroll');
+  body.open(`for (int place = lane; place < ${FRAGMENT * packs}; place += 32) {`);
+  body.line(`const int m_at = place / ${packs};`);
+  body.line(`const int n_at = place % ${packs}${width === 1 ? '' : ` * ${width}`};`);
+  body.line(`const int m = block_m + warp_m + p * ${FRAGMENT} + m_at;`);
+  body.line(`const int n = block_n + warp_n + q * ${FRAGMENT} + n_at;`);
+  const outside = [m % blockM === 0 ? '' : `m >= ${m}`, n % blockN === 0 ? '' : `n >= ${n}`].filter(Boolean);
+  if (outside.length > 0) body.line(`if (${outside.join(' || ')}) continue;`);
+  writeEpilogue(body, plan, step, stored, width, (plus) => `out[m_at * ${row} + n_at${plus}]`);
+  body.close();
+  body.line('__syncwarp();');
+  body.close();
+  body.close();
 }

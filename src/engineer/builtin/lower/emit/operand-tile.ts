@@ -65,6 +65,23 @@ export function liesAlongDepth(contraction: Contraction, name: 'a' | 'b'): boole
   return depth === 1 && outer !== 1;
 }
 
+/** Neighbours of an operand in one read: `wanted` where its layout and sizes allow that, else 1. */
+export function packWidth(context: KernelContext, contraction: Contraction, name: 'a' | 'b', wanted: number): number {
+  const access = contraction[name];
+  const [outerStride, depthStride] = stridesOf(contraction, name);
+  const alongDepth = liesAlongDepth(contraction, name);
+  const rest = [...access.strides.slice(0, -2), access.offset, alongDepth ? outerStride : depthStride];
+  const run = alongDepth ? contraction.k : name === 'a' ? contraction.m : contraction.n;
+  const packs =
+    !(name === 'b' && contraction.b.gather) &&
+    (alongDepth ? depthStride : outerStride) === 1 &&
+    context.isMemory(access.value) &&
+    run % wanted === 0 &&
+    storage[context.value(access.value).dtype].bytes * wanted <= 16 &&
+    rest.every((stride) => stride % wanted === 0);
+  return packs ? wanted : 1;
+}
+
 /** How one operand is read: along whichever of its dimensions neighbours lie. */
 export function side(context: KernelContext, contraction: Contraction, name: 'a' | 'b', knobs: TileShape): Side {
   const access = contraction[name];
@@ -72,16 +89,6 @@ export function side(context: KernelContext, contraction: Contraction, name: 'a'
   const [outerStride, depthStride] = stridesOf(contraction, name);
   const extent = name === 'a' ? contraction.m : contraction.n;
   const alongDepth = liesAlongDepth(contraction, name);
-  const rest = [...access.strides.slice(0, -2), access.offset, alongDepth ? outerStride : depthStride];
-  const run = alongDepth ? contraction.k : extent;
-  const bytes = storage[context.value(access.value).dtype].bytes;
-  const packs =
-    !gather &&
-    (alongDepth ? depthStride : outerStride) === 1 &&
-    context.isMemory(access.value) &&
-    run % knobs.vector === 0 &&
-    bytes * knobs.vector <= 16 &&
-    rest.every((stride) => stride % knobs.vector === 0);
   return {
     name,
     outer: name === 'a' ? 'm' : 'n',
@@ -90,7 +97,7 @@ export function side(context: KernelContext, contraction: Contraction, name: 'a'
     outerStride,
     depthStride,
     alongDepth,
-    vector: packs ? knobs.vector : 1,
+    vector: packWidth(context, contraction, name, knobs.vector),
     base: context.value(access.value).name,
     value: access.value,
     gather,
