@@ -5,6 +5,8 @@
 #
 #   scripts/on-gpu.sh                          all stages; writes results/DATE-DEVICE/
 #   scripts/on-gpu.sh --stages device,corpora --filter softmax
+#   scripts/on-gpu.sh --quick                  a few small things of every stage
+#   scripts/on-gpu.sh --out DIR --seconds 540  stops beginning new things after that time; run again into DIR, it does the rest
 #   ASSAY_FAKE_CUDA=1 scripts/on-gpu.sh        the same over the fake driver: proves that the script runs, writes to a temporary folder, measures nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,16 +1,25 @@
 /**
  * `scripts/on-gpu.sh`: the tests, corpora, times and calibration that need a real GPU, stage by stage. A stage that fails is reported and the next one runs; the exit code
- * is 1 then. Everything goes to results/DATE-DEVICE/, one JSON file a stage with its raw samples; over the fake driver to a temporary folder, each file saying so.
+ * is 1 then. What was done is not done again by a run into the same folder, so that several short calls do all of it. Everything goes to results/DATE-DEVICE/, one JSON file a stage with its raw samples; over the fake driver to a temporary folder, each file saying so.
  */
 import { parseArgs } from 'node:util';
 import { calibrationStage } from './on-gpu/calibration.ts';
 import { corpusStage } from './on-gpu/corpora.ts';
 import { deviceStage } from './on-gpu/device.ts';
+import { optimiseStage } from './on-gpu/optimise.ts';
+import { peaksStage } from './on-gpu/peaks.ts';
 import { openPlace, type Place, type Stage } from './on-gpu/place.ts';
+import { plotsStage } from './on-gpu/plots.ts';
+import { sameStage } from './on-gpu/same.ts';
+import { shortStage } from './on-gpu/short.ts';
 import { testsStage } from './on-gpu/tests.ts';
 import { timesStage } from './on-gpu/times.ts';
+import { toolsStage } from './on-gpu/tools.ts';
 
-const stages: readonly Stage[] = [deviceStage, testsStage, corpusStage, timesStage, calibrationStage];
+const stages: readonly Stage[] = [
+  ...[deviceStage, testsStage, peaksStage, shortStage, toolsStage],
+  ...[corpusStage, timesStage, calibrationStage, optimiseStage, sameStage, plotsStage],
+];
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -18,7 +27,10 @@ async function main(): Promise<number> {
       gpu: { type: 'string', default: '0' },
       stages: { type: 'string', default: stages.map(({ name }) => name).join(',') },
       filter: { type: 'string', default: '' },
-      most: { type: 'string', default: '1000' },
+      most: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      seconds: { type: 'string', default: '1000000' },
     },
   });
   const wanted = values.stages.split(',');
@@ -29,20 +41,24 @@ async function main(): Promise<number> {
   }
   let place: Place;
   try {
-    place = await openPlace({ gpu: Number(values.gpu), filter: values.filter, most: Number(values.most) });
+    const { quick, filter, out } = values;
+    const most = Number(values.most ?? (quick ? 2 : 1000));
+    place = await openPlace({ gpu: Number(values.gpu), seconds: Number(values.seconds), filter, most, quick, out });
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 2;
   }
   process.stdout.write(`${place.device.name}: results go to ${place.folder}\n`);
   const failed: string[] = [];
+  const unfinished: string[] = [];
   try {
     for (const stage of stages.filter(({ name }) => wanted.includes(name))) {
       process.stdout.write(`\n== ${stage.name}: ${stage.purpose}\n`);
       const started = performance.now();
       try {
-        const { passed, content, words } = await stage.run(place);
-        place.write(stage.name, { passed, ...content });
+        const { passed, left = 0, content, words } = await stage.run(place);
+        place.write(stage.name, { passed, left, ...content });
+        if (left > 0) unfinished.push(stage.name);
         if (!passed) failed.push(stage.name);
         const seconds = ((performance.now() - started) / 1000).toFixed(0);
         process.stdout.write(`${words}\n${passed ? 'passed' : 'FAILED'} after ${seconds} s\n`);
@@ -55,6 +71,10 @@ async function main(): Promise<number> {
   } finally {
     await place.close();
   }
+  if (unfinished.length > 0)
+    process.stdout.write(
+      `\nNot finished: ${unfinished.join(', ')}. Run it again with --out ${place.folder} for the rest.\n`,
+    );
   process.stdout.write(
     failed.length === 0
       ? `\nAll stages passed${place.simulated ? ', over the fake driver: this proves that the script runs and nothing of a GPU' : ''}.\n`

@@ -21,34 +21,36 @@ export const corpusStage: Stage = {
     const { id: gpu } = place.target;
     const real = new CorpusBench(cases, place.cache, { device: place.device, gpu });
     const virtual = new CorpusBench(cases, place.cache, { device: createVirtualDevice({ gpu }), gpu });
-    const verdicts: object[] = [];
-    const wrong: string[] = [];
     try {
-      for (const each of cases) {
-        const [here, there] = [await real.judge(each), await virtual.judge(each)];
-        const fault = disagreement(each, here);
-        const differs = here.outcome !== there.outcome || here.check !== there.check;
-        verdicts.push({
-          case: `${each.kind}/${each.name}`,
-          outcome: here.outcome,
-          check: here.check,
-          reason: here.reason,
-          fault,
-          virtual: differs ? { outcome: there.outcome, check: there.check, reason: there.reason } : 'the same',
-        });
-        // Another check may find a cheat first here; another outcome must be explained.
-        if (here.outcome !== there.outcome || (fault !== undefined && here.outcome !== each.expect.outcome))
-          wrong.push(
-            `${each.kind}/${each.name}: ${here.outcome} by ${here.check ?? 'none'}, virtual ${there.outcome}: ${here.reason}`,
+      const { made, left } = await place.each(
+        'corpora',
+        cases,
+        ({ kind, name }) => `${kind}/${name}`,
+        async (each) => {
+          const [here, there] = [await real.judge(each), await virtual.judge(each)];
+          const fault = disagreement(each, here);
+          const differs = here.outcome !== there.outcome || here.check !== there.check;
+          process.stdout.write(
+            `${differs ? 'differs' : 'ok     '} ${each.kind}/${each.name}: ${here.outcome} ${here.check ?? ''}\n`,
           );
-        process.stdout.write(
-          `${differs ? 'differs' : 'ok     '} ${each.kind}/${each.name}: ${here.outcome} ${here.check ?? ''}\n`,
-        );
-      }
+          return {
+            case: `${each.kind}/${each.name}`,
+            outcome: here.outcome,
+            check: here.check,
+            reason: here.reason,
+            fault,
+            virtual: differs ? { outcome: there.outcome, check: there.check, reason: there.reason } : 'the same',
+            // Another check may find a cheat first here; another outcome must be explained.
+            wrong: here.outcome !== there.outcome || (fault !== undefined && here.outcome !== each.expect.outcome),
+          };
+        },
+      );
+      const wrong = made.filter((one) => one.wrong);
+      const lines = wrong.map((one) => `${one.case}: ${one.outcome} by ${one.check ?? 'none'}: ${one.reason}`);
+      const words = [`${made.length} cases, ${left} left, ${wrong.length} with another outcome`, ...lines].join('\n');
+      return { passed: wrong.length === 0 && made.length > 0, left, content: { verdicts: made }, words };
     } finally {
       await virtual.close();
     }
-    const words = [`${cases.length} cases, ${wrong.length} with another outcome`, ...wrong].join('\n');
-    return { passed: wrong.length === 0 && cases.length > 0, content: { verdicts }, words };
   },
 };

@@ -1,21 +1,15 @@
 /** Where the stages run and where their results go: a real GPU and results/, or the fake driver and a temporary folder that says so. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  buildFakeDriver,
-  type CudaDevice,
-  cCompiler,
-  createCudaDevice,
-  type FakeDriver,
-  recognise,
-} from '../../src/device/index.ts';
-import { type GpuTarget, gpuTarget } from '../../src/vgpu/index.ts';
+import { type CudaDevice, type FakeDriver, type OpenedGpu, openGpu, targetOf } from '../../src/device/index.ts';
+import type { GpuTarget } from '../../src/vgpu/index.ts';
 
 export interface Place {
   /** Number of the GPU. */
   readonly gpu: number;
+  readonly opened: OpenedGpu;
   readonly device: CudaDevice;
   /** Nothing here is a measurement. */
   readonly simulated: boolean;
@@ -31,35 +25,55 @@ export interface Place {
   /** Only cases whose name contains it, and no more than this of a kind. */
   readonly filter: string;
   readonly most: number;
+  /** A few small things of everything: to see that all stages run. */
+  readonly quick: boolean;
   write(name: string, content: object): void;
+  /**
+   * Does something for each of `items` and keeps what came of it, one line of a file each: what an earlier run into the same folder did is not done again. Stops when the
+   * time that was given is over: `left` says how many there still are.
+   */
+  each<Item, Made extends object>(
+    name: string,
+    items: readonly Item[],
+    keyOf: (item: Item) => string,
+    work: (item: Item) => Promise<Made>,
+  ): Promise<{ made: Made[]; left: number }>;
   close(): Promise<void>;
 }
 
 export interface Stage {
   readonly name: string;
   readonly purpose: string;
-  run(place: Place): Promise<{ passed: boolean; content: object; words: string }>;
+  /** `left`: of what it does one by one, how much is still to be done by another run into the same folder. */
+  run(place: Place): Promise<{ passed: boolean; left?: number; content: object; words: string }>;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Opens the GPU, or the fake driver where ASSAY_FAKE_CUDA is set. @throws with a sentence that says what is missing */
-export async function openPlace({ gpu, filter, most }: { gpu: number; filter: string; most: number }): Promise<Place> {
-  const pretend = (process.env.ASSAY_FAKE_CUDA ?? '') !== '';
-  const compiler = pretend ? cCompiler() : undefined;
-  if (pretend && !compiler) throw new Error('ASSAY_FAKE_CUDA needs a C compiler (gcc).');
-  const built = compiler ? await buildFakeDriver(compiler) : undefined;
-  const fake = built && { library: built.library };
-  const device = await createCudaDevice({ gpu, fake });
-  const found = recognise(device.identity);
-  const arch = `sm_${device.identity.capability.join('')}`;
+export interface PlaceOptions {
+  readonly gpu: number;
+  readonly filter: string;
+  readonly most: number;
+  readonly quick: boolean;
+  /** Where results go; default: results/DATE-DEVICE. */
+  readonly out?: string;
+  /** Seconds after which nothing new is begun. */
+  readonly seconds: number;
+}
+
+export async function openPlace({ gpu, filter, most, quick, out, seconds }: PlaceOptions): Promise<Place> {
+  const deadline = performance.now() + 1000 * seconds;
+  const opened = await openGpu(gpu);
+  const { device, fake } = opened;
   const cache = mkdtempSync(join(tmpdir(), 'assay-on-gpu-cache-'));
   const date = new Date().toISOString().slice(0, 10);
   const slug = device.identity.name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
   // What a fake driver shows never lies where measurements do.
-  const folder = device.simulated
-    ? mkdtempSync(join(tmpdir(), 'assay-on-gpu-FAKE-'))
-    : join(root, 'results', `${date}-${slug}`);
+  // A folder that is given is marked by what is in its files.
+  const folder =
+    out ??
+    (device.simulated ? mkdtempSync(join(tmpdir(), 'assay-on-gpu-FAKE-')) : join(root, 'results', `${date}-${slug}`));
   mkdirSync(folder, { recursive: true });
   const common = {
     device: device.name,
@@ -71,27 +85,47 @@ export async function openPlace({ gpu, filter, most }: { gpu: number; filter: st
       : { simulated: false }),
   };
   return {
-    ...{ gpu, device, simulated: device.simulated, fake, folder, cache, filter, most },
-    // An unknown GPU is judged on as the first of its architecture, without a floor.
-    target: 'target' in found ? found.target : firstOf(arch),
-    ...('unknown' in found ? { unknown: found.unknown } : {}),
+    ...{ gpu, opened, device, simulated: device.simulated, fake, folder, cache, filter, most, quick },
+    ...targetOf(device.identity),
+    each: (name, items, keyOf, work) => eachOf(join(folder, `${name}.jsonl`), deadline, items, keyOf, work),
     write: (name, content) =>
       writeFileSync(
         join(folder, `${name}.json`),
         `${JSON.stringify({ stage: name, ...common, ...content }, null, 1)}\n`,
       ),
     close: async () => {
-      await device.close();
-      built?.remove();
+      await opened.close();
       rmSync(cache, { recursive: true, force: true });
     },
   };
 }
 
-function firstOf(arch: string): GpuTarget {
-  const ids = ['h100', 'a100', 'l4', 't4', 'b200'];
-  const target = ids.map(gpuTarget).find((each) => each.arch === arch);
-  if (!target)
-    throw new Error(`No GPU of the architecture ${arch} is in the table (src/vgpu/model/targets.ts): add it first.`);
-  return target;
+/** What {@link Place.each} promises. */
+async function eachOf<Item, Made extends object>(
+  file: string,
+  deadline: number,
+  items: readonly Item[],
+  keyOf: (item: Item) => string,
+  work: (item: Item) => Promise<Made>,
+): Promise<{ made: Made[]; left: number }> {
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
+  const known = new Map(
+    lines.map((line) => {
+      const { key, made } = JSON.parse(line) as { key: string; made: Made };
+      return [key, made];
+    }),
+  );
+  const made: Made[] = [];
+  let left = 0;
+  for (const item of items) {
+    const key = keyOf(item);
+    let one = known.get(key);
+    if (one === undefined && performance.now() < deadline) {
+      one = await work(item);
+      appendFileSync(file, `${JSON.stringify({ key, made: one })}\n`);
+    }
+    if (one === undefined) left++;
+    else made.push(one);
+  }
+  return { made, left };
 }

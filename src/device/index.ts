@@ -9,6 +9,7 @@ export { buildFakeDriver, cCompiler } from './cuda/fake/build-fake.ts';
 export type { GpuIdentity } from './cuda/gpu.ts';
 export { type Recognised, recognise, targetOf } from './cuda/known-devices.ts';
 export { mayHaveGpu, type OpenedGpu, openGpu } from './cuda/open-gpu.ts';
+export { contradiction, type MeasuredPeaks, measurePeaks } from './cuda/peaks.ts';
 export type { TimedPlan } from './cuda/timing/instance.ts';
 export type { OperandSource, Renewal } from './cuda/timing/operands.ts';
 export {

@@ -7,10 +7,12 @@ import { dirname, isAbsolute, join } from 'node:path';
 import {
   type BaselineSource,
   contractionOf,
+  contradiction,
   createCudaTimingDevice,
   createPlanBaseline,
   createTorchBaselines,
   cublasFiles,
+  measurePeaks,
   type OpenedGpu,
   severalBaselines,
 } from '../device/index.ts';
@@ -82,6 +84,7 @@ async function open(
   }
   if (sources.length === 0) throw new Error(`no baseline can be timed here. ${left.join(' ')}`);
   const together = severalBaselines(sources);
+  const sure = target !== undefined && (await confirmed(gpu, target, left)) ? target : undefined;
   const device = await createCudaTimingDevice(
     {
       ...{ gpu: gpu.gpu, fake: gpu.fake, candidate, operands: timedOperands(task, oracle) },
@@ -94,7 +97,29 @@ async function open(
     },
     signal,
   );
-  return { device, ...(target === undefined ? {} : { floorMicroseconds: floor(task, target).microseconds }) };
+  return { device, ...(sure === undefined ? {} : { floorMicroseconds: floor(task, sure).microseconds }) };
+}
+
+/** GPUs whose peaks were measured, with what speaks against the table. */
+const checked = new WeakMap<OpenedGpu, Promise<string | undefined>>();
+/** Much more than any L2. */
+const COPY_BYTES = 2 ** 29;
+
+/** Whether the table's peaks are this GPU's, by a copy and a product; what speaks against it goes to `said`. Simulated clocks have nothing to say. */
+async function confirmed(gpu: OpenedGpu, target: GpuTarget, said: string[]): Promise<boolean> {
+  if (gpu.device.simulated) return true;
+  let found = checked.get(gpu);
+  if (found === undefined) {
+    const libraries = cublasFiles();
+    found = measurePeaks({ gpu: gpu.gpu }, { copyBytes: COPY_BYTES, libraries }).then(
+      (peaks) => contradiction(target, peaks),
+      (error: Error) => `the table's peaks could not be confirmed: ${error.message}`,
+    );
+    checked.set(gpu, found);
+  }
+  const against = await found;
+  if (against !== undefined) said.push(against);
+  return against === undefined;
 }
 
 type Maker = (

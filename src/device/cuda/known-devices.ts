@@ -14,6 +14,18 @@ export const knownNames: Readonly<Record<string, RegExp>> = {
   l4: /^NVIDIA L4$/,
   b200: /^NVIDIA B200$/,
   t4: /^(?:NVIDIA )?(?:Tesla )?T4$/,
+  'h100-pcie': /^NVIDIA H100 PCIe$/,
+  'h100-nvl': /^NVIDIA H100 NVL$/,
+  'a100-40gb': /^(?:NVIDIA )?A100-SXM4-40GB$/,
+  'a100-pcie': /^NVIDIA A100 80GB PCIe$/,
+  'a100-pcie-40gb': /^(?:NVIDIA )?A100-PCIE-40GB$/,
+  l40s: /^NVIDIA L40S$/,
+  l40: /^NVIDIA L40$/,
+  rtx6000ada: /^NVIDIA RTX 6000 Ada Generation$/,
+  a10: /^NVIDIA A10$/,
+  a6000: /^NVIDIA RTX A6000$/,
+  rtx3090: /^NVIDIA GeForce RTX 3090$/,
+  rtx5090: /^NVIDIA GeForce RTX 5090$/,
 };
 
 /** What candidates are compiled and modelled for on a GPU: its own entry; else, with the reason, the first of its architecture, and no floor. */
