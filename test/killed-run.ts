@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type JudgedCandidate, openArchive } from '../src/archive/index.ts';
-import { start } from './program.ts';
+import { type Ended, start } from './program.ts';
 
 export interface KillReport {
   kills: number;
@@ -88,7 +88,10 @@ const history = (candidates: readonly JudgedCandidate[]) =>
 
 /** Runs a search to its end and gives its candidates and the best of them. */
 export async function runWhole(home: string, parameters: readonly string[]) {
-  const { code, stdout, stderr } = await start(['--home', home, ...parameters, '--json']).ended;
+  return outcomeOf(home, await start(['--home', home, ...parameters, '--json']).ended);
+}
+
+async function outcomeOf(home: string, { code, stdout, stderr }: Ended) {
   assert.equal(code, 0, stdout + stderr);
   const { best, run } = JSON.parse(stdout);
   const candidates = await candidatesIn(home);
@@ -108,10 +111,11 @@ export async function killOften(
   const verdictsAtKills: number[] = [];
   let before: JudgedCandidate[] = [];
   let longest = 0;
+  let last: Ended | undefined;
   for (const delay of delays) {
     const { child, ended } = start(['--home', home, ...parameters, '--resume', '--json']);
-    const finished = await Promise.race([ended.then(() => true), pause(delay).then(() => false)]);
-    if (finished) break;
+    last = await Promise.race([ended, pause(delay).then(() => undefined)]);
+    if (last) break;
     const family = descendants(child.pid!);
     child.kill('SIGKILL');
     await ended;
@@ -121,7 +125,7 @@ export async function killOften(
     before = now;
     verdictsAtKills.push(now.filter(({ verdict }) => verdict).length);
   }
-  const { candidates, best } = await runWhole(home, [...parameters, '--resume']);
+  const { candidates, best } = await (last ? outcomeOf(home, last) : runWhole(home, [...parameters, '--resume']));
   assertKept(before, candidates, best.id);
   assert.equal(new Set(candidates.map(({ source }) => source)).size, candidates.length, 'no duplicates');
   assert.deepEqual(history(candidates), history(whole.candidates), 'the run that was left alone');

@@ -96,6 +96,8 @@ export interface SearchRecord extends Proposal {
 export interface Ranking {
   /** In the terms of {@link Evaluation.microseconds}. */
   microseconds: number;
+  /** As {@link Evaluation.codeHash}, where ranking shows it. */
+  codeHash?: string;
 }
 
 /** The judge. Must not throw for what a candidate does; a throw ends the search. */

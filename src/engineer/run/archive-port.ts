@@ -82,7 +82,7 @@ export class ArchivePort implements SearchArchive {
     if (this.#objective.kind !== 'modelled') return undefined;
     const ranked = await this.#bench.rank(source, signal);
     if (ranked) this.#ranked.set(id, ranked);
-    return ranked?.modelled;
+    return ranked && { microseconds: ranked.modelled.microseconds, codeHash: ranked.codeHash };
   }
 
   /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so; the evidence stays with the other. */

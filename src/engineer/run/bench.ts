@@ -55,6 +55,8 @@ export interface Judgement {
 /** What a candidate's profile says of its time, and what asking took. */
 export interface Ranked {
   modelled: ModelledTime;
+  /** See {@link codeHash}; absent where it was ranked at other shapes than it is judged at. */
+  codeHash?: string;
   milliseconds: number;
 }
 
@@ -116,22 +118,25 @@ export class JudgementBench {
   async rank(source: string, signal?: AbortSignal): Promise<Ranked | undefined> {
     const started = performance.now();
     const { task, gpu, full, cacheDir } = this.#options;
-    // Compiled before a device is taken: compiling needs none.
-    const prepared = await this.prepare(source, signal).catch((error: unknown) => {
+    // At the file's own shapes a plan may take what the GPU has: nothing of it is run whole.
+    const limits = { workspaceBytes: this.target.memoryBytes };
+    // Compiled before a device is taken: compiling needs none. For the shapes that are ranked at, and no others: most candidates go no further.
+    const preparing = full
+      ? prepareCandidate(source, full.task.signature, { ...this.#building(), cacheDir, signal, limits })
+      : this.prepare(source, signal);
+    const prepared = await preparing.catch((error: unknown) => {
       if (error instanceof CandidateError) return undefined;
       throw error;
     });
     if (prepared === undefined) return undefined;
     const device = await this.#take();
     try {
-      // At the file's own shapes a plan may take what the GPU has: nothing of it is run whole.
-      const limits = { workspaceBytes: this.target.memoryBytes };
-      const prepare = async (at: Task) =>
-        at === task
-          ? prepared
-          : prepareCandidate(source, at.signature, { ...this.#building(), cacheDir, signal, limits });
-      const { modelled } = await fullSizeTime({ task: full?.task ?? task, prepare, device, gpu, signal });
-      return modelled && { modelled, milliseconds: performance.now() - started };
+      const at = full?.task ?? task;
+      const { modelled } = await fullSizeTime({ task: at, prepare: async () => prepared, device, gpu, signal });
+      if (!modelled) return undefined;
+      // The hash is over what is judged: at other shapes other code may be equal.
+      const code = full ? {} : { codeHash: codeHash(prepared) };
+      return { modelled, ...code, milliseconds: performance.now() - started };
     } finally {
       this.#give(device);
     }

@@ -91,25 +91,31 @@ export class Jury {
   }
 
   async #brief(record: SearchRecord, must: boolean): Promise<Brief> {
-    const { fingerprint, rank, signal } = this.#options;
+    const { rank, signal } = this.#options;
     const brief: Brief = { record, must };
     if (signal?.aborted) return brief;
     try {
-      brief.codeHash = await fingerprint?.(record, signal);
-      const known = brief.codeHash !== undefined && this.#court.twin(brief.codeHash, record) !== undefined;
-      if (!known) brief.estimate = (await rank?.(record, signal))?.microseconds;
+      const ranking = await rank?.(record, signal);
+      brief.estimate = ranking?.microseconds;
+      brief.codeHash = ranking?.codeHash;
     } catch (failure) {
       if (!signal?.aborted) brief.failure = failure;
     }
     return brief;
   }
 
-  /** Those that compile to the same code one after the other, so that one is judged and the others follow it. */
+  /** What costs nothing is decided also when the budget is spent. */
   async #decideOn(brief: Brief, mayJudge: boolean): Promise<void> {
+    const { record } = brief;
+    const known = this.#sameCode(brief) ?? this.#passedOver(brief);
+    if (known) return this.#court.decided(record, known);
+    const { fingerprint, signal } = this.#options;
+    brief.codeHash ??= await fingerprint?.(record, signal);
     const { codeHash } = brief;
-    if (codeHash === undefined) return this.#decideNow(brief, mayJudge);
+    if (codeHash === undefined) return this.#judgeUnlessKnown(brief, mayJudge);
+    // Those that compile to the same code one after the other, so that one is judged and the others follow it.
     const before = this.#deciding.get(codeHash);
-    const deciding = Promise.resolve(before).then(() => this.#decideNow(brief, mayJudge));
+    const deciding = Promise.resolve(before).then(() => this.#judgeUnlessKnown(brief, mayJudge));
     // Who waits for it need not know how it ended: a failure is told by whose it is.
     this.#deciding.set(
       codeHash,
@@ -118,12 +124,10 @@ export class Jury {
     return deciding;
   }
 
-  /** What costs nothing is decided also when the budget is spent. */
-  async #decideNow(brief: Brief, mayJudge: boolean): Promise<void> {
-    const { record } = brief;
-    const known = this.#sameCode(brief) ?? this.#passedOver(brief);
-    if (known) await this.#court.decided(record, known);
-    else if (mayJudge) await this.#judge(record);
+  async #judgeUnlessKnown(brief: Brief, mayJudge: boolean): Promise<void> {
+    const known = this.#sameCode(brief);
+    if (known) await this.#court.decided(brief.record, known);
+    else if (mayJudge) await this.#judge(brief.record);
   }
 
   /** The evaluation of another candidate that compiles to the same code: what one is, the other is. */
