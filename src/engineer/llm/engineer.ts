@@ -61,6 +61,7 @@ type StrategyName = 'optimise' | 'rewrite' | 'crossover' | 'innovate' | 'transla
 class LlmEngineer implements Engineer {
   readonly name: string;
   readonly attempts = 1;
+  readonly atOnce = 3;
   readonly strategies: readonly (Strategy & { name: StrategyName })[];
   readonly #options: LlmEngineerOptions;
   readonly #task: string;
@@ -99,7 +100,8 @@ class LlmEngineer implements Engineer {
 
   canVary(record: SearchRecord, strategy?: string): boolean {
     if (strategy === 'repair') return byModel(record);
-    return true;
+    // What was passed over has not been judged: prompts call a parent verified.
+    return record.evaluation?.outcome === 'correct' || record.evaluation?.outcome === 'faster';
   }
 
   async vary(

@@ -25,6 +25,7 @@ export function triedInWords(history: readonly SearchRecord[]): string {
 
 function outcomeInWords(record: SearchRecord, byId: ReadonlyMap<string, SearchRecord>): string {
   const { evaluation, parents } = record;
+  if (evaluation!.outcome === 'passed over') return 'slower by its profile, not judged';
   const time = evaluation!.microseconds;
   if (time === undefined) return `failed (${failureInBrief(evaluation!)})`;
   const before = parents.map((id) => byId.get(id)?.evaluation?.microseconds).find((one) => one !== undefined);
