@@ -53,6 +53,7 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'combine', choices: ['shuffle', 'shared'], doc: 'how lanes exchange partial folds' },
     { name: 'softmax', choices: ['two-pass', 'online'], doc: 'maximum and sum of exponentials in two loops or one' },
     { name: 'unroll', choices: [1, 2, 4, 8], doc: 'iterations of the loop over a row written out' },
+    { name: 'patch', choices: [1, 4, 8, 16], doc: 'one lane a row: rows of the patch of outputs that a block takes' },
   ],
   tile: [
     { name: 'blockM', choices: [16, 32, 64, 128, 256], doc: 'output rows a block' },
@@ -107,6 +108,8 @@ export interface GroupFacts {
     /** Values kept between loops under registers or shared. */
     kept: number;
     online: boolean;
+    /** Whether rows lie in two outer dimensions or more, of which blocks can take patches. */
+    patches: boolean;
     /** Whether some read walks neighbouring elements along the row (else rows lie across memory). */
     alongMemory: boolean;
     sharedBytes: (choice: RowKnobs) => number;
@@ -157,6 +160,7 @@ export function groupFacts(
     vectors: rowVectorWidths(plan, stored),
     kept: plan.kept,
     online: hasOnlineForm(group),
+    patches: takesPatches(plan.walk.outerSizes),
     alongMemory: readsAlong(plan),
     sharedBytes: (choice) => rowSharedBytes(plan, choice),
   };
@@ -181,6 +185,11 @@ function tensorArithmetics(a: DType, b: DType, precision: PrecisionPolicy): MmaK
   if (a === 'float16' || a === 'bfloat16') return ['half'];
   if (a !== 'float32') return [];
   return precision === 'fp32' ? ['tf32x3'] : ['tf32', 'tf32x3'];
+}
+
+/** Whether a grid can have a dimension for each of the last two outer ones, and one for the rest. */
+function takesPatches(outer: readonly number[]): boolean {
+  return outer.length >= 2 && outer.at(-2)! <= maxGridY && product(outer.slice(0, -2)) <= maxGridY;
 }
 
 /** Whether some access walks neighbouring elements along a row. */
@@ -233,7 +242,7 @@ function illegalMap(facts: NonNullable<GroupFacts['map']>, choice: MapKnobs): st
 }
 
 function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): string | undefined {
-  const { lanes, rows, order, vector, keep, combine, softmax } = choice;
+  const { lanes, rows, order, vector, keep, combine, softmax, patch } = choice;
   const threads = lanes * rows;
   if (threads > maxThreads) return `${threads} threads a block`;
   if (!facts.vectors.includes(vector)) return `packs of ${vector} are not aligned or do not divide the rows`;
@@ -247,6 +256,7 @@ function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): st
   if (order === 'rows' && (vector > 1 || rows === 1 || lanes === 1))
     return 'rows across memory: several rows, lanes and no packs';
   if (lanes === 1 && order === 'rows') return 'one lane a row has one order';
+  if (patch > 1 && (lanes > 1 || rows % patch !== 0 || !facts.patches)) return 'no patches of rows';
   if (keep !== 'reload' && facts.kept === 0) return 'nothing is used in two loops';
   if (keep === 'registers' && Math.ceil(facts.length / (lanes * vector)) * vector * facts.kept > maxKept)
     return 'the row does not fit registers';
@@ -320,6 +330,7 @@ export function plainChoice(facts: GroupFacts): KernelChoice {
     combine: 'shared',
     softmax: 'two-pass',
     unroll: 1,
+    patch: 1,
   } as const;
   // One thread would lose digits over so long a sum: the plain kernel for it is a block with a tree.
   if (length > 32768) return { ...base, lanes: 256, rows: 1 };
@@ -429,6 +440,7 @@ function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
     combine: 'shuffle',
     softmax: 'two-pass',
     unroll: 1,
+    patch: 1,
     ...more,
   });
   const block = Math.max(warp, Math.min(1024, powerAtLeast(packs) / 2, 256));
@@ -453,7 +465,9 @@ function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
   along.push(row(part, 256 / part, { keep: 'registers' }), row(Math.max(2, part / 4), 512 / part));
   // Short rows (windows, small dimensions) want many rows a block, not many lanes a row.
   const short: KernelChoice[] = [
+    row(1, 256, { combine: 'shared', unroll: 4, patch: 8 }),
     row(1, 128, { combine: 'shared', unroll: 4 }),
+    row(1, 256, { combine: 'shared', unroll: 4, patch: 4 }),
     row(4, 32, { vector: 1 }),
     row(8, 16),
     row(16, 8),

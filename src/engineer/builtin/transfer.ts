@@ -86,7 +86,7 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
           for (const keep of [choice.keep, 'reload'] as const)
             for (const vector of halvings(choice.vector)) {
               yield { ...choice, vector, keep, lanes, rows };
-              yield { ...choice, vector, keep, lanes, rows, combine: 'shared' };
+              yield { ...choice, vector, keep, lanes, rows, combine: 'shared', patch: 1 };
             }
       return;
     case 'tile':

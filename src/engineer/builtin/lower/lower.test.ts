@@ -132,6 +132,7 @@ describe('lowering', () => {
       combine: 'shuffle',
       softmax: 'online',
       unroll: 1,
+      patch: 1,
     } as const;
     assert.equal(illegal(facts, row), undefined);
     assert.match(illegal(facts, { ...row, vector: 4 })!, /packs/);
@@ -139,6 +140,7 @@ describe('lowering', () => {
     assert.match(illegal(facts, { ...row, lanes: 64 })!, /lanes/);
     assert.match(illegal(facts, { ...row, order: 'rows' })!, /shuffles/);
     assert.match(illegal(facts, { ...row, lanes: 1024, rows: 4 })!, /threads/);
+    assert.match(illegal(facts, { ...row, patch: 4 })!, /patches/);
   });
 });
 

@@ -67,8 +67,13 @@ export class KernelContext {
     this.program = program;
     this.group = group;
     this.preamble = preamble;
-    const elements = product(group.structure.dimensions.map((dimension) => dimension.size));
-    const largest = Math.max(elements, ...program.values.map((value) => product(value.shape)));
+    const { dimensions } = group.structure;
+    const size = (folded: boolean) =>
+      product(dimensions.map((dimension) => (dimension.folded === folded ? dimension.size : 1)));
+    // Rows and columns are counted apart; virtual values (products, windows) are nowhere.
+    const virtual = new Set(program.steps.flatMap((step) => (step.kind === 'map' && step.virtual ? [step.out] : [])));
+    const tensors = program.values.filter(({ id }) => !virtual.has(id)).map(({ shape }) => product(shape));
+    const largest = Math.max(size(true), size(false), ...tensors);
     this.indexType = largest < 2 ** 31 - 2 ** 16 ? 'int' : 'long long';
   }
 

@@ -41,6 +41,8 @@ export interface RowKnobs {
   /** Maximum and sum of exponentials in one loop. */
   softmax: 'two-pass' | 'online';
   unroll: number;
+  /** One lane a row: rows of the patch that a block takes of the last two outer dimensions, so that windows that overlap share its cache. 1: a line. */
+  patch: number;
 }
 
 /** A value kept between loops. */
@@ -221,12 +223,12 @@ export function rowKernel(
   const plan = planRows(program, original, stored, knobs, preamble);
   const { context } = plan;
   const body = new CodeWriter();
-  if (knobs.lanes === 1) writeSingleLane(body, plan, stored, knobs);
+  let grid: Kernel['grid'] = [Math.ceil(plan.rows / knobs.rows), 1, 1];
+  if (knobs.lanes === 1) grid = writeSingleLane(body, plan, stored, knobs, grid);
   else writeManyLanes(body, plan, stored, knobs);
 
   const { text: parameters, pointers } = context.parameters(stored);
   const threads = knobs.lanes * knobs.rows;
-  const blocks = Math.ceil(plan.rows / knobs.rows);
   const operators = [...new Set(context.group.steps.map((step) => program.nodes[step.node]?.op ?? 'copy'))].join(', ');
   const share = knobs.lanes === 1 ? 'one thread' : knobs.lanes === 32 ? 'one warp' : `${knobs.lanes} threads`;
   const writer = new CodeWriter();
@@ -234,16 +236,34 @@ export function rowKernel(
   writer.open(`__global__ void __launch_bounds__(${threads}) ${name}(${parameters}) {`);
   writer.line(body.toString().trimEnd());
   writer.close();
-  return { name, text: writer.toString(), pointers, writes: stored, grid: [blocks, 1, 1], block: threads };
+  return { name, text: writer.toString(), pointers, writes: stored, grid, block: threads };
 }
 
-/** One thread a row: nested loops over the folded dimensions, nothing shared. */
-function writeSingleLane(body: CodeWriter, plan: RowPlan, stored: readonly number[], knobs: RowKnobs): void {
+/** Iterations of the loops over a row up to which all of them are written out, when any are. */
+const mostWrittenOut = 64;
+
+/** One thread a row: nested loops over the folded dimensions, nothing shared. Gives the grid. */
+function writeSingleLane(
+  body: CodeWriter,
+  plan: RowPlan,
+  stored: readonly number[],
+  knobs: RowKnobs,
+  line: Kernel['grid'],
+): Kernel['grid'] {
   const { context, walk, accesses } = plan;
   const { indexType } = context;
-  body.line(`const ${indexType} row = static_cast<${indexType}>(blockIdx.x) * ${knobs.rows} + threadIdx.x;`);
-  if (plan.rows % knobs.rows !== 0) body.line(`if (row >= ${plan.rows}) return;  // the last block is not full`);
-  for (const line of walk.rowDeclarations(accesses.all())) body.line(line);
+  let grid = line;
+  if (knobs.patch > 1) {
+    const patch = walk.patch(knobs.patch, knobs.rows / knobs.patch);
+    body.line(`// The block takes a patch of ${knobs.patch} x ${knobs.rows / knobs.patch} rows.`);
+    for (const one of patch.lines) body.line(one);
+    if (patch.outside) body.line(`if (${patch.outside}) return;`);
+    grid = patch.grid;
+  } else {
+    body.line(`const ${indexType} row = static_cast<${indexType}>(blockIdx.x) * ${knobs.rows} + threadIdx.x;`);
+    if (plan.rows % knobs.rows !== 0) body.line(`if (row >= ${plan.rows}) return;  // the last block is not full`);
+    for (const one of walk.rowDeclarations(accesses.all())) body.line(one);
+  }
   const rowSteps = new RowSteps(plan, stored);
   plan.loops.forEach((loop, p) => {
     body.line(describeLoop(plan, loop, p));
@@ -251,7 +271,8 @@ function writeSingleLane(body: CodeWriter, plan: RowPlan, stored: readonly numbe
     const texts = declareFolds(body, plan, loop, false);
     const headers = walk.nestedLoops();
     headers.forEach((header, d) => {
-      if (d === headers.length - 1 && knobs.unroll > 1) body.line(`#pragma unroll ${knobs.unroll}`);
+      if (knobs.unroll > 1 && plan.length <= mostWrittenOut) body.line('#pragma unroll');
+      else if (d === headers.length - 1 && knobs.unroll > 1) body.line(`#pragma unroll ${knobs.unroll}`);
       body.open(header);
     });
     if (headers.length === 0) body.open('{');
@@ -262,6 +283,7 @@ function writeSingleLane(body: CodeWriter, plan: RowPlan, stored: readonly numbe
     finishFolds(body, plan, loop, texts);
     rowSteps.writeAfter(body, p, undefined);
   });
+  return grid;
 }
 
 /** Several lanes a row: strided loop, exchange of partial folds, everything else as in the single lane. */

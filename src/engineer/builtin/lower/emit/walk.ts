@@ -61,6 +61,37 @@ export class Walk {
     return declarations(this.#indexType, this.#row, this.outerSizes, used);
   }
 
+  /**
+   * Coordinates of rows that a block takes as a patch of `height` x `width` over the last two outer dimensions, one a thread, and the grid for it.
+   * `outside` is C++ that is true for threads beyond the edge; empty where there are none.
+   */
+  patch(height: number, width: number): { lines: string[]; outside: string; grid: [number, number, number] } {
+    const sizes = this.outerSizes;
+    const [high, wide] = [sizes.at(-2)!, sizes.at(-1)!];
+    const name = (d: number) => coordinate(this.#row, sizes, d);
+    const last = sizes.length - 1;
+    const lead = sizes.slice(0, -2);
+    const lines = [
+      `const ${this.#indexType} ${name(last)} = blockIdx.x * ${width} + threadIdx.x % ${width};`,
+      `const ${this.#indexType} ${name(last - 1)} = blockIdx.y * ${height} + threadIdx.x / ${width};`,
+    ];
+    let divisor = 1;
+    for (let d = lead.length - 1; d >= 0; d--) {
+      const quotient = divisor === 1 ? 'blockIdx.z' : `blockIdx.z / ${divisor}`;
+      lines.push(`const ${this.#indexType} ${name(d)} = ${d === 0 ? quotient : `(${quotient}) % ${lead[d]}`};`);
+      divisor *= lead[d]!;
+    }
+    const tests = [
+      wide % width === 0 ? '' : `${name(last)} >= ${wide}`,
+      high % height === 0 ? '' : `${name(last - 1)} >= ${high}`,
+    ];
+    return {
+      lines,
+      outside: tests.filter(Boolean).join(' || '),
+      grid: [Math.ceil(wide / width), Math.ceil(high / height), divisor],
+    };
+  }
+
   columnDeclarations(users: readonly Affine[]): string[] {
     const used = this.innerSizes.map((_, d) => users.some((access) => this.#split.get(access)!.inner[d] !== 0));
     return declarations(this.#indexType, this.#column, this.innerSizes, used);
