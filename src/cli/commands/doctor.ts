@@ -1,6 +1,7 @@
 /** `assay doctor`: what this machine has, what each thing is for, and how to get what is missing. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { findTool, mayHaveGpu, openGpu, recognise } from '../../device/index.ts';
 import { type Enclosure, type Kept, standingEnclosure, wallWorks } from '../../isolation/index.ts';
 import { findCompilers, findToolchain, missingCompiler } from '../../kernel/index.ts';
 import { coloursFor } from '../terminal/colour.ts';
@@ -46,17 +47,38 @@ function wallsInWords({ name, keepsFrom }: Enclosure): string {
   return `${name}: kept from ${keepsFrom.map((kept) => keptInWords[kept]).join(', ')}`;
 }
 
+/** The first GPU, opened as a judgement would; or why it cannot be. */
+async function gpuUsed(): Promise<{ detail?: string; remedy: string }> {
+  if (!mayHaveGpu() && !process.env.ASSAY_FAKE_CUDA)
+    return {
+      remedy: 'Nothing is measured here, and the virtual GPU does all the rest. Run Assay where there is a GPU.',
+    };
+  try {
+    const opened = await openGpu(0);
+    await opened.close();
+    const { name, identity } = opened.device;
+    const known = recognise(identity);
+    const floor = 'unknown' in known ? known.unknown : 'its floor is known';
+    return { detail: `${name}, compute capability ${identity.capability.join('.')}; ${floor}`, remedy: '' };
+  } catch (error) {
+    return { remedy: (error as Error).message };
+  }
+}
+
 /** Asks this machine for everything Assay can use. */
 export async function examine(): Promise<Finding[]> {
   const python = process.env.ASSAY_PYTHON ?? 'python3';
-  const [compilers, toolchain, gpu, torch, bubblewrap, walls] = await Promise.all([
+  const [compilers, toolchain, gpu, torch, bubblewrap, walls, used] = await Promise.all([
     findCompilers(),
     findToolchain().catch(() => undefined),
     firstLine('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
     firstLine(python, ['-c', 'import torch; print("PyTorch", torch.__version__)'], 60_000),
     wallWorks().then((works) => (works ? firstLine('bwrap', ['--version']) : undefined)),
     standingEnclosure(),
+    gpuUsed(),
   ]);
+  const sanitizer = findTool('compute-sanitizer', 'ASSAY_COMPUTE_SANITIZER');
+  const nsight = findTool('ncu', 'ASSAY_NCU');
   const node = process.versions.node;
   const { nvcc, ptxas, clang, headers } = compilers;
   const cuda = 'Install the CUDA toolkit 12 or later (no GPU and no driver are needed) and put its bin folder on PATH.';
@@ -105,6 +127,21 @@ export async function examine(): Promise<Finding[]> {
       required: false,
       purpose: 'measured times; without one Assay verifies on the virtual GPU and claims no speed',
       remedy: 'Run Assay on a machine with an NVIDIA GPU and its driver.',
+    }),
+    finding('GPU as Assay uses it', used.detail, {
+      required: false,
+      purpose: '`--device cuda` (what `auto` takes where a GPU is found): checks and measured times there',
+      remedy: used.remedy,
+    }),
+    finding('compute-sanitizer', sanitizer && `${sanitizer.version} (${sanitizer.path})`, {
+      required: false,
+      purpose: 'a second opinion on kernels that a GPU found right',
+      remedy: 'Install the CUDA toolkit on the machine with the GPU.',
+    }),
+    finding('Nsight Compute', nsight && `${nsight.version} (${nsight.path})`, {
+      required: false,
+      purpose: "the GPU's counters, which say what limits a kernel; without it times of variants do",
+      remedy: 'Install the CUDA toolkit on the machine with the GPU, and allow its users to read counters.',
     }),
     finding('NVIDIA driver', gpu?.split(',')[1]?.trim(), {
       required: false,
