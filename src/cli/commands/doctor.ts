@@ -82,7 +82,7 @@ export async function examine(): Promise<Finding[]> {
   const node = process.versions.node;
   const { nvcc, ptxas, clang, headers } = compilers;
   const cuda = 'Install the CUDA toolkit 12 or later (no GPU and no driver are needed) and put its bin folder on PATH.';
-  const standsIn = toolchain?.kind === 'clang';
+  const standsIn = toolchain !== undefined && toolchain.kind !== 'nvcc';
   const finding = (
     name: string,
     detail: string | undefined,
@@ -111,6 +111,12 @@ export async function examine(): Promise<Finding[]> {
       purpose:
         "tells each kernel's registers and spills, and makes its machine code; without it they and the occupancy are unknown, and the modelled time's interval is wider",
       remedy: cuda,
+    }),
+    finding('NVRTC', compilers.nvrtc && `${compilers.nvrtc.version} (${compilers.nvrtc.path})`, {
+      required: false,
+      purpose: 'compiles kernels where nvcc is missing (it is looked for only there, or where ASSAY_NVRTC names it)',
+      remedy:
+        'It comes with the CUDA toolkit, and as `pip install nvidia-cuda-nvrtc`; point ASSAY_NVRTC at its libnvrtc.so.',
     }),
     finding("CUDA's headers", headers && `CUDA ${headers.version} (${headers.root})`, {
       required: false,

@@ -15,6 +15,7 @@ import { BuildError } from './build-error.ts';
 import { CLANG_HEADERS, type CompilerRequest, clangCommand, writeClangHeaders } from './clang.ts';
 import { filesNamed, readDiagnostics, summarise } from './diagnostics.ts';
 import { checkFlags } from './flags.ts';
+import { NVRTC_FOLDER, nvrtcCommand, nvrtcReads, writeNvrtc } from './nvrtc.ts';
 import { readResources } from './resources.ts';
 import { findCompilers, findToolchain, missing, type Toolchain } from './toolchain.ts';
 
@@ -101,12 +102,15 @@ async function compile(
   const started = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'assay-build-'));
   const { root } = toolchain;
-  const trusted = [root, join(root, 'include'), join(root, 'nvvm', 'libdevice'), ...headers];
+  // NVRTC may come without a toolkit.
+  const toolkit = root === '' ? [] : [root, join(root, 'include'), join(root, 'nvvm', 'libdevice')];
+  const trusted = [...toolkit, ...headers];
   const { source, arch, signal } = request;
   const limits = { ...LIMITS, ...request.limits };
   try {
     await writeFile(join(directory, sourceFile), source);
     if (toolchain.kind === 'clang') await writeClangHeaders(directory, toolchain);
+    if (toolchain.kind === 'nvrtc') await writeNvrtc(directory);
     const chosen = [
       ...(flags.some((flag) => flag.startsWith('-std=')) ? [] : ['-std=c++17']),
       ...(flags.some((flag) => /^-O\d/.test(flag)) ? [] : ['-O3']),
@@ -114,9 +118,12 @@ async function compile(
     ];
     const command = { toolchain, arch, flags: chosen, includeFolders: headers, source: sourceFile, output: ptxFile };
     const compiler = await runTool(
-      toolchain.kind === 'clang' ? clangCommand(command) : nvccCommand(command),
+      commands[toolchain.kind](command, source),
       directory,
-      [...trusted, ...(await Promise.all(trusted.map(real))), dirname(toolchain.compiler)],
+      [
+        ...[...trusted, ...(await Promise.all(trusted.map(real))), dirname(toolchain.compiler)],
+        ...(toolchain.kind === 'nvrtc' ? nvrtcReads(toolchain.compiler) : []),
+      ],
       limits,
       signal,
     );
@@ -140,6 +147,13 @@ async function compile(
     await rm(directory, { recursive: true, force: true });
   }
 }
+
+/** Each compiler's command; the source's text is for those that cannot say what they read. */
+const commands: Readonly<Record<Toolchain['kind'], (request: CompilerRequest, source: string) => string[]>> = {
+  nvcc: nvccCommand,
+  nvrtc: nvrtcCommand,
+  clang: clangCommand,
+};
 
 function nvccCommand({ toolchain, arch, flags, includeFolders, source, output }: CompilerRequest): string[] {
   return [
@@ -234,6 +248,7 @@ async function checkIncludes(files: readonly string[], directory: string, folder
     ...['/usr/include', '/usr/lib/gcc', '/usr/lib/llvm', '/usr/lib/clang'],
     ...['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'],
     await real(join(directory, CLANG_HEADERS)),
+    await real(join(directory, NVRTC_FOLDER)),
   ];
   for (const file of files) {
     const found = await real(resolve(directory, file));

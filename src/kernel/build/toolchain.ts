@@ -1,13 +1,14 @@
 /**
- * Finds what compiles CUDA C++ here, and what it is: nvcc, or clang with the CUDA toolkit's headers where nvcc is missing; ptxas where it is. Asked once a process.
+ * Finds what compiles CUDA C++ here, and what it is: nvcc; where it is missing NVRTC, or clang with the CUDA toolkit's headers; ptxas where it is. Asked once a process.
  *
- * `ASSAY_COMPILER=nvcc|clang` chooses where both are; `CUDA_HOME` (or `CUDA_PATH`) names the toolkit to use instead of /usr/local/cuda.
+ * `ASSAY_COMPILER=nvcc|nvrtc|clang` chooses where several are; `ASSAY_NVRTC` names NVRTC's library; `CUDA_HOME` (or `CUDA_PATH`) names the toolkit to use instead of /usr/local/cuda.
  */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { BuildError } from './build-error.ts';
+import { findNvrtc, type Nvrtc } from './nvrtc.ts';
 
 const execute = promisify(execFile);
 
@@ -28,13 +29,15 @@ export interface CudaHeaders {
 export interface Compilers {
   nvcc?: Tool;
   ptxas?: Tool;
+  /** Looked for where nvcc is missing. */
+  nvrtc?: Nvrtc;
   clang?: Tool & { architectures: readonly string[] };
   headers?: CudaHeaders;
 }
 
 /** What compiles here. Its `version` stands in every build's key. */
 export interface Toolchain {
-  kind: 'nvcc' | 'clang';
+  kind: 'nvcc' | 'nvrtc' | 'clang';
   compiler: string;
   /** Absent: no machine code, and resources are unknown. */
   ptxas?: string;
@@ -60,24 +63,38 @@ export function findCompilers(): Promise<Compilers> {
 
 /**
  * The compiler to use, or undefined where there is none.
- * @param wish `nvcc` or `clang`; empty: whichever is here, nvcc first.
+ * @param wish `nvcc`, `nvrtc` or `clang`; empty: whichever is here, in that order.
  * @throws BuildError where the one that is wished for is not here.
  */
 export async function findToolchain(wish = process.env.ASSAY_COMPILER ?? ''): Promise<Toolchain | undefined> {
   const have = await findCompilers();
   const chosen = choose(have, wish);
   if (wish !== '' && !chosen) {
-    const why = wish === 'nvcc' || wish === 'clang' ? missing(have) : 'It may be nvcc or clang.';
+    const why =
+      wish === 'nvcc' || wish === 'clang' || wish === 'nvrtc' ? missing(have) : 'It may be nvcc, nvrtc or clang.';
     throw new BuildError('no-compiler', `The compiler ${JSON.stringify(wish)} is asked for (ASSAY_COMPILER). ${why}`);
   }
   return chosen;
 }
 
-function choose({ nvcc, ptxas, clang, headers }: Compilers, wish: string): Toolchain | undefined {
+function choose({ nvcc, ptxas, nvrtc, clang, headers }: Compilers, wish: string): Toolchain | undefined {
   const assembler = ptxas ? ptxas.version : 'no ptxas';
   if (nvcc && headers && (wish === '' || wish === 'nvcc')) {
     const version = ptxas ? nvcc.version : `${nvcc.version}; no ptxas`;
     return { kind: 'nvcc', compiler: nvcc.path, ptxas: ptxas?.path, version, root: headers.root, architectures: [] };
+  }
+  if (nvrtc && (wish === '' || wish === 'nvrtc')) {
+    const version = `${nvrtc.version}${headers ? ` with the headers of CUDA ${headers.version}` : ''}; ${assembler}`;
+    return {
+      ...{
+        kind: 'nvrtc',
+        compiler: nvrtc.path,
+        ptxas: ptxas?.path,
+        version,
+        root: nvrtc.root ?? '',
+        architectures: [],
+      },
+    };
   }
   if (!clang || !headers || (wish !== '' && wish !== 'clang')) return undefined;
   return {
@@ -119,9 +136,12 @@ export async function search(environment: Readonly<Record<string, string | undef
   ];
   const root = roots.find((folder) => existsSync(join(folder, 'include', 'cuda_runtime.h')));
   const headers = root === undefined ? undefined : headersAt(root);
+  const asked = environment.ASSAY_COMPILER === 'nvrtc' || (environment.ASSAY_NVRTC ?? '') !== '';
+  const nvrtc = nvcc && !asked ? undefined : await findNvrtc(environment, roots);
   return {
     ...(nvcc && { nvcc }),
     ...(ptxas && { ptxas }),
+    ...(nvrtc && { nvrtc }),
     ...(clang && { clang }),
     ...(headers && { headers }),
   };
