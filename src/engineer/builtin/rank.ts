@@ -2,8 +2,8 @@
  * Which tiles are worth judging first: the time of a product under a choice, from sizes alone. Nothing is compiled or run for it.
  *
  * For each resource the time at the target's rates, as the vgpu room's model has it: multiply-adds on the pipe or the tensor cores, instructions
- * issued, passes through shared memory, what blocks read from the L2, compulsory traffic with the memory. The 4-norm of them, times what whole waves of
- * blocks leave idle. It orders choices; it is not a time for people.
+ * issued, passes through shared memory, what blocks read from the L2, compulsory traffic with the memory, steps that wait; the busiest multiprocessor's,
+ * as blocks are dealt whole. The estimate is the 4-norm of them. It orders choices; it is not a time for people.
  */
 import { defaultConstants, type GpuTarget, occupancy } from '../../vgpu/index.ts';
 import { type GroupFacts, illegal, knobs } from './knobs.ts';
@@ -48,7 +48,8 @@ export function estimateProduct(facts: GroupFacts, choice: TileKnobs | MmaKnobs,
   const onSm = (cycles: number) => (cycles * steps * share) / clockHz;
   const bytes = 'arithmetic' in choice && choice.arithmetic === 'half' ? 2 : elementBytes;
   const fromL2 = blocks * (work.blockM + work.blockN * (windows ? 1.25 : 1)) * k * bytes;
-  const unique = batch * (m * k + k * n + m * n) * bytes;
+  // Windows overlap: how much of the tensor under them is new, sizes do not say.
+  const unique = batch * (m * k + (windows ? 0 : k * n) + m * n) * bytes;
   const waves = Math.ceil(blocks / (sms * fit.blocksPerSm));
   const resources = [
     onSm(work.mathCycles),
