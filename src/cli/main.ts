@@ -93,7 +93,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
   withModels(withDevice(taking(program.command('optimize'))))
     .description('PyTorch in, the best verified CUDA kernel out, with the evidence')
-    .option('--budget <seconds>', 'time to search for', seconds, 60)
+    .option('--budget <seconds>', 'time to search for', seconds, 40)
     .option('--judgements <count>', 'most candidates to judge in full', count, 60)
     .option('--headroom <percent>', 'good enough: so far above the floor (speed of light)', percent, 5)
     .option(

@@ -96,6 +96,7 @@ export class ArchivePort implements SearchArchive {
     if (!verdict) throw new Error(`there is no verdict for ${id}`);
     this.#judgements.delete(id);
     this.#ranked.delete(id);
+    this.#bench.forget(record.source);
     await this.#archive.addVerdict(id, { ...verdict, reason: evaluation.reason });
   }
 

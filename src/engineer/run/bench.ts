@@ -95,6 +95,13 @@ export class JudgementBench {
     this.#frozen.add(sourceHash(source));
   }
 
+  /** Nothing more will be asked about this source. */
+  forget(source: string): void {
+    const hash = sourceHash(source);
+    this.#frozen.delete(hash);
+    this.#prepared.delete(hash);
+  }
+
   /** Interprets and compiles, once for a source until it is judged: a search asks for its fingerprint first. Throws CandidateError for what is the candidate's. */
   prepare(source: string, signal?: AbortSignal): Promise<PreparedCandidate> {
     const hash = sourceHash(source);
@@ -172,8 +179,7 @@ export class JudgementBench {
         prepared,
       );
       const { verdict, alone } = await this.#timed(judged, prepared, commitment, signal);
-      this.#frozen.delete(hash);
-      this.#prepared.delete(hash);
+      this.forget(source);
       const evidence = evidenceOf({
         ...{ verdict, task, candidateSource: source, device, gpu, limits },
         ...{ floor: this.#judgedFloor, arithmetics: oracle.arithmetics },

@@ -132,6 +132,31 @@ describe('the jury', () => {
     assert.equal(records.filter(({ evaluation }) => evaluation?.outcome === 'correct').length, 3);
   });
 
+  it('does not judge at the same time what only a wrong answer of a faster one could make a winner', async () => {
+    const points = [8, 12, 11, 10].map((x) => ({ x, y: 12 }));
+    const judged: string[] = [];
+    const engineer = new GridEngineer(points, 16, 4);
+    await searchOn({ engineer, at }, { ...options, concurrency: 4, budget: { generations: 1 } }, { judged });
+    assert.deepEqual(judged.map(read), points.slice(0, 2));
+    const unranked: string[] = [];
+    let [underWay, most] = [0, 0];
+    await searchOn(
+      { engineer, at },
+      {
+        ...{ concurrency: 4, rank: undefined, budget: { generations: 1 } },
+        evaluate: async ({ source }) => {
+          most = Math.max(most, ++underWay);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          underWay--;
+          unranked.push(source);
+          return at(read(source));
+        },
+      },
+    );
+    assert.equal(unranked.length, 4);
+    assert.ok(most > 1, 'what cannot be ranked is judged side by side');
+  });
+
   it('stops when the money is spent', async () => {
     const archive = new MemoryArchive();
     const payer: Engineer = {

@@ -43,6 +43,7 @@ interface Brief {
   codeHash?: string;
   estimate?: number;
   failure?: unknown;
+  decided?: boolean;
 }
 
 export class Jury {
@@ -52,6 +53,8 @@ export class Jury {
   readonly #briefs: Promise<Brief>[] = [];
   /** Decisions under way, by the compiled code. */
   readonly #deciding = new Map<string, Promise<void>>();
+  /** Those of {@link decide} that are not decided yet. */
+  readonly #underWay = new Set<{ estimate?: number; deciding: Promise<void> }>();
   #judging = 0;
 
   constructor(options: JuryOptions, court: Court) {
@@ -60,7 +63,7 @@ export class Jury {
     this.#cores = new Turns(options.concurrency);
   }
 
-  /** Begins to look at a candidate: compiles and ranks it. */
+  /** Begins to look at a candidate: compiles and ranks it. What must be judged is judged at once, while others are still compiled. */
   consider(record: SearchRecord, must: boolean): void {
     this.#briefs.push(this.#cores.take(() => this.#brief(record, must)));
   }
@@ -70,11 +73,10 @@ export class Jury {
     const briefs = await Promise.all(this.#briefs);
     const failed = briefs.find(({ failure }) => failure !== undefined);
     if (failed) throw failed.failure;
-    // What must be judged, then what could not be ranked, then the fastest.
-    const order = briefs.sort(
-      (a, b) =>
-        Number(b.must) - Number(a.must) || (a.estimate ?? 0) - (b.estimate ?? 0) || a.record.number - b.record.number,
-    );
+    // What could not be ranked, then the fastest.
+    const order = briefs
+      .filter(({ decided }) => !decided)
+      .sort((a, b) => (a.estimate ?? 0) - (b.estimate ?? 0) || a.record.number - b.record.number);
     let next = 0;
     let stopped: StopReason | undefined;
     const worker = async () => {
@@ -82,8 +84,8 @@ export class Jury {
         stopped ??= await this.#court.stop(this.#judging);
         if (stopped === 'interrupted') return;
         const brief = order[next++];
-        // A run that has no time left still says whether its first candidate is right.
-        if (brief) await this.#decideOn(brief, stopped === undefined || (brief.must && stopped === 'time'));
+        if (!brief) return;
+        await this.#inTurn(brief, stopped === undefined);
       }
     };
     await Promise.all(Array.from({ length: Math.max(1, this.#options.concurrency) }, worker));
@@ -98,10 +100,33 @@ export class Jury {
       const ranking = await rank?.(record, signal);
       brief.estimate = ranking?.microseconds;
       brief.codeHash = ranking?.codeHash;
+      if (!must) return brief;
+      const stopped = await this.#court.stop(this.#judging);
+      // A run that has no time left still says whether its first candidate is right.
+      await this.#decideOn(brief, stopped === undefined || stopped === 'time');
+      brief.decided = true;
     } catch (failure) {
       if (!signal?.aborted) brief.failure = failure;
     }
     return brief;
+  }
+
+  /** Decides after those that are estimated to be no slower: if one of them is right, this one need not be judged. */
+  async #inTurn(brief: Brief, mayJudge: boolean): Promise<void> {
+    const { estimate } = brief;
+    const faster = [...this.#underWay].filter(
+      (other) => estimate !== undefined && other.estimate !== undefined && other.estimate <= estimate,
+    );
+    const deciding = Promise.allSettled(faster.map((other) => other.deciding)).then(() =>
+      this.#decideOn(brief, mayJudge),
+    );
+    const entry = { estimate, deciding };
+    this.#underWay.add(entry);
+    try {
+      await deciding;
+    } finally {
+      this.#underWay.delete(entry);
+    }
   }
 
   /** What costs nothing is decided also when the budget is spent. */
@@ -127,7 +152,7 @@ export class Jury {
   async #judgeUnlessKnown(brief: Brief, mayJudge: boolean): Promise<void> {
     const known = this.#sameCode(brief);
     if (known) await this.#court.decided(brief.record, known);
-    else if (mayJudge) await this.#judge(brief.record);
+    else if (mayJudge) await this.#judge(brief);
   }
 
   /** The evaluation of another candidate that compiles to the same code: what one is, the other is. */
@@ -148,7 +173,7 @@ export class Jury {
     return { outcome: 'passed over', reason, estimate, codeHash };
   }
 
-  async #judge(record: SearchRecord): Promise<void> {
+  async #judge({ record }: Brief): Promise<void> {
     this.#judging++;
     try {
       const evaluation = await this.#judgement(record);
