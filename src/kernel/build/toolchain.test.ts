@@ -88,7 +88,7 @@ describe('what a machine has', () => {
     await assert.rejects(findToolchain('gcc'), (error: unknown) => {
       assert(error instanceof BuildError);
       assert.equal(error.kind, 'no-compiler');
-      assert.match(error.message, /"gcc" is asked for \(ASSAY_COMPILER\)\. It may be nvcc or clang/);
+      assert.match(error.message, /"gcc" is asked for \(ASSAY_COMPILER\)\. It may be nvcc, nvrtc or clang/);
       return true;
     });
   });
