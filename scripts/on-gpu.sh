@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that must be seen on a machine with an NVIDIA GPU, in one run that needs nothing from the network. Carry along: this checkout with its node_modules,
 # and, where the machine has no Node 20 or later, one unpacked into tools/node (https://nodejs.org, linux-x64: `tar xf node-v20...-linux-x64.tar.xz --strip-components=1 -C tools/node`).
-# nvcc compiles the candidates (with ptxas alone only those in PTX are judged); PyTorch is found by ASSAY_PYTHON.
+# nvcc compiles the candidates; where it is missing NVRTC does: carry along a folder tools/nvrtc with lib/libnvrtc.so.*, lib/libnvrtc-builtins.so.* and include/ (with cccl/), as
+# `pip install nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cuda-cccl` leaves them; the driver assembles its PTX. PyTorch is found by ASSAY_PYTHON.
 #
 #   scripts/on-gpu.sh                          all stages; writes results/DATE-DEVICE/
 #   scripts/on-gpu.sh --stages device,corpora --filter softmax
@@ -23,4 +24,9 @@ if [ ! -d node_modules/koffi ]; then
   exit 2
 fi
 export PATH="$(dirname "$node"):$PATH:/usr/local/cuda/bin"
+if [ -z "${ASSAY_NVRTC:-}" ] && ! command -v nvcc >/dev/null; then
+  for library in "$PWD"/tools/nvrtc/lib/libnvrtc.so.*; do
+    if [ -e "$library" ]; then export ASSAY_NVRTC="$library"; break; fi
+  done
+fi
 exec "$node" --import tsx scripts/on-gpu.ts "$@"
