@@ -42,7 +42,10 @@ export function migrantAt(
   return best && { ...best, from };
 }
 
-/** Who may become a parent on an island in a generation: its own of earlier generations, and all who have come over; the fastest first. */
+/**
+ * Who may become a parent on an island in a generation: its own of earlier generations, and all who have come over; the fastest first. An island that
+ * nobody lives on is settled from all others.
+ */
 export function population(
   island: number,
   generation: number,
@@ -58,5 +61,7 @@ export function population(
     known.add(migrant.record.id);
     own.push({ record: migrant.record, microseconds: migrant.microseconds });
   }
+  // Where first candidates are fewer than islands, some begin empty.
+  if (own.length === 0) return breeders(past);
   return own.sort((a, b) => a.microseconds - b.microseconds);
 }

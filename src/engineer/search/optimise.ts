@@ -7,7 +7,7 @@
  */
 import type { EventStream } from '../../events/index.ts';
 import type { Engineer, Evaluation, Proposal, SearchArchive, SearchRecord } from '../ports.ts';
-import { type Arm, chooseArm } from './bandit.ts';
+import { type Arm, type ChooseArm, chooseArm } from './bandit.ts';
 import { endBefore, judgedInFull, type SearchBudget, type StopReason, spent } from './budget.ts';
 import { type Archipelago, islandAt, migrantAt, population } from './islands.ts';
 import { Jury, type JuryOptions } from './jury.ts';
@@ -31,6 +31,8 @@ export interface SearchOptions extends Omit<JuryOptions, 'concurrency'> {
   floorMicroseconds?: number;
   /** Candidates compiled, ranked or judged at the same time (default 1). With 1, a seed gives the same run again. */
   concurrency?: number;
+  /** Who makes the next candidate (default: a bandit, {@link chooseArm}). */
+  choose?: ChooseArm;
   /** Candidates a generation after the first, over all islands (default 6). */
   generationSize?: number;
   /** Populations that breed apart (default 1). */
@@ -211,7 +213,7 @@ class Search {
 
   /** New candidates for a generation beside those that stand in it, by the records of earlier generations alone. */
   async *#breed(generation: number, own: readonly SearchRecord[]): AsyncGenerator<SearchRecord> {
-    const { engineers, seed, signal, events, generationSize = 6 } = this.#options;
+    const { engineers, seed, signal, events, generationSize = 6, choose = chooseArm } = this.#options;
     const past = this.#records.filter((record) => record.generation < generation);
     if (own.length === 0) {
       events?.emit({ type: 'generation.started', generation, proposed: generationSize });
@@ -230,7 +232,7 @@ class Search {
     for (let place = own.length; place < generationSize; place++) {
       if ((await this.#stop(0)) !== undefined) break;
       for (; next < Math.min(generationSize, place + ahead); next++) {
-        const arm = chooseArm(arms, past, pending);
+        const arm = choose(arms, past, pending);
         count(arm, 1);
         const island = islandAt(next, generation, this.#archipelago);
         const parents = population(island, generation, past, this.#archipelago).slice(0, breeding);
