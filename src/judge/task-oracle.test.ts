@@ -92,6 +92,7 @@ const layerNorm = taskOf(
 );
 const [m, k, n] = [20, 200, 28];
 const matmul = taskOf('matmul', [tensor('float32', m, k), tensor('float32', k, n)], {}, tensor('float32', m, n));
+const logSoftmax = taskOf('log_softmax', [matrix], { dim: 1 }, matrix);
 const gelu = taskOf('gelu', [matrix], { approximate: 'none' }, matrix);
 
 const elu = taskOf('elu', [matrix], { alpha: 1 }, matrix);
@@ -146,6 +147,57 @@ describe('honest kernels pass on every family', () => {
     ],
   ];
   for (const [name, task, kernel] of cases) test(name, () => assert.deepEqual(rejections(task, kernel), []));
+});
+
+/** As FlashAttention has it: exp2(x log2(e) - round(max log2(e))) with one rounding, parts of the row brought to one maximum by exp2 of differences. */
+function baseTwoSoftmaxRow(row: Float64Array): Float64Array {
+  const log2e = f(Math.LOG2E);
+  const power = (x: number, top: number) => f(2 ** f(x * log2e - f(top * log2e)));
+  const max = row.reduce((a, b) => Math.max(a, b), -Infinity);
+  let total = 0;
+  for (let lane = 0; lane < 4; lane++) {
+    const part = row.filter((_, i) => i % 4 === lane);
+    const top = part.reduce((a, b) => Math.max(a, b), -Infinity);
+    total = f(total + f(sequential(part.map((x) => power(x, top))) * f(2 ** f(f(top - max) * log2e))));
+  }
+  return row.map((x) => f(power(x, max) / total));
+}
+
+/** Less max + log(sum): one subtraction, whose second operand is rounded at the size of the scores. */
+function lateLogSoftmaxRow(row: Float64Array): Float64Array {
+  const max = row.reduce((a, b) => Math.max(a, b), -Infinity);
+  const total = f(max + log(strided(32)(row.map((x) => exp(f(x - max))))));
+  return row.map((x) => f(x - total));
+}
+
+describe('large scores, in arithmetics that round them before the maximum goes off', () => {
+  const scores: HostTensor = {
+    spec: matrix,
+    values: Float64Array.from({ length: rows * columns }, (_, i) => f(1000 + 100 * Math.sin(i) - (i % 7))),
+  };
+  const cases: [string, Task, Kernel, boolean][] = [
+    ['softmax in base two', softmax, ([x]) => byRow(x!.values, columns, baseTwoSoftmaxRow), true],
+    ['log softmax, less max + log(sum)', logSoftmax, ([x]) => byRow(x!.values, columns, lateLogSoftmaxRow), true],
+    [
+      'softmax of scores with sixteen bits',
+      softmax,
+      ([x]) =>
+        byRow(x!.values, columns, (row) =>
+          softmaxRow(
+            row.map((v) => Math.round(v * 64) / 64),
+            sequential,
+            exp,
+          ),
+        ),
+      false,
+    ],
+  ];
+  for (const [name, task, kernel, accepted] of cases) {
+    test(`${name}: ${accepted ? 'right' : 'wrong'}`, () => {
+      const got = compareOutput(kernel([scores]), createOracle(task).expect([scores]).outputs[0]!);
+      assert.equal(got.accepted, accepted, `rms ${got.rms} of ${got.rmsLimit}, ${JSON.stringify(got.worst)}`);
+    });
+  }
 });
 
 describe('wrong kernels fail on the families that a candidate meets', () => {

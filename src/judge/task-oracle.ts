@@ -33,7 +33,7 @@ const MUCH_WORK = 4e6;
  * Arithmetics that an honest kernel of a precision policy may use: every order of summation that kernels use, contractions fused or
  * not, elementary functions as exact as a library's and as rough as the hardware's fast ones (`__expf`, whose
  * error grows with its argument up to some 100 units of 2^-24 before it underflows; `rsqrtf`, `__fdividef`), formulas as books write them (elu by exp(x) - 1,
- * which has nothing left of a small x) and with care, 3x3 convolutions straight or through Winograd's tiles, which spread the rounding of a large input over their other outputs.
+ * which has nothing left of a small x) and with care, softmax in base two or with its maximum in the logarithm, whose terms are rounded at their own size, 3x3 convolutions straight or through Winograd's tiles, which spread the rounding of a large input over their other outputs.
  * The first four cover all orders; costly graphs use only those.
  */
 export function honestArithmetics(task: Task): ArithmeticChoice[] {
@@ -41,7 +41,15 @@ export function honestArithmetics(task: Task): ArithmeticChoice[] {
   const lowered = format !== 'float32';
   const all: ArithmeticChoice[] = [
     { format, order: 'sequential', fused: true, approximate: { seed: 11, ulps: 2 } },
-    { format, order: 'blocked', lanes: 32, fused: false, approximate: { seed: 12, ulps: 16 }, textbook: true },
+    {
+      format,
+      order: 'blocked',
+      lanes: 32,
+      fused: false,
+      approximate: { seed: 12, ulps: 16 },
+      textbook: true,
+      lateMaximum: true,
+    },
     { format, order: 'pairwise', fused: true, transformed: !lowered },
     {
       format,
@@ -68,8 +76,9 @@ export function arithmeticName(choice: ArithmeticChoice): string {
   const order = choice.order === 'blocked' ? `blocked sums over ${choice.lanes} lanes` : `${choice.order} sums`;
   const functions = choice.approximate ? `functions within ${choice.approximate.ulps} ulp` : 'functions rounded once';
   const formulas = choice.textbook ? ', textbook formulas' : '';
+  const late = choice.lateMaximum ? ', maximum taken off late' : '';
   const tiles = choice.transformed ? ", 3x3 convolutions in Winograd's tiles" : '';
-  return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}${formulas}${tiles}`;
+  return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}${formulas}${late}${tiles}`;
 }
 
 /** Families tried for mutants that the task's own inputs do not show, the likeliest first. */

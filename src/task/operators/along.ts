@@ -40,11 +40,27 @@ export function mapLines(
   return out;
 }
 
+const LOG2E = Math.fround(Math.LOG2E);
+
+/** exp(x - max) of a row into `spare`, by way of `row`. Returns the maximum. */
+function powersOfRow(row: Float64Array, spare: Float64Array, a: Arithmetic): number {
+  const n = row.length;
+  const top = maximumOf(row, n);
+  if (a.single && a.choice.lateMaximum) {
+    a.rows.multiply(row, LOG2E, row, n);
+    a.rows.subtract(row, a.round(top * LOG2E), row, n);
+    a.rows.apply('exp2', row, spare, n);
+  } else {
+    a.rows.subtract(row, top, row, n);
+    a.rows.apply('exp', row, spare, n);
+  }
+  return top;
+}
+
 /** exp(x - max) / sum, in place. */
 export function softmaxRow(row: Float64Array, spare: Float64Array, a: Arithmetic): void {
   const n = row.length;
-  a.rows.subtract(row, maximumOf(row, n), row, n);
-  a.rows.apply('exp', row, spare, n);
+  powersOfRow(row, spare, a);
   row.set(spare);
   a.rows.divide(row, a.sum(spare, n), row, n);
 }
@@ -52,9 +68,14 @@ export function softmaxRow(row: Float64Array, spare: Float64Array, a: Arithmetic
 /** x - logsumexp(x), in place. */
 export function logSoftmaxRow(row: Float64Array, spare: Float64Array, a: Arithmetic): void {
   const n = row.length;
-  // The two subtractions stay apart, as kernels have them: x - max is small and exact more often than max + log(sum).
-  a.rows.subtract(row, maximumOf(row, n), row, n);
-  a.rows.apply('exp', row, spare, n);
+  if (a.single && a.choice.lateMaximum) {
+    const scores = row.slice();
+    const top = powersOfRow(row, spare, a);
+    a.rows.subtract(scores, a.round(top + a.log(a.sum(spare, n))), row, n);
+    return;
+  }
+  // The two subtractions stay apart, as careful kernels have them: x - max is small and exact more often than max + log(sum).
+  powersOfRow(row, spare, a);
   a.rows.subtract(row, a.log(a.sum(spare, n)), row, n);
 }
 

@@ -36,6 +36,11 @@ export interface ArithmeticChoice {
   approximate?: { seed: number; ulps: number };
   /** Formulas with a careful form are computed as PyTorch's pages write them, in float32: exp(x) - 1 and log(1 + exp(x)), which lose a small result to the 1. */
   textbook?: boolean;
+  /**
+   * Softmax and its logarithm round their terms before the maximum goes off: 2^(x log2(e) - max log2(e)), as attention kernels have it (FlashAttention,
+   * Triton), and x - (max + log(sum)). Off by about |x| 2^-24, as if each score were the next number to itself.
+   */
+  lateMaximum?: boolean;
   /** Convolutions by 3x3 filters go through Winograd's transforms, as libraries compute them in float32. */
   transformed?: boolean;
   /**
@@ -195,6 +200,7 @@ export function arithmeticFor(choice: ArithmeticChoice, dtype: DType = 'float32'
     choice.fused,
     choice.approximate,
     choice.textbook,
+    choice.lateMaximum,
     choice.transformed,
     choice.intermediates,
     double,
