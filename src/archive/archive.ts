@@ -5,8 +5,6 @@
  * A candidate is recorded when it is proposed and again when it is judged, so that a resumed run judges exactly those
  * that have no verdict.
  */
-import { join } from 'node:path';
-import { PostgresDatabase } from './postgres.ts';
 import type {
   CallRecord,
   CandidateRecord,
@@ -19,8 +17,6 @@ import type {
   TimeRecord,
   VerdictRecord,
 } from './records.ts';
-import { SqlArchive } from './sql-archive.ts';
-import { SqliteDatabase } from './sqlite.ts';
 
 export interface Archive {
   close(): Promise<void>;
@@ -69,12 +65,4 @@ export interface Archive {
   /** Calls of a run in the order made. */
   calls(run: string): Promise<CallRecord[]>;
   spent(run: string): Promise<Spending>;
-}
-
-/** Opens the archive at `where`, or makes one: a `postgres://` address, or a folder for the file `archive.sqlite`. */
-export async function openArchive(where: string): Promise<Archive> {
-  const database = /^postgres(ql)?:\/\//.test(where)
-    ? await PostgresDatabase.open(where)
-    : new SqliteDatabase(join(where, 'archive.sqlite'));
-  return new SqlArchive(database);
 }

@@ -1,5 +1,6 @@
 /** The store: tasks, candidates, verdicts, lineage, times, costs, on disk, across runs. */
-export { type Archive, openArchive } from './archive.ts';
+export type { Archive } from './archive.ts';
+export { openArchive } from './open-archive.ts';
 export type {
   CallRecord,
   CandidateRecord,
