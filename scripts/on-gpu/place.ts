@@ -87,7 +87,8 @@ export async function openPlace({ gpu, filter, most, quick, out, seconds }: Plac
   return {
     ...{ gpu, opened, device, simulated: device.simulated, fake, folder, cache, filter, most, quick },
     ...targetOf(device.identity),
-    each: (name, items, keyOf, work) => eachOf(join(folder, `${name}.jsonl`), deadline, items, keyOf, work),
+    each: (name, items, keyOf, work) =>
+      eachOf(join(folder, `${name}.jsonl`), device.simulated, deadline, items, keyOf, work),
     write: (name, content) =>
       writeFileSync(
         join(folder, `${name}.json`),
@@ -103,6 +104,7 @@ export async function openPlace({ gpu, filter, most, quick, out, seconds }: Plac
 /** What {@link Place.each} promises. */
 async function eachOf<Item, Made extends object>(
   file: string,
+  simulated: boolean,
   deadline: number,
   items: readonly Item[],
   keyOf: (item: Item) => string,
@@ -122,7 +124,8 @@ async function eachOf<Item, Made extends object>(
     let one = known.get(key);
     if (one === undefined && performance.now() < deadline) {
       one = await work(item);
-      appendFileSync(file, `${JSON.stringify({ key, made: one })}\n`);
+      // Each line says what it is, as each file does.
+      appendFileSync(file, `${JSON.stringify({ key, simulated, made: one })}\n`);
     }
     if (one === undefined) left++;
     else made.push(one);
