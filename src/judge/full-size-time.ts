@@ -7,9 +7,9 @@ import { BuildError, CandidateError, type PreparedCandidate } from '../kernel/in
 import { drawTiled, encode, type Floor, floor, type Task } from '../task/index.ts';
 import { gpuTarget, type ModelledTime } from '../vgpu/index.ts';
 
-/** Thread-instructions for the sampled blocks of one launch: some seconds of interpreting. */
-const INSTRUCTIONS = 5e8;
-const MILLISECONDS = 90_000;
+/** Thread-instructions for the sampled blocks of one launch: seconds of interpreting, a minute for a block that multiplies thousands deep. */
+const INSTRUCTIONS = 1e9;
+const MILLISECONDS = 300_000;
 /** Contents decide hardly anything about time; the same for all candidates, they make times comparable. */
 const SEED = '5eed'.repeat(16);
 

@@ -179,6 +179,13 @@ export class JudgementBench {
         prepared,
       );
       const { verdict, alone } = await this.#timed(judged, prepared, commitment, signal);
+      const untimed = verdict.fullSizeTime?.notModelled;
+      if (untimed !== undefined)
+        events?.emit({
+          type: 'note',
+          level: 'warning',
+          message: `${name} has no time at the file's own shapes: ${untimed}`,
+        });
       this.forget(source);
       const evidence = evidenceOf({
         ...{ verdict, task, candidateSource: source, device, gpu, limits },
