@@ -82,12 +82,12 @@ export const plotsStage: Stage = {
     const same = read<{ trials?: { speedup?: Interval }[] }>(place, 'same');
     const trials = (same?.trials ?? []).flatMap(({ speedup }) => (speedup ? [speedup] : []));
     if (trials.length > 0) write('same', intervals(`A kernel against itself${mark}`, trials));
-    const calibration = read<{ dots?: Predicted[]; score?: { spearman: number } }>(place, 'calibration');
+    const calibration = read<{ dots?: Predicted[]; score?: { spearman: number | null } }>(place, 'calibration');
     if (calibration?.dots?.length)
       write(
         'calibration',
         scatter(
-          `Modelled against measured, Spearman ${calibration.score?.spearman.toFixed(3)}${mark}`,
+          `Modelled against measured, Spearman ${calibration.score?.spearman?.toFixed(3) ?? 'not known'}${mark}`,
           calibration.dots,
         ),
       );
