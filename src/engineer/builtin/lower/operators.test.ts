@@ -59,6 +59,7 @@ const cases: Readonly<Record<string, Build>> = {
       g.op('einsum', [g.input([3, 4, 5]), g.input([3, 6, 4]), g.input([5, 2])], { equation: 'bij,bki,jl->lbk' }),
       g.op('einsum', [g.input([4, 4, 3])], { equation: 'iij->ji' }),
       g.op('einsum', [g.input([4, 3]), g.input([5])], { equation: 'ab,c->cb' }),
+      g.op('masked_fill', [g.input([2, 9, 11]), mask], { value: -3.5 }),
       g.op('scaled_dot_product_attention', [q, k, v], { mask: false, is_causal: true, scale: 0.4 }),
       g.op('scaled_dot_product_attention', [q, k, v, mask], { mask: true, is_causal: false, scale: 0.4 }),
       g.op('scaled_dot_product_attention', [q, k, v, g.input([1, 3, 1, 11])], {

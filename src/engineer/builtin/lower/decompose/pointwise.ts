@@ -12,7 +12,8 @@ function lowerPointwise(lower: Lowering): void {
   const { node } = lower;
   const entry = pointwise[node.op]!;
   const views = node.inputs.map((_, k) => lower.input(k));
-  const inputDtype = lower.dtype(views.at(-1)!);
+  // Conditions come first, but for the mask of masked_fill: literals have the type of what is computed with.
+  const inputDtype = lower.dtype(node.op === 'masked_fill' ? views[0]! : views.at(-1)!);
   const inputType = storage[inputDtype].compute;
   if (entry.floating && !isFloating(inputType))
     lower.fail(`operands of ${inputDtype}, where floating point is expected`);
