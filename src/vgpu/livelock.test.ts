@@ -6,7 +6,11 @@ import { arg } from './nvcc-testing.ts';
 import type { Executor, Finding } from './types.ts';
 
 /** `body` has %rd1: the address of two words, zero at first; %r1: the block, %r2: the thread. */
-function run(body: string, executor: Executor, shape: { blocks?: number; threads?: number } = {}): readonly Finding[] {
+function run(
+  body: string,
+  executor: Executor,
+  shape: { blocks?: number; threads?: number; profile?: boolean } = {},
+): readonly Finding[] {
   const gpu = new VirtualGpu({ memoryBytes: 2 ** 26 });
   const module = gpu.load(`.version 8.0
 .target sm_80
@@ -28,6 +32,7 @@ ${body}
     executor,
     stopAtFault: false,
     instructionBudget: 50_000_000,
+    profile: shape.profile,
   });
   return findings;
 }
@@ -59,6 +64,13 @@ LATE: mov.u32 %r4, 0;
 COUNT: add.u32 %r4, %r4, 1; setp.lt.u32 %p2, %r4, 200000; @%p2 bra COUNT;
   setp.ne.u32 %p2, %r2, 40; @%p2 bra DONE; mov.u32 %r5, 1; st.volatile.global.u32 [%rd1], %r5;
 DONE:`,
+  'lanes asleep that wait for others of their warp': `setp.ge.u32 %p1, %r2, 8; @%p1 bra WAIT;
+  mov.u32 %r4, 0;
+COUNT: add.u32 %r4, %r4, 1; setp.lt.u32 %p2, %r4, 200; @%p2 bra COUNT;
+  mov.u32 %r5, 1; st.volatile.global.u32 [%rd1], %r5; bra DONE;
+WAIT: ld.volatile.global.u32 %r3, [%rd1]; setp.ne.u32 %p1, %r3, 0; @%p1 bra DONE;
+  nanosleep.u32 1000; bra WAIT;
+DONE:`,
   'a wait that gives up by the clock': `mov.u32 %r6, %clock;
 WAIT: ld.volatile.global.u32 %r3, [%rd1]; setp.ne.u32 %p1, %r3, 0; @%p1 bra DONE;
   mov.u32 %r7, %clock; sub.u32 %r7, %r7, %r6; setp.lt.u32 %p2, %r7, 60000; @%p2 bra WAIT;
@@ -86,4 +98,8 @@ describe('livelock', () => {
       it(`${executor}: ${name}`, () => assert.deepEqual(run(body, executor), []));
     }
   }
+  // Warps take short turns in a profile.
+  it('in a profile: lanes asleep that wait for others of their warp', () => {
+    assert.deepEqual(run(ENDING['lanes asleep that wait for others of their warp']!, 'auto', { profile: true }), []);
+  });
 });

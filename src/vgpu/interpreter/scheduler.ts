@@ -155,17 +155,18 @@ export class Scheduler {
     return best;
   }
 
-  /** A lane that has not run for so many turns that it must be given one; -1 if none. */
+  /** The lane that has waited longest, where it is not in the lead anyway; -1 if it is, or if nobody must be given a turn. */
   #oldest(warp: Warp, runnable: number, lead: number): number {
     if (!warp.starving && this.#random === 0) return -1;
     if (this.#random !== 0 && this.#pick(4) !== 0) return -1;
     warp.starving = false;
     let oldest = -1;
     for (let l = 0; l < LANES; l++) {
-      if (((runnable >>> l) & 1) === 0 || warp.pc[l] === warp.pc[lead]) continue;
+      if (((runnable >>> l) & 1) === 0) continue;
       if (oldest < 0 || warp.lastRun[l]! < warp.lastRun[oldest]!) oldest = l;
     }
-    return oldest;
+    // The lead has its turn among the others: what they wait for may be what it does next.
+    return warp.pc[oldest] === warp.pc[lead] ? -1 : oldest;
   }
 
   /** The inner loop. Returns the weight used. */
