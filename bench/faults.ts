@@ -8,6 +8,7 @@
  * that come after this one, to go on with a run that was cut off. A kernel that is not accepted itself is said, and makes the exit code 1.
  */
 import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,14 +59,17 @@ function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, 
   return groups;
 }
 
-/** `count` of the faults, one of each kind in turn. */
+/** `count` of the faults, one of each kind in turn, the kinds in a drawn order. */
 function drawn<T extends { kind: string }>(faults: readonly T[], count: number, next: () => number): T[] {
-  const kinds = [...grouped(faults, ({ kind }) => kind).values()].map((all) =>
-    all.map((one) => ({ one, order: next() })).sort((a, b) => a.order - b.order),
-  );
+  const shuffled = <U>(all: readonly U[]) =>
+    all
+      .map((one) => ({ one, order: next() }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ one }) => one);
+  const kinds = shuffled([...grouped(faults, ({ kind }) => kind).values()].map(shuffled));
   const chosen: T[] = [];
   for (let round = 0; chosen.length < Math.min(count, faults.length); round++) {
-    for (const all of kinds) if (all[round] !== undefined && chosen.length < count) chosen.push(all[round]!.one);
+    for (const all of kinds) if (all[round] !== undefined && chosen.length < count) chosen.push(all[round]!);
   }
   return chosen;
 }
@@ -91,7 +95,8 @@ async function tryKernel(each: CorpusCase, cacheDir: string, report: (row: Row) 
     }
     const faults = [...planFaults(candidate), ...ptxFaults(candidate)];
     const count = Number(options.faults) || faults.length;
-    for (const fault of drawn(faults, count, random(Number(options.seed)))) {
+    const seed = createHash('sha256').update(`${options.seed} ${each.name}`).digest().readUInt32LE();
+    for (const fault of drawn(faults, count, random(seed))) {
       report({ kernel: each.name, kind: fault.kind, what: fault.what, fate: await trial.fate(fault) });
     }
   } finally {
