@@ -4,9 +4,12 @@
  */
 import type { Plan, PlanBuffer } from '../../kernel/index.ts';
 import {
+  CannotRun,
   type DevicePointer,
   type Finding,
   gpuTarget,
+  type LaunchConfig,
+  type LaunchReport,
   type LoadedModule,
   type ModelledLaunch,
   modelTime,
@@ -24,6 +27,11 @@ import { profileSample } from './sample.ts';
 
 /** What only a run with the threads' clocks shows. */
 const RACES: ReadonlySet<Finding['kind']> = new Set(['race', 'missing-syncwarp']);
+
+/** Thread-instructions of a launch that the interpreter may decide on where compiled code suspects a race: some seconds. */
+const INTERPRETED = 30_000_000;
+/** Milliseconds of a call that is too long to be made once more in search of races. */
+const TOO_LONG = 8000;
 
 /** A run ended early; carries the result to give. */
 class Ended extends Error {
@@ -74,7 +82,8 @@ class PlanRun {
       this.#callsCompleted++;
     }
     const first = this.#request.calls[0];
-    const profiled = this.#request.profile && first ? this.#profile(first, this.#request.profile.gpu) : {};
+    const { profile } = this.#request;
+    const profiled = profile && first ? this.#profile(first, profile.gpu, this.#seekRaces(first, calls[0]!)) : {};
     return { status: 'completed', calls, findings: this.#findings, printed: this.#printed, ...profiled };
   }
 
@@ -206,10 +215,50 @@ class PlanRun {
     });
   }
 
-  /** Runs the first call once more; before each launch, sampled blocks of it in the interpreter, counting. */
+  /**
+   * Runs the first call once more, with the threads' clocks, all blocks of every launch. Returns the steps for which that settles it. The others are long launches in which
+   * compiled code met what it could not prove harmless (atomics as locks, asynchronous copies): races are looked for in their profiled blocks alone.
+   */
+  #seekRaces(call: Call, { milliseconds }: CallResult): ReadonlySet<number> {
+    const settled = new Set<number>();
+    if (milliseconds > TOO_LONG) return settled;
+    this.#prepare({ ...call, resetGlobals: true });
+    for (const [index, step] of this.#plan.steps.entries()) {
+      if (step.kind !== 'launch') {
+        this.#transfer(step);
+        continue;
+      }
+      const report = this.#launchWatched(step, this.#instructions[index]!);
+      if (report === undefined) continue;
+      settled.add(index);
+      this.#keepRaces(step, report.findings);
+      // What follows would run on what a race left.
+      if (!report.completed) break;
+    }
+    return settled;
+  }
+
+  /** Runs a launch with the threads' clocks; undefined where only a long run of the interpreter could tell, and it has run without them. */
+  #launchWatched(step: Launch, instructions: number): LaunchReport | undefined {
+    const config = launchConfig(step, this.#pointers);
+    const executor = this.#request.executor ?? 'auto';
+    const compiled = executor === 'auto' && instructions > INTERPRETED ? 'simd' : executor;
+    const launch = (how: Partial<LaunchConfig>) =>
+      this.#gpu.launch(this.#moduleOf(step), step.entry, { ...config, ...how });
+    try {
+      return launch({ executor: compiled, races: true });
+    } catch (error) {
+      if (!(error instanceof CannotRun)) throw error;
+      launch({ executor });
+      return undefined;
+    }
+  }
+
+  /** Runs the first call once more; before each launch, sampled blocks of it in the interpreter, counting. `settled`: the steps known to have no races, or some. */
   #profile(
     call: Call,
     gpu: string,
+    settled: ReadonlySet<number>,
   ): Pick<Extract<RunResult, { status: 'completed' }>, 'profile' | 'modelled' | 'launches'> {
     const target = gpuTarget(gpu);
     const launches: ModelledLaunch[] = [];
@@ -222,7 +271,8 @@ class PlanRun {
         this.#transfer(step);
         continue;
       }
-      launches.push(this.#profileLaunch(step, this.#instructions[index]!, dirty));
+      const races = !settled.has(index);
+      launches.push(this.#profileLaunch(step, this.#instructions[index]!, { dirty, races }));
       dirty ||= this.#signals(step);
     }
     const profiles = launches.map(({ profile }) => profile);
@@ -238,14 +288,18 @@ class PlanRun {
     return /\b(atom|red)\./.test(module?.ptx ?? 'atom.');
   }
 
-  /** Races are looked for in the profiled blocks alone, as the other calls run without their clocks. Other findings were made there. */
+  /** Other findings than races were made in the calls without clocks. */
   #keepRaces(step: Launch, findings: readonly Finding[]): void {
     for (const finding of findings)
       if (RACES.has(finding.kind)) this.#findings.push({ ...finding, kernel: step.kernel });
   }
 
-  /** `dirty`: memory is not as calls leave it, since blocks before this launch ran twice. */
-  #profileLaunch(step: Launch, instructions: number, dirty: boolean): ModelledLaunch {
+  /** `dirty`: memory is not as calls leave it, since blocks before this launch ran twice. `races`: look for them in these blocks. */
+  #profileLaunch(
+    step: Launch,
+    instructions: number,
+    { dirty, races }: { dirty: boolean; races: boolean },
+  ): ModelledLaunch {
     const total = step.grid[0] * step.grid[1] * step.grid[2];
     const whole = this.#gpu.hasGridBarrier(this.#moduleOf(step), step.entry);
     const blocks = whole ? undefined : profileSample(step.grid, instructions / total);
@@ -254,10 +308,10 @@ class PlanRun {
       ...config,
       executor: 'interpreter',
       profile: true,
-      races: true,
+      races: races && !dirty,
       blocks,
     });
-    if (!dirty) this.#keepRaces(step, report.findings);
+    this.#keepRaces(step, report.findings);
     if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
     if (blocks)
       this.#gpu.launch(this.#moduleOf(step), step.entry, { ...config, executor: this.#request.executor ?? 'auto' });

@@ -74,6 +74,14 @@ extern "C" __global__ void past_the_end(const float* x, float* y, int n) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   y[i] = x[i < n ? i : 0];
 }
+// Block 250 leans on what block 249 left; the others are long enough that few blocks are profiled.
+extern "C" __global__ void leans(const float* x, float* y, int n) {
+  if (threadIdx.x >= 32) return;
+  int i = blockIdx.x;
+  float sum = 0.f;
+  for (int k = 0; k < 200; k++) sum += x[(i + k * threadIdx.x) % n];
+  if (threadIdx.x == 0) y[i] = i == 250 ? y[249] + 1.f : sum;
+}
 extern "C" __global__ void count_calls(float* y, int n) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) y[i] = calls;
@@ -208,6 +216,16 @@ describe('the virtual device', { skip }, () => {
       await run(plan([{ kind: 'copy', from: first!, to: second!, line: 1 }]), [call(ramp(0))]),
     );
     assert.ok(calls[0]!.outputs[0]!.written!.every((byte) => byte === 0));
+  });
+
+  it('looks for races in all blocks of the first call, not only in those it profiles', async () => {
+    const of = plan([launch('leans', [0, 1], count)]);
+    const { findings } = completed(await run(of, [call(ramp(0))], { profile: { gpu: 'h100' } }));
+    assert.deepEqual(
+      findings.map(({ kind, block }) => [kind, block?.[0]]),
+      [['race', 250]],
+    );
+    assert.deepEqual(completed(await run(of, [call(ramp(0))])).findings, []);
   });
 
   it('models a time for the target, as an interval', async () => {
