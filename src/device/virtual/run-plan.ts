@@ -30,8 +30,8 @@ const RACES: ReadonlySet<Finding['kind']> = new Set(['race', 'missing-syncwarp']
 
 /** Thread-instructions of a launch that the interpreter may decide on where compiled code suspects a race: some seconds. */
 const INTERPRETED = 30_000_000;
-/** Milliseconds of a call that is too long to be made once more in search of races. */
-const TOO_LONG = 8000;
+/** Thread-instructions of a call that is too long to be made once more in search of races: some seconds of compiled code. */
+const TOO_LONG = 20_000_000_000;
 
 /** A run ended early; carries the result to give. */
 class Ended extends Error {
@@ -61,6 +61,8 @@ class PlanRun {
   readonly #findings: Finding[] = [];
   /** Thread-instructions of each step in the last call; what the profiler sizes its sample by. */
   readonly #instructions: number[] = [];
+  /** A long launch had to be interpreted: a call takes so long that it is not made again in search of races. */
+  #slow = false;
   #pointers: DevicePointer[] = [];
   #printed = '';
   #callsCompleted = 0;
@@ -83,7 +85,7 @@ class PlanRun {
     }
     const first = this.#request.calls[0];
     const { profile } = this.#request;
-    const profiled = profile && first ? this.#profile(first, profile.gpu, this.#seekRaces(first, calls[0]!)) : {};
+    const profiled = profile && first ? this.#profile(first, profile.gpu, this.#seekRaces(first)) : {};
     return { status: 'completed', calls, findings: this.#findings, printed: this.#printed, ...profiled };
   }
 
@@ -163,6 +165,7 @@ class PlanRun {
       executor: this.#request.executor ?? 'auto',
       instructionBudget: budget,
     });
+    this.#slow ||= report.executor === 'interpreter' && report.threadInstructions > INTERPRETED;
     this.#findings.push(...report.findings.map((finding) => ({ ...finding, kernel: step.kernel })));
     this.#print(report.printed);
     if (report.completed) return report.threadInstructions;
@@ -219,9 +222,9 @@ class PlanRun {
    * Runs the first call once more, with the threads' clocks, all blocks of every launch. Returns the steps for which that settles it. The others are long launches in which
    * compiled code met what it could not prove harmless (atomics as locks, asynchronous copies): races are looked for in their profiled blocks alone.
    */
-  #seekRaces(call: Call, { milliseconds }: CallResult): ReadonlySet<number> {
+  #seekRaces(call: Call): ReadonlySet<number> {
     const settled = new Set<number>();
-    if (milliseconds > TOO_LONG) return settled;
+    if (this.#slow || this.#instructions.reduce((sum, one) => sum + (one ?? 0), 0) > TOO_LONG) return settled;
     this.#prepare({ ...call, resetGlobals: true });
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
