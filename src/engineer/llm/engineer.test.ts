@@ -102,12 +102,17 @@ async function stage(
     });
     return (await hired!(setting))!;
   };
+  const close = async () => {
+    await archive.close();
+    await server.close();
+  };
+  const engineer = await hire().catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
-    ...{ engineer: await hire(), server, events, again: hire },
-    close: async () => {
-      await archive.close();
-      await server.close();
-    },
+    ...{ engineer, server, events, again: hire },
+    close,
   };
 }
 
