@@ -12,7 +12,15 @@ const found = ['src', 'test'].flatMap((folder) =>
 const files = process.argv.length > 2 ? process.argv.slice(2) : found.sort();
 const result = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', '--test-concurrency=2', `--test-reporter=${root}scripts/test-reporter.mjs`, ...files],
+  [
+    '--import',
+    'tsx',
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=300000',
+    `--test-reporter=${root}scripts/test-reporter.mjs`,
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 process.exit(result.status ?? 1);
