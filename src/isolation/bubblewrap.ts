@@ -49,7 +49,10 @@ function mounts({ readable = [], renamed = [], writable = [], devices = [], dire
   const same = (paths: readonly string[]) => [...new Set(paths)].map((path) => [path, path] as const);
   const here = <Pair extends readonly [string, string]>(pairs: readonly Pair[]) =>
     pairs.filter(([from]) => existsSync(from));
-  const read = here([...same([...systemFolders, ...readable.filter((path) => !ofSystem(path))]), ...renamed]);
+  // What lies in a folder that is seen is seen with it; a link there cannot be mounted upon.
+  const within = (path: string) => readable.some((folder) => folder !== path && path.startsWith(`${folder}/`));
+  const others = readable.filter((path) => !ofSystem(path) && !within(path));
+  const read = here([...same([...systemFolders, ...others]), ...renamed]);
   const write = here(same(writable));
   const use = here(same(devices));
   const folders = new Set([...read, ...write].flatMap(([, to]) => above(to)).filter((path) => !ofSystem(path)));
