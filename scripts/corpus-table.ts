@@ -74,6 +74,7 @@ const ROWS: Readonly<Record<string, string>> = {
   M3: "the vendor's collectives",
   F1: 'a kernel that never ends',
   F2: 'a wait for what nobody does',
+  F3: 'a border handled wrong',
 };
 
 /** What came of one case. */
