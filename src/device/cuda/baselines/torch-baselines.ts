@@ -10,8 +10,7 @@ import {
   type WindowRequest,
   type WindowResult,
 } from '../../measure.ts';
-import { type CallOperands, type OperandSource, operandBytes } from '../timing/operands.ts';
-import { seedOf } from '../timing/plan-windows.ts';
+import { freshOperands, type OperandSource, operandBytes, seedOf } from '../timing/operands.ts';
 import type { BaselineSource } from '../timing/timing-device.ts';
 import { PythonProcess } from './python-process.ts';
 
@@ -147,10 +146,7 @@ class TorchProcesses implements TimingProcess {
   async window({ subject, instance, work, calls }: WindowRequest, signal?: AbortSignal): Promise<WindowResult> {
     const { operands: source, secret, walkBytes } = this.#options;
     const name = seedOf(secret, `start ${this.#serial} window ${this.#windows++}`);
-    const operands = Array.from({ length: calls }, (_, call): CallOperands => {
-      const base = call % this.#bases.length;
-      return { base, renewals: source.renew(this.#bases[base]!, seedOf(name, `call ${call}`)) };
-    });
+    const operands = freshOperands(source, this.#bases, name, calls);
     const request = {
       do: 'window',
       subject,

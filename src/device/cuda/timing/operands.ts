@@ -3,6 +3,7 @@
  * and has stretches of it drawn anew. A kernel that keeps answers cannot tell such operands from the base without reading all of them, and what it kept is wrong.
  * Who draws and who checks is the judge; a device moves the bytes.
  */
+import { createHash } from 'node:crypto';
 
 /** New contents for a part of one argument. */
 export interface Renewal {
@@ -25,6 +26,24 @@ export interface OperandSource {
 export interface CallOperands {
   readonly base: number;
   readonly renewals: readonly Renewal[];
+}
+
+/** 64 hex digits that follow from a seed and a label. */
+export function seedOf(seed: string, label: string): string {
+  return createHash('sha256').update(seed).update('\0').update(label).digest('hex');
+}
+
+/** Operands of a window's calls, each from the next base set and with renewals of its own, which follow from `seed`. */
+export function freshOperands(
+  source: OperandSource,
+  bases: readonly (readonly Uint8Array[])[],
+  seed: string,
+  calls: number,
+): CallOperands[] {
+  return Array.from({ length: calls }, (_, call) => {
+    const base = call % bases.length;
+    return { base, renewals: source.renew(bases[base]!, seedOf(seed, `call ${call}`)) };
+  });
 }
 
 /** The bytes themselves. */

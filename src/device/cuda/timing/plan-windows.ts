@@ -2,12 +2,12 @@
  * Windows of one plan in a child process of its own: operands drawn for every call, outputs judged, whoever's plan it is. The candidate is timed like this, and so
  * are baselines that are plans.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { DeviceCondition, FailedWindow, WindowRequest, WindowResult } from '../../measure.ts';
 import { CudaProcess, type CudaProcessOptions } from '../cuda-process.ts';
 import type { Opened } from '../requests.ts';
 import type { TimedPlan, WindowSecrets } from './instance.ts';
-import { type CallOperands, type OperandSource, operandBytes } from './operands.ts';
+import { freshOperands, type OperandSource, operandBytes, seedOf } from './operands.ts';
 import type { Prepared } from './session.ts';
 
 export interface PlanWindowsOptions extends CudaProcessOptions {
@@ -106,10 +106,7 @@ export class OnePlan {
     const { operands: source, secret, id } = this.#options;
     const name = seedOf(secret, `start ${this.#serial} window ${this.#windows++}`);
     // A null window goes the same way, operands and all.
-    const operands = Array.from({ length: calls }, (_, call): CallOperands => {
-      const base = call % this.#bases.length;
-      return { base, renewals: source.renew(this.#bases[base]!, seedOf(name, `call ${call}`)) };
-    });
+    const operands = freshOperands(source, this.#bases, name, calls);
     const keep = work === 'null' ? [] : this.#keep(instance, calls);
     const secrets = drawSecrets();
     const asked = await process.ask(
@@ -163,11 +160,6 @@ function worstOf(conditions: readonly DeviceCondition[]): DeviceCondition {
     ...(others.length > 0 ? { otherProcesses: Math.max(...others) } : {}),
     throttled: [...new Set(conditions.flatMap(({ throttled }) => throttled))],
   };
-}
-
-/** 64 hex digits that follow from a seed and a label. */
-export function seedOf(seed: string, label: string): string {
-  return createHash('sha256').update(seed).update('\0').update(label).digest('hex');
 }
 
 /** Drawn for one window, and kept from nobody afterwards. */
