@@ -7,6 +7,7 @@ import type { GpuTarget } from '../../vgpu/index.ts';
 import type { CudaProcessOptions } from './cuda-process.ts';
 import type { Contraction } from './timing/cublas-work.ts';
 import type { TimedPlan } from './timing/instance.ts';
+import { medianCall } from './timing/median-call.ts';
 import type { OperandSource } from './timing/operands.ts';
 import { PlanWindows } from './timing/plan-windows.ts';
 
@@ -36,7 +37,6 @@ export function contradiction(target: GpuTarget, { copyBytesPerSecond, fp16Flops
   return undefined;
 }
 
-const WINDOWS = 5;
 const CALLS = 4;
 /** A square product whose work takes many times what moving it does. */
 const SIDE = 4096;
@@ -71,21 +71,7 @@ async function microseconds(
   };
   const secret = '00'.repeat(32);
   const windows = new PlanWindows({ ...on, id: 'measure of the peaks', timed, operands, secret, mostCalls: CALLS });
-  const ready = await windows.ready(undefined, signal);
-  if ('message' in ready) return ready.message;
-  const over = windows.over(ready, 1);
-  const calls = ready.prepared.mostCalls;
-  const times: number[] = [];
-  try {
-    for (let i = 0; i <= WINDOWS; i++) {
-      const window = await over.window({ instance: 0, work: 'calls', calls }, signal);
-      if (window.status === 'failed') return window.message;
-      if (i > 0) times.push(window.deviceMicroseconds / calls);
-    }
-  } finally {
-    await over.close();
-  }
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
+  return medianCall({ windows }, signal);
 }
 
 const build: Build = {

@@ -4,6 +4,7 @@
  */
 
 import type { Dim3, Plan } from '../../../kernel/index.ts';
+import { medianCall } from '../timing/median-call.ts';
 import { PlanWindows, type PlanWindowsOptions } from '../timing/plan-windows.ts';
 
 /** Microseconds of one call. */
@@ -40,8 +41,7 @@ function halfOf(grid: Dim3): Dim3 {
   ) as unknown as Dim3;
 }
 
-/** Windows of each variant that count, after one that settles. */
-const WINDOWS = 5;
+/** Calls of a window at most. */
 const CALLS = 16;
 
 /** Takes the times, each variant in a process of its own; or says why there are none. */
@@ -50,26 +50,17 @@ export async function timeVariants(
   signal?: AbortSignal,
 ): Promise<VariantTimes | { missing: string }> {
   const { plan } = options.timed;
-  const of = async (variant: Plan, work: 'calls' | 'null' = 'calls'): Promise<number | { missing: string }> => {
-    const windows = new PlanWindows({ ...options, id: 'variant', timed: { ...options.timed, plan: variant } });
-    const ready = await windows.ready(Math.min(CALLS, options.mostCalls ?? CALLS), signal);
-    if ('message' in ready) return { missing: ready.message };
-    const over = windows.over(ready, 1);
-    const calls = ready.prepared.mostCalls;
-    const times: number[] = [];
-    try {
-      for (let i = 0; i <= WINDOWS; i++) {
-        const window = await over.window({ instance: 0, work, calls }, signal);
-        if (window.status === 'failed') return { missing: window.message };
-        if (i > 0) times.push(window.deviceMicroseconds / calls);
-      }
-    } finally {
-      await over.close();
-    }
-    return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
-  };
+  const of = (variant: Plan, work: 'calls' | 'null' = 'calls') =>
+    medianCall(
+      {
+        windows: new PlanWindows({ ...options, id: 'variant', timed: { ...options.timed, plan: variant } }),
+        mostCalls: Math.min(CALLS, options.mostCalls ?? CALLS),
+        work,
+      },
+      signal,
+    );
   const [once, nothing, both] = [await of(plan), await of(plan, 'null'), await of(twice(plan))];
-  for (const one of [once, nothing, both]) if (typeof one !== 'number') return one;
+  for (const one of [once, nothing, both]) if (typeof one !== 'number') return { missing: one };
   const fewer = halved(plan);
   const half = fewer && (await of(fewer));
   const times = { once: once as number, twice: both as number, nothing: nothing as number };
