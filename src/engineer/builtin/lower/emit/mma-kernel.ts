@@ -23,6 +23,7 @@ import {
   writeReach,
 } from './operand-tile.ts';
 import { writeEpilogue } from './product-epilogue.ts';
+import { productKernel } from './product-kernel.ts';
 import { planRows } from './row-kernel.ts';
 import { CodeWriter } from './writer.ts';
 
@@ -92,7 +93,7 @@ export function mmaKernel(
 ): Kernel {
   const step = tileableContraction(program, group);
   const { contraction } = step;
-  const { m, n, k, batch } = contraction;
+  const { k } = contraction;
   const { blockM, blockN, blockK, warpM, warpN, stages } = knobs;
   const plan = planRows(program, group, stored, { keep: 'reload', softmax: 'two-pass' }, preamble);
   const { context } = plan;
@@ -157,23 +158,11 @@ export function mmaKernel(
   body.close();
   writeResults(body, knobs, plan, step, stored);
 
-  const { text: parameters, pointers } = context.parameters(stored);
-  const operators = [...new Set(group.steps.map((own) => program.nodes[own.node]?.op ?? 'copy'))].join(', ');
-  const writer = new CodeWriter();
-  writer.line(
-    `// ${operators}: [${m}, ${k}] x [${k}, ${n}]${batch.length ? `, ${product(batch)} of them` : ''} on tensor cores (${words[knobs.arithmetic]}); a block makes ${blockM} x ${blockN}, a warp ${warpM} x ${warpN}.`,
-  );
-  writer.open(`__global__ void __launch_bounds__(${threads}) ${name}(${parameters}) {`);
-  writer.line(body.toString().trimEnd());
-  writer.close();
-  return {
-    name,
-    text: writer.toString(),
-    pointers,
-    writes: stored,
-    grid: [Math.ceil(n / blockN), Math.ceil(m / blockM), product(batch)],
-    block: threads,
-  };
+  return productKernel({
+    ...{ name, program, group, stored, context, contraction, shape: knobs, threads, body },
+    how: ` on tensor cores (${words[knobs.arithmetic]})`,
+    share: `a warp ${warpM} x ${warpN}`,
+  });
 }
 
 const words: Readonly<Record<MmaKnobs['arithmetic'], string>> = {

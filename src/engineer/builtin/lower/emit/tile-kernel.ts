@@ -5,7 +5,6 @@
 import type { Group } from '../groups.ts';
 import type { Contraction, Program, ReduceStep } from '../program.ts';
 import { storage } from '../scalar.ts';
-import { product } from '../strides.ts';
 import { type Kernel, type KernelContext, type Preamble, requirePack } from './kernel-context.ts';
 import {
   rounds,
@@ -18,6 +17,7 @@ import {
   writeRead,
 } from './operand-tile.ts';
 import { writeEpilogue } from './product-epilogue.ts';
+import { productKernel } from './product-kernel.ts';
 import { planRows, type RowPlan } from './row-kernel.ts';
 import { CodeWriter } from './writer.ts';
 
@@ -54,7 +54,7 @@ export function tileKernel(
   const plan = planRows(program, group, stored, { keep: 'reload', softmax: 'two-pass' }, preamble);
   const { context } = plan;
   const threads = tileThreads(knobs);
-  const { m, n, k, batch } = contraction;
+  const { k } = contraction;
   const { blockM, blockN, blockK, threadM, threadN, fragment, stages } = knobs;
   const lanesN = blockN / threadN;
   const type = context.computeType(step.outs[0]!);
@@ -108,23 +108,11 @@ export function tileKernel(
   }
   writeResults(body, plan, step, knobs, stored);
 
-  const { text: parameters, pointers } = context.parameters(stored);
-  const operators = [...new Set(group.steps.map((own) => program.nodes[own.node]?.op ?? 'copy'))].join(', ');
-  const writer = new CodeWriter();
-  writer.line(
-    `// ${operators}: [${m}, ${k}] x [${k}, ${n}]${batch.length ? `, ${product(batch)} of them` : ''}; a block makes ${blockM} x ${blockN}, a thread ${threadM} x ${threadN}.`,
-  );
-  writer.open(`__global__ void __launch_bounds__(${threads}) ${name}(${parameters}) {`);
-  writer.line(body.toString().trimEnd());
-  writer.close();
-  return {
-    name,
-    text: writer.toString(),
-    pointers,
-    writes: stored,
-    grid: [Math.ceil(n / blockN), Math.ceil(m / blockM), product(batch)],
-    block: threads,
-  };
+  return productKernel({
+    ...{ name, program, group, stored, context, contraction, shape: knobs, threads, body },
+    how: '',
+    share: `a thread ${threadM} x ${threadN}`,
+  });
 }
 
 function tileCell(own: Side, target: string, v: number): string {
