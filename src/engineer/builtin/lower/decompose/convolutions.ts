@@ -50,6 +50,54 @@ function summed(
   lower.output(result);
 }
 
+/** Where the window of the first output begins in x, padding and all. */
+function firstSeen(x: View, padding: readonly number[]): number {
+  return x.offset - x.strides.slice(2).reduce((sum, own, d) => sum + own * padding[d]!, 0);
+}
+
+/** Spatial dimensions with padding: there an index must be looked at. */
+function paddedDimensions(padding: readonly number[]): number[] {
+  return padding.map((_, d) => d).filter((d) => padding[d]! > 0);
+}
+
+/**
+ * The terms of a convolution's sums: a factor times the element of x that it meets, nothing in the padding. The domain has three dimensions, the spatial ones of what is
+ * computed, one more, and those that are summed over; `steps` are how far x goes along the former and the latter.
+ */
+function productsInside(
+  lower: Lowering,
+  domain: readonly number[],
+  factor: { view: View; strides: readonly number[] },
+  seen: {
+    view: View;
+    strides: readonly number[];
+    steps: readonly [readonly number[], readonly number[]];
+    padding: readonly number[];
+  },
+) {
+  const { view: x, strides, steps, padding } = seen;
+  const padded = paddedDimensions(padding);
+  const positions = padded.map((d) =>
+    indexOver(domain.length, { [3 + d]: steps[0][d]!, [4 + padding.length + d]: steps[1][d]! }, -padding[d]!),
+  );
+  return lower.map(
+    [{ value: factor.view.value, offset: factor.view.offset, shape: domain, strides: factor.strides }],
+    lower.dtype(x),
+    ([f, read, ...at]) => {
+      const inside = at
+        .map((index, k) => `${index.text} >= 0 && ${index.text} < ${x.shape[2 + padded[k]!]}`)
+        .join(' && ');
+      return inside ? `(${inside} ? ${read!.at('0')} * ${f!.text} : 0)` : `${read!.at('0')} * ${f!.text}`;
+    },
+    {
+      label: 'product',
+      shape: domain,
+      virtual: true,
+      more: [lazyRead(x, strides, firstSeen(x, padding)), ...positions],
+    },
+  );
+}
+
 /** A convolution of any rank: out[n, g, co, o...] = sum over ci, k... of x[n, g, ci, o*s - p + k*d] * w[g, co, ci, k]. */
 function convolution(lower: Lowering): void {
   const x = lower.input(0);
@@ -72,7 +120,7 @@ function convolution(lower: Lowering): void {
     x.strides[1]!,
     ...spatial.map((own, d) => own * dilation[d]!),
   ];
-  const xOffset = x.offset - spatial.reduce((sum, own, d) => sum + own * padding[d]!, 0);
+  const xOffset = firstSeen(x, padding);
   const wStrides = [
     0,
     weight.strides[0]! * perGroup,
@@ -81,25 +129,12 @@ function convolution(lower: Lowering): void {
     weight.strides[1]!,
     ...weight.strides.slice(2),
   ];
-  const padded = out.map((_, d) => d).filter((d) => padding[d]! > 0);
-  const positions = padded.map((d) =>
-    indexOver(domain.length, { [3 + d]: stride[d]!, [4 + out.length + d]: dilation[d]! }, -padding[d]!),
-  );
-  const products = lower.map(
-    [{ value: weight.value, offset: weight.offset, shape: domain, strides: wStrides }],
-    lower.dtype(x),
-    ([w, read, ...at]) => {
-      const inside = at
-        .map((index, k) => `${index.text} >= 0 && ${index.text} < ${x.shape[2 + padded[k]!]}`)
-        .join(' && ');
-      return inside ? `(${inside} ? ${read!.at('0')} * ${w!.text} : 0)` : `${read!.at('0')} * ${w!.text}`;
-    },
-    { label: 'product', shape: domain, virtual: true, more: [lazyRead(x, xStrides, xOffset), ...positions] },
-  );
+  const seen = { view: x, strides: xStrides, steps: [stride, dilation], padding } as const;
+  const products = productsInside(lower, domain, { view: weight, strides: wStrides }, seen);
   const windows: Gather = {
     k: { sizes: [inChannels, ...kernel], strides: xStrides.slice(3 + out.length) },
     n: { sizes: out, strides: xStrides.slice(3, 3 + out.length) },
-    inside: padded.map((d) => ({
+    inside: paddedDimensions(padding).map((d) => ({
       ...{ ofN: d, stepN: stride[d]!, ofK: 1 + d, stepK: dilation[d]! },
       ...{ offset: -padding[d]!, size: x.shape[2 + d]! },
     })),
@@ -225,22 +260,8 @@ function weightGradient(lower: Lowering): void {
     gradient.strides[0]!,
     ...ofGradient,
   ];
-  const xOffset = x.offset - ofX.reduce((sum, own, d) => sum + own * padding[d]!, 0);
-  const padded = kernel.map((_, d) => d).filter((d) => padding[d]! > 0);
-  const positions = padded.map((d) =>
-    indexOver(domain.length, { [3 + d]: dilation[d]!, [4 + kernel.length + d]: stride[d]! }, -padding[d]!),
-  );
-  const products = lower.map(
-    [{ value: gradient.value, offset: gradient.offset, shape: domain, strides: gradientStrides }],
-    lower.dtype(x),
-    ([g, read, ...at]) => {
-      const inside = at
-        .map((index, k) => `${index.text} >= 0 && ${index.text} < ${x.shape[2 + padded[k]!]}`)
-        .join(' && ');
-      return inside ? `(${inside} ? ${read!.at('0')} * ${g!.text} : 0)` : `${read!.at('0')} * ${g!.text}`;
-    },
-    { label: 'product', shape: domain, virtual: true, more: [lazyRead(x, xStrides, xOffset), ...positions] },
-  );
+  const seen = { view: x, strides: xStrides, steps: [dilation, stride], padding } as const;
+  const products = productsInside(lower, domain, { view: gradient, strides: gradientStrides }, seen);
   summed(lower, 'weight_gradient', products, domain.map((_, d) => d).slice(3 + kernel.length));
 }
 
