@@ -108,11 +108,10 @@ function registerJudging(server: McpServer, workshop: Workshop): void {
     (request, context) =>
       answering(async () => {
         const { loaded, evaluation } = await judged(request, context);
-        const { limitedBy, resources = [], profile = [], build = [] } = evaluation.feedback ?? {};
         const structured = {
           ...judgementOf(evaluation, loaded),
-          ...(limitedBy !== undefined && { limitedBy }),
-          ...{ resources, launches: profile, build, judgementsLeft: workshop.left },
+          ...profileOf(evaluation),
+          judgementsLeft: workshop.left,
         };
         return answer(
           structured,
@@ -214,10 +213,8 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
         const stop = reportProgress(open.events, context);
         try {
           const { id, evaluation } = await open.run.submit(request, context.mcpReq.signal);
-          const { limitedBy, resources = [], profile = [], build = [] } = evaluation!.feedback ?? {};
           const structured = {
-            ...{ id, ...judgementOf(evaluation!, open.loaded), resources, launches: profile, build },
-            ...(limitedBy !== undefined && { limitedBy }),
+            ...{ id, ...judgementOf(evaluation!, open.loaded), ...profileOf(evaluation!) },
             ...{ best: open.run.frontier(1)[0]?.id === id, left: open.run.left },
           };
           const words = `${id}: ${inWords(structured)}\n${profileInWords({ evaluation }, open.loaded.floor.microseconds)}`;
@@ -295,6 +292,11 @@ function judgementOf(evaluation: NonNullable<SearchRecord['evaluation']>, { floo
     }),
     floorMicroseconds: floor.microseconds,
   };
+}
+
+function profileOf({ feedback }: NonNullable<SearchRecord['evaluation']>) {
+  const { limitedBy, resources = [], profile = [], build = [] } = feedback ?? {};
+  return { ...(limitedBy !== undefined && { limitedBy }), resources, launches: profile, build };
 }
 
 function inWords({ outcome, check, findings }: ReturnType<typeof judgementOf>): string {
