@@ -7,29 +7,14 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '../src/engineer/index.ts';
-import { killOften, runWhole } from '../test/killed-run.ts';
+import { killOften, runWhole, smallSoftmax } from '../test/killed-run.ts';
 
 const [wanted, seed] = [Number(process.argv[2] ?? 50), Number(process.argv[3] ?? 1)];
 const killsOfOne = 10;
 const random = new Random('kill', seed);
 const folder = mkdtempSync(join(tmpdir(), 'assay-kill-'));
 const task = join(folder, 'softmax.py');
-writeFileSync(
-  task,
-  `import torch
-import torch.nn as nn
-
-class Model(nn.Module):
-    def forward(self, x):
-        return torch.softmax(x * 0.5, dim=-1)
-
-def get_inputs():
-    return [torch.randn(96, 160)]
-
-def get_init_inputs():
-    return []
-`,
-);
+writeFileSync(task, smallSoftmax);
 const parameters = ['optimize', task, '--workers', '1', '--patience', '1', '--budget', '3600', '--headroom', '0'];
 
 /** A home for a search, with what an earlier one has traced and compiled, or without. */

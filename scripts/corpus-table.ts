@@ -85,15 +85,15 @@ export interface TableEntry {
   asExpected: boolean;
 }
 
-const places = fileURLToPath(new URL('../corpus/README.md', import.meta.url));
+const page = fileURLToPath(new URL('../corpus/README.md', import.meta.url));
 const [begins, ends] = ['<!-- measured table -->', '<!-- end of the measured table -->'];
 
 /** Writes the table into corpus/README.md. `how`: date, machine and time, one sentence. */
 export function writeTable(entries: readonly TableEntry[], how: string): void {
-  const text = readFileSync(places, 'utf8');
+  const text = readFileSync(page, 'utf8');
   const [from, to] = [text.indexOf(begins), text.indexOf(ends)];
   if (from < 0 || to < from) throw new Error(`corpus/README.md has no place for the table: ${begins} ... ${ends}`);
-  writeFileSync(places, `${text.slice(0, from + begins.length)}\n${how}\n\n${table(entries)}\n${text.slice(to)}`);
+  writeFileSync(page, `${text.slice(0, from + begins.length)}\n${how}\n\n${table(entries)}\n${text.slice(to)}`);
 }
 
 function table(entries: readonly TableEntry[]): string {

@@ -7,6 +7,21 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { type JudgedCandidate, openArchive } from '../src/archive/index.ts';
 import { type Ended, start } from './program.ts';
 
+/** A task that is optimised in seconds. */
+export const smallSoftmax = `import torch
+import torch.nn as nn
+
+class Model(nn.Module):
+    def forward(self, x):
+        return torch.softmax(x * 0.5, dim=-1)
+
+def get_inputs():
+    return [torch.randn(96, 160)]
+
+def get_init_inputs():
+    return []
+`;
+
 export interface KillReport {
   kills: number;
   /** Kills that came before the run was recorded, while a judgement was under way, and so on: verdicts that stood at each kill. */

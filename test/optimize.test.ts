@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { findToolchain } from '../src/kernel/index.ts';
-import { killOften, runWhole } from './killed-run.ts';
+import { killOften, runWhole, smallSoftmax } from './killed-run.ts';
 import { run } from './program.ts';
 
 const skip = (await findToolchain()) ? false : 'nvcc is not installed';
@@ -14,22 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'assay-optimize-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const taskFile = join(folder, 'scaled_softmax.py');
-writeFileSync(
-  taskFile,
-  `import torch
-import torch.nn as nn
-
-class Model(nn.Module):
-    def forward(self, x):
-        return torch.softmax(x * 0.5, dim=-1)
-
-def get_inputs():
-    return [torch.randn(96, 160)]
-
-def get_init_inputs():
-    return []
-`,
-);
+writeFileSync(taskFile, smallSoftmax);
 
 describe('assay optimize', { skip }, () => {
   it('finds a verified kernel, writes it with its evidence, and claims nothing measured', async () => {

@@ -47,11 +47,13 @@ const OUTPUT = [
   [0, 1, -1, 8, -8, 1],
 ];
 
+/** M T of {@link transform}, for one tile at a time. */
+const half = new Float32Array(TILE);
+
 /** M T M^t of a square tile, every sum in float32. `from` has the side of M's rows, `to` that of its columns. */
 function transform(matrix: readonly (readonly number[])[], from: Float32Array, to: Float32Array, at: number): void {
   const side = matrix[0]!.length;
   const rows = matrix.length;
-  const half = new Float32Array(rows * side);
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < side; j++) {
       let sum = 0;
