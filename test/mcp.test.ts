@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { openArchive } from '../src/archive/index.ts';
 import { findToolchain } from '../src/kernel/index.ts';
 import { root } from './program.ts';
 
@@ -56,33 +57,36 @@ interface Result {
   content: { type: string; text?: string }[];
 }
 
+interface Agent {
+  client: Client;
+  /** Process of the server. */
+  server: number;
+  progress: string[];
+  call(name: string, parameters: Record<string, unknown>): Promise<Result>;
+}
+
+/** A server of its own, with its client. */
+async function connect(home: string, judgements: number): Promise<Agent> {
+  const parameters = ['--home', join(folder, home), 'mcp', '--root', folder, '--judgements', String(judgements)];
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: ['--import', 'tsx', `${root}src/cli/main.ts`, ...parameters],
+    cwd: root,
+    env: { ...(process.env as Record<string, string>) },
+    stderr: 'inherit',
+  });
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(transport);
+  const progress: string[] = [];
+  const onprogress = ({ message }: { message?: string | undefined }) => progress.push(message ?? '');
+  const call = async (name: string, parameters: Record<string, unknown>) =>
+    (await client.callTool({ name, arguments: parameters }, { onprogress, timeout: 300_000 })) as Result;
+  return { client, server: transport.pid!, progress, call };
+}
+
 describe('assay mcp', { skip }, () => {
   it('lets an agent optimise a task through the tools alone', async () => {
-    const transport = new StdioClientTransport({
-      command: process.execPath,
-      args: [
-        '--import',
-        'tsx',
-        `${root}src/cli/main.ts`,
-        '--home',
-        join(folder, 'home'),
-        'mcp',
-        '--root',
-        folder,
-        '--judgements',
-        '8',
-      ],
-      cwd: root,
-      env: { ...(process.env as Record<string, string>) },
-      stderr: 'inherit',
-    });
-    const client = new Client({ name: 'test', version: '1' });
-    await client.connect(transport);
-    const progress: string[] = [];
-    const call = async (name: string, parameters: Record<string, unknown>): Promise<Result> => {
-      const onprogress = ({ message }: { message?: string | undefined }) => progress.push(message ?? '');
-      return (await client.callTool({ name, arguments: parameters }, { onprogress, timeout: 300_000 })) as Result;
-    };
+    const { client, progress, call } = await connect('home', 8);
     try {
       const { tools } = await client.listTools();
       assert.deepEqual(tools.map(({ name }) => name).sort(), [
@@ -159,4 +163,67 @@ describe('assay mcp', { skip }, () => {
       await client.close();
     }
   });
+
+  it('goes on with a run whose server was killed: its budget kept, nothing judged twice', async () => {
+    const task = 'scale_shift.py';
+    const first = await connect('killed', 20);
+    const { run } = (await first.call('start_run', { task, judgements: 4, seconds: 3600 })).structuredContent!;
+    const submit = ({ call }: Agent, source: string) =>
+      call('submit_candidate', { run, source, summary: 'a kernel', parents: [] });
+    const stood = (await submit(first, kernel(32, right))).structuredContent!;
+    assert.equal(stood.outcome, 'correct', JSON.stringify(stood));
+    const renamed = (await submit(first, kernel(32, right).replaceAll('scale_shift', 'other_name'))).structuredContent!;
+    assert.deepEqual([renamed.outcome, renamed.twin], ['correct', stood.id], 'a twin has the verdict of the other');
+    assert.deepEqual(renamed.left, { ...(renamed.left as object), judgements: 2 }, 'a twin takes no judgement');
+    const before = first.progress.length;
+    const cut = submit(first, kernel(64, right));
+    cut.catch(() => undefined);
+    while (!first.progress.slice(before).includes('building')) await new Promise((resolve) => setTimeout(resolve, 5));
+    process.kill(first.server, 'SIGKILL');
+    await assert.rejects(cut, 'an answer came from a killed server');
+    await first.client.close();
+
+    const judged = await verdicts('killed', String(run));
+    assert.deepEqual(
+      judged.map((one) => one !== undefined),
+      [true, true, true, false],
+      'the kill came in the middle of a judgement',
+    );
+    const second = await connect('killed', 20);
+    try {
+      const { frontier, left } = (await second.call('frontier', { run, sources: false })).structuredContent as {
+        frontier: { id: string }[];
+        left: { judgements: number; seconds: number };
+      };
+      assert.ok(
+        frontier.some(({ id }) => id === stood.id),
+        'what stood stands',
+      );
+      assert.equal(left.judgements, 1, 'what was cut off has been judged, and counted');
+      assert.ok(left.seconds < 3600, 'the clock goes on');
+      assert.match((await submit(second, kernel(64, right))).content[0]!.text!, /submitted before/);
+      const last = (await submit(second, kernel(96, right))).structuredContent!;
+      assert.equal(last.outcome, 'correct', JSON.stringify(last));
+      assert.match((await submit(second, kernel(192, right))).content[0]!.text!, /no judgements left/);
+      const done = (await second.call('finish_run', { run })).structuredContent as { best?: { id: string } };
+      assert.ok(done.best, 'nothing stood up');
+      const now = await verdicts('killed', String(run));
+      for (const [index, took] of judged.entries())
+        if (took !== undefined && !done.best.id.endsWith(`-${index + 1}`))
+          assert.equal(now[index], took, `${index + 1} was judged again`);
+      assert.match((await submit(second, kernel(128, right))).content[0]!.text!, /No run .* is under way/);
+    } finally {
+      await second.client.close();
+    }
+  });
 });
+
+/** What judging each candidate of a run took, milliseconds; undefined where it has no verdict. */
+async function verdicts(home: string, run: string): Promise<(number | undefined)[]> {
+  const archive = await openArchive(join(folder, home));
+  try {
+    return (await archive.candidates(run)).map(({ verdict }) => verdict?.milliseconds);
+  } finally {
+    await archive.close();
+  }
+}

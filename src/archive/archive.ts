@@ -32,8 +32,8 @@ export interface Archive {
   /** Marks a run as ended by itself. */
   finishRun(id: string): Promise<void>;
   run(id: string): Promise<RunRecord | undefined>;
-  /** The latest run of this task on this target that was cut off. */
-  unfinishedRun(taskHash: string, gpu: string): Promise<RunRecord | undefined>;
+  /** The latest run of this task on this target that was cut off, those of one engineer left out. */
+  unfinishedRun(taskHash: string, gpu: string, exceptEngineer?: string): Promise<RunRecord | undefined>;
   /** Every run, or those of a task, latest first. */
   runs(taskHash?: string): Promise<RunRecord[]>;
 
@@ -60,7 +60,7 @@ export interface Archive {
   /** Other tasks' best correct candidates by modelled time on the target, the most alike task first: task-features.ts. */
   related(task: TaskToStore, gpu: string, most: number): Promise<RelatedWork[]>;
 
-  /** Records a call to a model, before anything is made of its answer. */
+  /** Records a call to a model: as it is begun, and again as it ends, before anything is made of its answer. The second takes the first's place. */
   addCall(call: CallRecord): Promise<void>;
   /** Calls of a run in the order made. */
   calls(run: string): Promise<CallRecord[]>;

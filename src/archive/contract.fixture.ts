@@ -111,6 +111,7 @@ export function describeContract(newPlace: () => string): void {
     assert.equal(await archive.taskSource('task-1'), 'class Model: ...');
     assert.equal((await archive.unfinishedRun('task-1', 'h100'))?.id, 'run-1');
     assert.equal(await archive.unfinishedRun('task-1', 'a100'), undefined);
+    assert.equal(await archive.unfinishedRun('task-1', 'h100', 'builtin'), undefined, 'of another engineer');
     await archive.finishRun('run-1');
     assert.equal(await archive.unfinishedRun('task-1', 'h100'), undefined);
   });
@@ -170,6 +171,23 @@ export function describeContract(newPlace: () => string): void {
     const spent = { calls: 3, inputTokens: 3000, outputTokens: 600, dollars: 0.75, unpriced: 1 };
     assert.deepEqual(await archive.spent('run-1'), spent);
     assert.equal((await archive.spent('run-2')).dollars, 0);
+  });
+
+  it('keeps a call as it is begun and as it ends as one', async () => {
+    await archive.addCall({ ...call('call-1', 0.9), error: 'asked', inputTokens: null });
+    await archive.addCandidate(proposal(1), ['call-1']);
+    await archive.addCall(call('call-1', 0.5));
+    assert.deepEqual(await archive.calls('run-1'), [{ ...call('call-1', 0.5), candidate: 'run-1-1' }]);
+    assert.deepEqual([(await archive.spent('run-1')).calls, (await archive.spent('run-1')).dollars], [1, 0.5]);
+  });
+
+  it('says whose twin a candidate is', async () => {
+    await archive.addCandidate(proposal(1));
+    await archive.addVerdict('run-1-1', correct(4));
+    await archive.addCandidate(proposal(2));
+    await archive.addVerdict('run-1-2', { ...correct(4), twin: 'run-1-1' });
+    const twins = (await archive.candidates('run-1')).map(({ verdict }) => verdict?.twin);
+    assert.deepEqual(twins, [undefined, 'run-1-1']);
   });
 
   it('lists tasks with what was done about them', async () => {

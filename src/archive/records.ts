@@ -72,6 +72,8 @@ export interface StoredVerdict {
   check: string | null;
   reason: string | null;
   codeHash: string | null;
+  /** The candidate that compiles to the same code and was judged in its place; absent where it was judged itself. */
+  twin?: string;
   /** What judging took. */
   milliseconds: number;
   times: readonly TimeRecord[];
@@ -87,7 +89,7 @@ export interface JudgedCandidate extends CandidateRecord {
   verdict?: StoredVerdict;
 }
 
-/** A question to a language model and what it cost. Recorded as soon as it is answered, before anything is made of the answer. */
+/** A question to a language model and what it cost. Recorded before it is asked, as lost, and again as soon as it is answered. */
 export interface CallRecord {
   id: string;
   run: string;

@@ -116,6 +116,9 @@ export const migrations: readonly string[] = [
   DROP TABLE times;
   ALTER TABLE times_of_three_kinds RENAME TO times;
   `,
+  `
+  ALTER TABLE verdicts ADD COLUMN twin TEXT;                       -- the candidate with the same compiled code that was judged in its place
+  `,
 ];
 
 /** A migration in PostgreSQL's words: types of 64 bits, and no STRICT tables, since all are. */

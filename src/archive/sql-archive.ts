@@ -78,10 +78,10 @@ export class SqlArchive implements Archive {
     return row && toRun(row);
   }
 
-  async unfinishedRun(taskHash: string, gpu: string): Promise<RunRecord | undefined> {
+  async unfinishedRun(taskHash: string, gpu: string, exceptEngineer = ''): Promise<RunRecord | undefined> {
     const [row] = await this.#database.rows(
-      'SELECT * FROM runs WHERE task = ? AND gpu = ? AND finished IS NULL ORDER BY started DESC, id LIMIT 1',
-      [taskHash, gpu],
+      'SELECT * FROM runs WHERE task = ? AND gpu = ? AND engineer <> ? AND finished IS NULL ORDER BY started DESC, id LIMIT 1',
+      [taskHash, gpu, exceptEngineer],
     );
     return row && toRun(row);
   }
@@ -112,12 +112,12 @@ export class SqlArchive implements Archive {
   }
 
   async addVerdict(candidate: string, verdict: VerdictRecord): Promise<void> {
-    const { outcome, check, reason, codeHash, evidence, milliseconds, times } = verdict;
+    const { outcome, check, reason, codeHash, twin = null, evidence, milliseconds, times } = verdict;
     await this.#database.write([
       { sql: 'DELETE FROM verdicts WHERE candidate = ?', values: [candidate] },
       { sql: 'DELETE FROM times WHERE candidate = ?', values: [candidate] },
       insert('verdicts', {
-        ...{ candidate, outcome, check_id: check, reason, code_hash: codeHash },
+        ...{ candidate, outcome, check_id: check, reason, code_hash: codeHash, twin },
         ...{ evidence: JSON.stringify(evidence ?? null), milliseconds, judged: now() },
       }),
       ...times.map(({ kind, device, microseconds, low, high, detail }) =>
@@ -185,13 +185,24 @@ export class SqlArchive implements Archive {
 
   async addCall(call: CallRecord): Promise<void> {
     const { id, run, candidate, engineer, strategy, model, error, dollars, milliseconds } = call;
+    const outcome = {
+      ...{ transcript: JSON.stringify(call.transcript ?? null), input_tokens: call.inputTokens },
+      ...{ output_tokens: call.outputTokens, cached_tokens: call.cachedTokens, dollars, error, milliseconds },
+    };
+    const asked = {
+      id,
+      run,
+      candidate,
+      engineer,
+      strategy,
+      model,
+      prompt: call.prompt,
+      request_hash: call.requestHash,
+    };
+    const stored = insert('calls', { ...asked, ...outcome, made: now() });
+    const replaced = Object.keys(outcome).map((column) => `${column} = excluded.${column}`);
     await this.#database.write([
-      insert('calls', {
-        ...{ id, run, candidate, engineer, strategy, model, prompt: call.prompt, request_hash: call.requestHash },
-        ...{ transcript: JSON.stringify(call.transcript ?? null), input_tokens: call.inputTokens },
-        ...{ output_tokens: call.outputTokens, cached_tokens: call.cachedTokens },
-        ...{ dollars, error, milliseconds, made: now() },
-      }),
+      { ...stored, sql: `${stored.sql} ON CONFLICT (id) DO UPDATE SET ${replaced.join(', ')}` },
     ]);
   }
 
@@ -216,7 +227,7 @@ export class SqlArchive implements Archive {
 
   async #judged(rest: string, values: readonly Value[]): Promise<JudgedCandidate[]> {
     const rows = await this.#database.rows(
-      `SELECT c.*, v.outcome, v.check_id, v.reason, v.code_hash, v.milliseconds
+      `SELECT c.*, v.outcome, v.check_id, v.reason, v.code_hash, v.twin, v.milliseconds
        FROM candidates c LEFT JOIN verdicts v ON v.candidate = c.id ${rest}`,
       values,
     );
@@ -295,6 +306,7 @@ function toVerdict(row: Row, times: readonly Row[]): StoredVerdict {
     check: row.check_id as string | null,
     reason: row.reason as string | null,
     codeHash: row.code_hash as string | null,
+    ...(row.twin !== null && { twin: String(row.twin) }),
     milliseconds: Number(row.milliseconds),
     times: times.map((time) => ({
       kind: time.kind as TimeRecord['kind'],

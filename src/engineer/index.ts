@@ -25,10 +25,11 @@ export type {
   Setting,
   Strategy,
 } from './ports.ts';
-export { AgentRun, type AgentRunOptions, agentName, SubmissionRefused } from './run/agent-run.ts';
+export { type AgentBudget, AgentRun, type AgentRunOptions, SubmissionRefused } from './run/agent-run.ts';
 export { builtinBest } from './run/builtin-best.ts';
 export { type JudgeOnceOptions, judgeOnce } from './run/judge-once.ts';
 export {
+  agentName,
   hireBuiltin,
   hireBuiltinIfAble,
   type OptimisedTask,

@@ -27,6 +27,8 @@ export interface Evaluation {
   estimate?: number;
   /** Hash of the compiled code: candidates that are equal in it are the same kernel written twice. */
   codeHash?: string;
+  /** Id of the candidate with the same compiled code that was judged in its place: it took no judgement. */
+  twin?: string;
   /** Where the evidence is. */
   evidence?: string;
   /** What was seen of it, in words. */

@@ -20,12 +20,19 @@ export const taskFields = {
     .describe('shrink the shapes until the task needs at most this many operations'),
 };
 
+/** How a task is meant. */
+export const taskRequest = z.object(taskFields);
+
 export const source = z.string().max(400_000).describe('the whole CUDA C++ file, in the form of a PyTorch extension');
 
 /** A judgement in words: what is wrong, or what the time is made of. */
 export const judgementFields = {
   outcome: z.enum(['correct', 'faster', 'rejected', 'unjudgeable', 'passed over']),
   check: z.string().optional().describe('the check that decided, when it is not correct'),
+  twin: z
+    .string()
+    .optional()
+    .describe('the candidate of the run that compiles to the same code: its verdict holds, and no judgement was taken'),
   findings: z.array(z.string()).describe('what is wrong'),
   modelledMicroseconds: z
     .number()

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import type { JudgedCandidate } from '../archive/index.ts';
 import { asData, Prompts, profileInWords, type SearchRecord, taskBrief } from '../engineer/index.ts';
 import { EventStream } from '../events/index.ts';
+import { TaskError } from '../task/index.ts';
 import { reportProgress } from './progress.ts';
 import { budgetForm, candidateForm, judgementFields, profileFields, source, taskFields } from './schemas.ts';
 import type { LoadedTask, OpenRun, Workshop } from './workshop.ts';
@@ -18,12 +19,14 @@ function answer(structured: Structured, words: string): CallToolResult {
   return { content: [{ type: 'text', text: words }], structuredContent: structured };
 }
 
-/** Errors are sentences: the agent reads them and goes on. */
+/** Errors are sentences: the agent reads them and goes on. Those about a task may hold its text, and are marked as data. */
 async function answering(work: () => Promise<CallToolResult>): Promise<CallToolResult> {
   try {
     return await work();
   } catch (error) {
-    return { content: [{ type: 'text', text: error instanceof Error ? error.message : String(error) }], isError: true };
+    const said = error instanceof Error ? error.message : String(error);
+    const text = error instanceof TaskError ? `The task cannot be taken.\n${asData('messages', said)}` : said;
+    return { content: [{ type: 'text', text }], isError: true };
   }
 }
 
@@ -115,7 +118,7 @@ function registerJudging(server: McpServer, workshop: Workshop): void {
         };
         return answer(
           structured,
-          `${inWords(structured)}\n${profileInWords({ evaluation }, loaded.floor.microseconds)}`,
+          `${inWords(structured)}\n${asData('profile', profileInWords({ evaluation }, loaded.floor.microseconds))}`,
         );
       }),
   );
@@ -150,7 +153,7 @@ function registerArchive(server: McpServer, workshop: Workshop): void {
             }));
         const kernels = found.map(({ of, candidate }) => ({ ...storedCandidate(candidate, target.id), task: of }));
         const words = kernels.map(
-          (one) => `${one.id}, of ${one.task}: ${one.summary}\n${asData('kernel', one.source)}`,
+          (one) => `${one.id}:\n${asData('about', `of ${one.task}: ${one.summary}`)}\n${asData('kernel', one.source)}`,
         );
         return answer({ kernels }, words.join('\n\n') || 'The archive has none.');
       }),
@@ -209,7 +212,7 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
     },
     (request, context) =>
       answering(async () => {
-        const open = workshop.run(request.run);
+        const open = await workshop.run(request.run, context.mcpReq.signal);
         const stop = reportProgress(open.events, context);
         try {
           const { id, evaluation } = await open.run.submit(request, context.mcpReq.signal);
@@ -217,7 +220,8 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
             ...{ id, ...judgementOf(evaluation!, open.loaded), ...profileOf(evaluation!) },
             ...{ best: open.run.frontier(1)[0]?.id === id, left: open.run.left },
           };
-          const words = `${id}: ${inWords(structured)}\n${profileInWords({ evaluation }, open.loaded.floor.microseconds)}`;
+          const profile = asData('profile', profileInWords({ evaluation }, open.loaded.floor.microseconds));
+          const words = `${id}: ${inWords(structured)}\n${profile}`;
           return answer(structured, words);
         } finally {
           stop();
@@ -239,7 +243,7 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
     },
     (request) =>
       answering(async () => {
-        const structured = frontierOf(workshop.run(request.run), request.most, request.sources);
+        const structured = frontierOf(await workshop.run(request.run), request.most, request.sources);
         return answer(structured, frontierInWords(structured));
       }),
   );
@@ -257,7 +261,7 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
     },
     (request, context) =>
       answering(async () => {
-        const open = workshop.run(request.run);
+        const open = await workshop.run(request.run, context.mcpReq.signal);
         const stop = reportProgress(open.events, context);
         try {
           const done = await workshop.finish(request.run, context.mcpReq.signal);
@@ -267,7 +271,7 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
           const best = candidateOf(done.record, false);
           return answer(
             { best, files: done.kept, remark },
-            `${best.summary}: ${done.kept.kernel}, evidence ${done.kept.page}. ${remark}`,
+            `${best.id}: ${done.kept.kernel}, evidence ${done.kept.page}. ${remark}\n${asData('about', best.summary)}`,
           );
         } finally {
           stop();
@@ -281,10 +285,11 @@ function settingOf({ task, full, target, floor }: LoadedTask) {
 }
 
 function judgementOf(evaluation: NonNullable<SearchRecord['evaluation']>, { floor }: LoadedTask) {
-  const { outcome, check, microseconds, feedback } = evaluation;
+  const { outcome, check, twin, microseconds, feedback } = evaluation;
   return {
     outcome,
     ...(check !== undefined && { check }),
+    ...(twin !== undefined && { twin }),
     findings: [...(feedback?.findings ?? [])],
     ...(microseconds !== undefined && {
       modelledMicroseconds: microseconds,
@@ -299,9 +304,10 @@ function profileOf({ feedback }: NonNullable<SearchRecord['evaluation']>) {
   return { ...(limitedBy !== undefined && { limitedBy }), resources, launches: profile, build };
 }
 
-function inWords({ outcome, check, findings }: ReturnType<typeof judgementOf>): string {
+function inWords({ outcome, check, twin, findings }: ReturnType<typeof judgementOf>): string {
   const said = findings.length > 0 ? `\n${asData('findings', findings.join('\n'))}` : '';
-  return `${outcome}${check === undefined ? '' : ` (${check})`}${said}`;
+  const same = twin === undefined ? '' : `; it compiles to the same code as ${twin}, and took no judgement`;
+  return `${outcome}${check === undefined ? '' : ` (${check})`}${same}${said}`;
 }
 
 function candidateOf(record: SearchRecord, withSource: boolean): z.infer<typeof candidateForm> {
@@ -330,7 +336,7 @@ function frontierOf({ run }: OpenRun, most: number, sources: boolean) {
 function frontierInWords({ frontier, left }: ReturnType<typeof frontierOf>): string {
   const lines = frontier.map(
     ({ id, summary, modelledMicroseconds, source: text }) =>
-      `${id}: ${modelledMicroseconds} us modelled, ${summary}${text === undefined ? '' : `\n${asData('kernel', text)}`}`,
+      `${id}: ${modelledMicroseconds} us modelled\n${asData('about', summary)}${text === undefined ? '' : `\n${asData('kernel', text)}`}`,
   );
   return [...lines, `Left: ${left.judgements} judgements, ${Math.round(left.seconds)} s.`].join('\n');
 }

@@ -4,12 +4,22 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { type Archive, openArchive } from '../archive/index.ts';
-import { AgentRun, type judgeOnce as Judge, judgeOnce, type SearchRecord } from '../engineer/index.ts';
+import {
+  type AgentBudget,
+  AgentRun,
+  type AgentRunOptions,
+  agentName,
+  type judgeOnce as Judge,
+  judgeOnce,
+  type SearchRecord,
+} from '../engineer/index.ts';
 import { EventStream } from '../events/index.ts';
 import { type Evidence, evidencePage } from '../judge/index.ts';
-import { type Floor, type FullTask, floor, loadWithFull, type PrecisionPolicy, type Task } from '../task/index.ts';
+import { type Floor, type FullTask, floor, loadWithFull, type Task } from '../task/index.ts';
 import { type GpuTarget, gpuTarget } from '../vgpu/index.ts';
+import { taskRequest } from './schemas.ts';
 import { taskFileUnder } from './task-files.ts';
 
 export interface WorkshopOptions {
@@ -25,15 +35,16 @@ export interface WorkshopOptions {
 }
 
 /** How a task is meant. */
-export interface TaskRequest {
-  task: string;
-  gpu: string;
-  precision: PrecisionPolicy;
-  backward: boolean;
-  scale?: number;
-}
+export type TaskRequest = z.infer<typeof taskRequest>;
+
+/** What is kept with a run, so that another process can go on with it. */
+const keptOptions = z.object({
+  budget: z.object({ judgements: z.number(), seconds: z.number() }),
+  request: taskRequest,
+});
 
 export interface LoadedTask {
+  request: TaskRequest;
   task: Task;
   full?: FullTask;
   target: GpuTarget;
@@ -58,6 +69,8 @@ export class Workshop {
   readonly archive: Archive;
   readonly #options: WorkshopOptions;
   readonly #runs = new Map<string, OpenRun>();
+  /** Runs of earlier processes that are being taken up. */
+  readonly #takingUp = new Map<string, Promise<OpenRun>>();
   #judged = 0;
 
   private constructor(options: WorkshopOptions, archive: Archive) {
@@ -82,7 +95,7 @@ export class Workshop {
       ...(scale !== undefined && { scale }),
     });
     const target = gpuTarget(request.gpu);
-    return { task, ...(full && { full }), target, floor: floor(full?.task ?? task, target) };
+    return { request, task, ...(full && { full }), target, floor: floor(full?.task ?? task, target) };
   }
 
   /** Judges a kernel outside of runs. A task with a run under way is judged there, by that run's budget. */
@@ -99,44 +112,79 @@ export class Workshop {
     return judgeOnce({ task, full, gpu: target.id, cacheDir: this.#options.builds, source, events, signal });
   }
 
-  /** Begins a run. Its judgements are set aside from those that are left to agents. */
+  /** Begins a run. */
   async start(
     loaded: LoadedTask,
-    budget: { judgements: number; seconds: number },
+    budget: AgentBudget,
     listener: (stream: EventStream) => () => void,
     signal?: AbortSignal,
   ): Promise<OpenRun> {
-    const { task, full, target } = loaded;
-    if (budget.judgements > this.left)
-      throw new Error(`Only ${Math.max(0, this.left)} judgements are left to agents on this server.`);
     const events = new EventStream();
     const stop = listener(events);
     try {
-      const options = {
-        task,
-        full,
-        gpu: target.id,
-        archive: this.archive,
-        cacheDir: this.#options.builds,
-        budget,
-        events,
-      };
-      const run = await AgentRun.open(options, signal);
-      const open = { run, loaded, events };
-      this.#judged += budget.judgements;
-      this.#runs.set(run.id, open);
-      return open;
+      return await this.#opened(budget.judgements, loaded, events, () =>
+        AgentRun.open(this.#runOptions(loaded, budget, events), signal),
+      );
     } finally {
       stop();
     }
   }
 
-  /** A run that is under way. Throws a sentence where there is none of that id. */
-  run(id: string): OpenRun {
+  /** A run that is under way, or was when an earlier process ended: that one is gone on with. Throws a sentence where there is none of that id. */
+  async run(id: string, signal?: AbortSignal): Promise<OpenRun> {
     const open = this.#runs.get(id);
-    if (!open)
+    if (open) return open;
+    const before = this.#takingUp.get(id);
+    if (before) return before;
+    const taking = this.#takeUp(id, signal).finally(() => this.#takingUp.delete(id));
+    this.#takingUp.set(id, taking);
+    return taking;
+  }
+
+  async #takeUp(id: string, signal?: AbortSignal): Promise<OpenRun> {
+    const record = await this.archive.run(id);
+    if (!record || record.finished !== null)
       throw new Error(`No run ${id} is under way. start_run begins one; query_archive shows those that ended.`);
-    return open;
+    const kept = keptOptions.safeParse(record.options);
+    if (record.engineer !== agentName || !kept.success)
+      throw new Error(`The run ${id} was not begun by these tools: go on with it by assay optimize --resume.`);
+    const { budget, request } = kept.data;
+    const loaded = await this.load(request);
+    if (loaded.task.hash !== record.taskHash)
+      throw new Error(`${request.task} has changed since the run ${id} began: begin another with start_run.`);
+    const judged = (await this.archive.candidates(id)).filter(({ verdict }) => verdict && verdict.twin === undefined);
+    const events = new EventStream();
+    return this.#opened(Math.max(0, budget.judgements - judged.length), loaded, events, () =>
+      AgentRun.goOn(this.#runOptions(loaded, budget, events), record, signal),
+    );
+  }
+
+  #runOptions(loaded: LoadedTask, budget: AgentBudget, events: EventStream): AgentRunOptions {
+    const { request, task, full, target } = loaded;
+    const { archive } = this;
+    return { task, full, gpu: target.id, archive, cacheDir: this.#options.builds, budget, request, events };
+  }
+
+  /** Opens a run; its judgements are set aside from those that are left to agents before anything is judged. */
+  async #opened(
+    judgements: number,
+    loaded: LoadedTask,
+    events: EventStream,
+    opening: () => Promise<AgentRun>,
+  ): Promise<OpenRun> {
+    if (judgements > this.left)
+      throw new Error(
+        `The run needs ${judgements} judgements, and ${Math.max(0, this.left)} are left to agents on this server: ask for fewer, or start the server with more (--judgements).`,
+      );
+    this.#judged += judgements;
+    try {
+      const open = { run: await opening(), loaded, events };
+      this.#runs.set(open.run.id, open);
+      return open;
+    } catch (error) {
+      this.#judged -= judgements;
+      throw error;
+    }
   }
 
   /** Ends a run, confirms its best and writes it with its evidence; undefined where nothing stood up. */
@@ -144,7 +192,7 @@ export class Workshop {
     id: string,
     signal?: AbortSignal,
   ): Promise<{ record: SearchRecord; evidence: Evidence; kept: Kept } | undefined> {
-    const { run } = this.run(id);
+    const { run } = await this.run(id, signal);
     const { judgements } = run.left;
     const winner = await run.finish(signal);
     this.#runs.delete(id);

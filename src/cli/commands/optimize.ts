@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { openArchive } from '../../archive/index.ts';
-import { type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
+import { agentName, type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
 import { EventStream } from '../../events/index.ts';
 import { evidencePage, speedInWords } from '../../judge/index.ts';
 import { type FullTask, specText, type Task } from '../../task/index.ts';
@@ -54,7 +54,7 @@ export async function optimize(
     const { task, full } = await traced(taskFile, options, places, events);
     const archive = await openArchive(places.archive);
     try {
-      if (options.resume && !(await archive.unfinishedRun(task.hash, devices.gpu))) {
+      if (options.resume && !(await archive.unfinishedRun(task.hash, devices.gpu, agentName))) {
         events.emit({
           type: 'note',
           level: 'info',

@@ -21,10 +21,8 @@ export function taskBrief({ task, full, target, floor }: Pick<Setting, 'task' | 
     ({ name, value }) => `- ${name} = ${JSON.stringify(value)} (a parameter of this name gets it)`,
   );
   return [
-    'The host function that you must write:',
-    `    ${signatureText(task)}`,
-    ...tensors,
-    ...scalars,
+    'The host function that you must write, with what it is given:',
+    asData('signature', [signatureText(task), ...tensors, ...scalars].join('\n')),
     `It returns ${signature.outputs.map(specText).join(', ')}. All tensors are contiguous, in row-major order${full ? '' : '; shapes are always these'}.`,
     ...(full ? [otherShapes(full)] : []),
     '',

@@ -17,12 +17,12 @@ const asking = { engineer: 'llm m', strategy: 'optimise', prompt: 'system@0', no
 
 /** Keeps text, as a database would. */
 class MemoryBook implements CallBook {
-  readonly rows: string[] = [];
+  readonly rows = new Map<string, string>();
   async calls(): Promise<CallRecord[]> {
-    return this.rows.map((row) => JSON.parse(row) as CallRecord);
+    return [...this.rows.values()].map((row) => JSON.parse(row) as CallRecord);
   }
   async addCall(call: CallRecord): Promise<void> {
-    this.rows.push(JSON.stringify(call));
+    this.rows.set(call.id, JSON.stringify(call));
   }
 }
 
@@ -68,6 +68,24 @@ describe('the desk', () => {
     assert.deepEqual([again.answer.text, again.call.id, second.asked], ['kernel', call.id, 0]);
     await deskFor(book, resumed).ask({ model: second, price }, question, { ...asking, nonce: '2' });
     assert.equal(second.asked, 1, 'the same question for another place is another question');
+  });
+
+  it('counts a call that its process did not live to see answered as the most that it can have taken', async () => {
+    const most = mostOf(question, price);
+    const book = new MemoryBook();
+    const begun = new Promise<void>((resolve) => {
+      const silent: Model = { id: 'test:m', ask: () => new Promise(() => resolve()) };
+      void deskFor(book, new Ledger({}, nothing)).ask({ model: silent, price }, question, asking);
+    });
+    await begun;
+    const left = new Ledger({ dollars: 1.5 * most.dollars }, spentOn(await book.calls()));
+    assert.deepEqual(left.spent, { ...most, calls: 1 });
+    const asked = model([said('kernel', 1, 1)]);
+    await assert.rejects(deskFor(book, left).ask({ model: asked, price }, question, asking), BudgetSpent);
+    assert.equal(asked.asked, 0, 'over the budget');
+    const richer = new Ledger({ dollars: 2 * most.dollars }, spentOn(await book.calls()));
+    const { answer } = await deskFor(book, richer).ask({ model: asked, price }, question, asking);
+    assert.equal(answer.text, 'kernel', 'no answer was on record, so the question is put again');
   });
 
   it('asks nothing that could go over the budget, over all that ask', async () => {

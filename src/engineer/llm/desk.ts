@@ -1,8 +1,9 @@
 /**
  * Where questions to models go out and answers come in: each is paid once and counted exactly.
  *
- * An answer is recorded before anything is made of it. A run that is resumed asks the same questions again (search and prompts depend on
- * records and seed alone), and gets the recorded answers for nothing. Rate limits and outages are waited out, and said.
+ * A question is recorded before it is asked, as the most that it can take, and its answer before anything is made of it. So a process that is killed
+ * while a vendor answers leaves a call behind that counts in full: the vendor may charge for it. A run that is resumed asks the same questions
+ * again (search and prompts depend on records and seed alone), and gets the recorded answers for nothing. Rate limits and outages are waited out, and said.
  */
 import { randomUUID } from 'node:crypto';
 import type { CallRecord } from '../../archive/index.ts';
@@ -22,6 +23,7 @@ export interface PricedModel {
 export interface CallBook {
   /** Calls of a run in the order made. */
   calls(run: string): Promise<readonly CallRecord[]>;
+  /** A second record of the same id takes the first's place. */
   addCall(call: CallRecord): Promise<void>;
 }
 
@@ -52,6 +54,8 @@ export interface Answered {
 
 /** Times that a question is put before it is given up. */
 const attempts = 6;
+/** What a call says until it ends: who reads it later knows that its process was killed. */
+const lost = 'asked, and ended before an answer came: counted as the most that it can have taken';
 const shortestWait = 2_000;
 const longestWait = 120_000;
 
@@ -78,7 +82,7 @@ export class Desk {
     }
   }
 
-  /** One attempt: set aside, ask, record, settle. */
+  /** One attempt: set aside, record, ask, record, settle. */
   async #once(
     { model, price }: PricedModel,
     question: Question,
@@ -90,8 +94,9 @@ export class Desk {
     const most = mostOf(question, price);
     const reservation = ledger.reserve(most);
     const started = performance.now();
+    const id = randomUUID();
     const record = (answer: Answer | undefined, error: string | null, taken: Amount | undefined): CallRecord => ({
-      ...{ id: randomUUID(), run, candidate: null, engineer: asking.engineer, strategy: asking.strategy },
+      ...{ id, run, candidate: null, engineer: asking.engineer, strategy: asking.strategy },
       prompt: asking.prompt,
       ...{ model: model.id, requestHash: hash, error, milliseconds: performance.now() - started },
       transcript: {
@@ -106,6 +111,12 @@ export class Desk {
       dollars: price ? (taken?.dollars ?? 0) : null,
     });
     let answer: Answer;
+    try {
+      await book.addCall(record(undefined, lost, most));
+    } catch (error) {
+      reservation.settle(undefined);
+      throw error;
+    }
     try {
       answer = await model.ask(question, signal);
     } catch (error) {

@@ -132,7 +132,7 @@ class LlmEngineer implements Engineer {
           {
             ...this.#shown(first),
             other: asData('kernel', second.source),
-            otherProfile: profileInWords(second, this.#floor),
+            otherProfile: asData('profile', profileInWords(second, this.#floor)),
           },
           [first, second],
           history,
@@ -158,7 +158,7 @@ class LlmEngineer implements Engineer {
   }
 
   #shown(record: SearchRecord): Record<string, string> {
-    return { kernel: asData('kernel', record.source), profile: profileInWords(record, this.#floor) };
+    return { kernel: asData('kernel', record.source), profile: asData('profile', profileInWords(record, this.#floor)) };
   }
 
   #related(): string {
@@ -167,7 +167,8 @@ class LlmEngineer implements Engineer {
     for (const { task, shared, summary, source } of this.#options.related) {
       if (source.length > left && parts.length > 0) break;
       left -= source.length;
-      parts.push(`${task} (shares ${shared}): ${summary}\n${asData('kernel', source.slice(0, longestExample))}`);
+      const about = asData('about', `${task} (shares ${shared}): ${summary}`);
+      parts.push(`${about}\n${asData('kernel', source.slice(0, longestExample))}`);
     }
     return parts.join('\n\n');
   }

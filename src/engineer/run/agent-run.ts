@@ -9,10 +9,12 @@ import type { Floor, FullTask, Task } from '../../task/index.ts';
 import { createBuiltinEngineer } from '../builtin/engineer.ts';
 import { LoweringError } from '../builtin/lower/index.ts';
 import type { Proposal, SearchRecord } from '../ports.ts';
+import { judgedInFull } from '../search/budget.ts';
+import { asTwinOf, sourceKey } from '../search/novelty.ts';
 import { ranked } from '../search/population.ts';
 import { ArchivePort } from './archive-port.ts';
 import { codeHash, JudgementBench } from './bench.ts';
-import { confirm, type Winner } from './optimise-task.ts';
+import { agentName, confirm, type Winner } from './optimise-task.ts';
 import type { Objective } from './records.ts';
 
 export interface AgentRunOptions {
@@ -24,12 +26,17 @@ export interface AgentRunOptions {
   archive: Archive;
   /** Cache of compiled device code. */
   cacheDir: string;
-  budget: { judgements: number; seconds: number };
+  budget: AgentBudget;
+  /** How the task was asked for, for whoever goes on with the run: kept with it, and not looked at here. */
+  request?: unknown;
   events?: EventStream;
 }
 
-/** The engineer's name in the records. */
-export const agentName = 'agent';
+/** Candidates judged in full, and seconds on the wall clock from the run's beginning, whether anybody works on it or not. */
+export interface AgentBudget {
+  judgements: number;
+  seconds: number;
+}
 
 /** A submission that is not judged, with what to do instead. */
 export class SubmissionRefused extends Error {
@@ -47,8 +54,7 @@ export class AgentRun {
   readonly #objective: Objective;
   readonly #run: RunRecord;
   readonly #port: ArchivePort;
-  readonly #started = performance.now();
-  readonly #records: SearchRecord[] = [];
+  #records: SearchRecord[] = [];
   /** One submission after the other: numbers and budget are those of a queue. */
   #queue: Promise<unknown> = Promise.resolve();
   #finished = false;
@@ -65,16 +71,26 @@ export class AgentRun {
 
   /** Begins a run; where the built-in engineer can write the task, its direct translation is judged first: the least that is to be beaten. */
   static async open(options: AgentRunOptions, signal?: AbortSignal): Promise<AgentRun> {
-    const { task, full, gpu, archive, cacheDir, events, budget } = options;
+    const { task, gpu, archive, budget, request = null } = options;
+    const id = `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
+    await archive.saveTask(task);
+    const about = { taskHash: task.hash, gpu, device: 'virtual' as const, engineer: agentName, seed: 1 };
+    await archive.startRun({ id, ...about, options: { budget, objective: objectiveOf(gpu), request } });
+    return AgentRun.goOn(options, (await archive.run(id))!, signal);
+  }
+
+  /**
+   * Goes on with a run that another process began and left open, with the budget that it has left. What that process was killed over is judged now;
+   * nothing that has a verdict is judged again.
+   */
+  static async goOn(options: AgentRunOptions, record: RunRecord, signal?: AbortSignal): Promise<AgentRun> {
+    const { task, full, gpu, cacheDir, events } = options;
     const bench = new JudgementBench({ task, full, gpu, events, cacheDir, devices: 1 });
-    const objective: Objective = { kind: 'modelled', device: gpu };
     try {
-      const id = `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
-      await archive.saveTask(task);
-      const about = { taskHash: task.hash, gpu, device: 'virtual' as const, engineer: agentName, seed: 1 };
-      await archive.startRun({ id, ...about, options: { budget, objective } });
-      const run = new AgentRun(options, bench, (await archive.run(id))!, objective);
-      const direct = await directTranslation(task, full?.task);
+      const run = new AgentRun(options, bench, record, objectiveOf(gpu));
+      run.#records = await run.#port.ofRun();
+      for (const one of run.#records) if (!one.evaluation) await run.#decide(one, signal);
+      const direct = run.#records.length === 0 ? await directTranslation(task, full?.task) : undefined;
       if (direct) await run.#judge('builtin', direct, signal);
       return run;
     } catch (error) {
@@ -86,8 +102,8 @@ export class AgentRun {
   /** What is left of the budget. */
   get left(): { judgements: number; seconds: number } {
     const { budget } = this.#options;
-    const judged = this.#records.filter(({ evaluation }) => evaluation).length;
-    const seconds = (performance.now() - this.#started) / 1000;
+    const judged = this.#records.filter(judgedInFull).length;
+    const seconds = (Date.now() - Date.parse(this.#run.started)) / 1000;
     return { judgements: Math.max(0, budget.judgements - judged), seconds: Math.max(0, budget.seconds - seconds) };
   }
 
@@ -133,11 +149,17 @@ export class AgentRun {
     signal?: AbortSignal,
   ): Promise<SearchRecord> {
     if (this.#finished) throw new SubmissionRefused('This run has ended; start another one.');
+    const key = sourceKey(source);
+    const same = this.#records.find((record) => sourceKey(record.source) === key);
+    if (same?.evaluation) {
+      const how = same.source === source ? '' : ', but for comments and white space';
+      throw new SubmissionRefused(`This source was submitted before, as ${same.id}${how}.`);
+    }
     const { judgements, seconds } = this.left;
     if (judgements === 0) throw new SubmissionRefused('The run has no judgements left: finish it.');
     if (seconds === 0) throw new SubmissionRefused('The run has no time left: finish it.');
-    const same = this.#records.find((record) => record.source === source);
-    if (same) throw new SubmissionRefused(`This source was submitted before, as ${same.id}.`);
+    // A judgement that was broken off is taken up again.
+    if (same) return this.#decide(same, signal);
     const unknown = parents.find((parent) => !this.#records.some(({ id }) => id === parent));
     if (unknown !== undefined)
       throw new SubmissionRefused(`There is no candidate ${unknown} in this run to be a parent.`);
@@ -148,10 +170,23 @@ export class AgentRun {
     const { events } = this.#options;
     const number = this.#records.length + 1;
     const record: SearchRecord = { ...proposal, id: `${this.id}-${number}`, number, generation: number - 1, engineer };
-    await this.#port.proposed(record);
-    this.#records.push(record);
+    await this.#proposed(record);
     const { id, generation, parents, summary } = record;
     events?.emit({ type: 'candidate.proposed', candidate: id, generation, parent: parents[0], summary });
+    return this.#decide(record, signal);
+  }
+
+  /** Keeps a proposal; its number is taken once in the archive, so two processes cannot both spend the same judgement. */
+  async #proposed(record: SearchRecord): Promise<void> {
+    const { archive } = this.#options;
+    if ((await archive.candidates(this.id)).length !== this.#records.length)
+      throw new SubmissionRefused('Another server has gone on with this run: submit to that one.');
+    await this.#port.proposed(record);
+    this.#records.push(record);
+  }
+
+  /** Judges a recorded candidate, or gives it the verdict of an earlier one with the same compiled code. */
+  async #decide(record: SearchRecord, signal?: AbortSignal): Promise<SearchRecord> {
     const evaluation = (await this.#twin(record, signal)) ?? (await this.#port.evaluate(record, signal));
     if (signal?.aborted && evaluation.outcome === 'unjudgeable') throw signal.reason;
     record.evaluation = evaluation;
@@ -163,13 +198,12 @@ export class AgentRun {
   async #twin(record: SearchRecord, signal?: AbortSignal): Promise<SearchRecord['evaluation']> {
     const hash = await this.#bench.prepare(record.source, signal).then(codeHash, () => undefined);
     const twin = this.#records.find((other) => other !== record && hash && other.evaluation?.codeHash === hash);
-    return (
-      twin?.evaluation && {
-        ...twin.evaluation,
-        reason: `compiles to the same code as ${twin.id}: ${twin.evaluation.reason}`,
-      }
-    );
+    return twin?.evaluation && asTwinOf(twin, twin.evaluation);
   }
+}
+
+function objectiveOf(gpu: string): Objective {
+  return { kind: 'modelled', device: gpu };
 }
 
 async function directTranslation(task: Task, full: Task | undefined): Promise<Proposal | undefined> {

@@ -92,7 +92,7 @@ export class ArchivePort implements SearchArchive {
     const verdict =
       this.#judgements.get(id) ??
       (ranked && evaluation.outcome === 'passed over' ? toPassedOver(evaluation, ranked) : undefined) ??
-      (await this.#twin(evaluation.codeHash));
+      (await this.#twin(evaluation.twin));
     if (!verdict) throw new Error(`there is no verdict for ${id}`);
     this.#judgements.delete(id);
     this.#ranked.delete(id);
@@ -100,10 +100,9 @@ export class ArchivePort implements SearchArchive {
     await this.#archive.addVerdict(id, { ...verdict, reason: evaluation.reason });
   }
 
-  async #twin(codeHash: string | undefined): Promise<VerdictRecord | undefined> {
-    const candidates = await this.#archive.candidates(this.#run.id);
-    const verdict = candidates.find(({ verdict }) => verdict && verdict.codeHash === codeHash)?.verdict;
-    return verdict && { ...verdict, evidence: null, milliseconds: 0 };
+  async #twin(twin: string | undefined): Promise<VerdictRecord | undefined> {
+    const verdict = twin === undefined ? undefined : (await this.#archive.candidate(twin))?.verdict;
+    return verdict && { ...verdict, twin: twin!, evidence: null, milliseconds: 0 };
   }
 
   #withEvidence(candidates: readonly JudgedCandidate[]): Promise<SearchRecord[]> {

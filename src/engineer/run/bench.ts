@@ -263,13 +263,31 @@ export class JudgementBench {
 }
 
 /**
- * Hash of what the device would do: the PTX without line numbers and comments, and the plan without source lines.
- * Equal hashes are the same kernel written twice.
+ * Hash of what the device would do: all modules' PTX without line numbers and comments, and the plan without source lines. Names of kernels and of their
+ * variables are numbered in the order in which they come up, so that a kernel that was only renamed is known again. Equal hashes are the same
+ * kernel written twice.
  */
 export function codeHash({ build, plan }: PreparedCandidate): string {
-  const code = build.ptx.replace(/^\s*\.(loc|file)\b.*$/gm, '').replace(/\/\/.*$/gm, '');
-  const steps = plan.steps.map((step) => ({ ...step, line: 0, kernel: '' }));
+  const modules = [build, ...(build.others ?? [])].map(({ ptx }) =>
+    ptx.replace(/^\s*\.(loc|file)\b.*$/gm, '').replace(/\/\/.*$/gm, ''),
+  );
+  const names = new Map<string, string>();
+  const entries = new Set(modules.flatMap((ptx) => [...ptx.matchAll(/\.entry\s+([\w$]+)/g)].map((match) => match[1]!)));
+  const numbered = (text: string) =>
+    text.replace(/[A-Za-z_$][\w$]*/g, (token) => {
+      const [, base, parameter = ''] = /^(.*?)(_param_\d+)?$/.exec(token)!;
+      if (!entries.has(base!) && !base!.startsWith('_Z')) return token;
+      if (!names.has(base!)) names.set(base!, `name ${names.size}`);
+      return names.get(base!)! + parameter;
+    });
+  const code = modules.map(numbered);
+  const steps = plan.steps.map((step) =>
+    step.kind === 'launch' ? { ...step, line: 0, kernel: '', entry: numbered(step.entry) } : { ...step, line: 0 },
+  );
+  const buffers = plan.buffers.map(({ bytes, kind, argument, symbol }) => {
+    return [bytes, kind, argument, symbol === undefined ? undefined : numbered(symbol)];
+  });
   return createHash('sha256')
-    .update(JSON.stringify([code, plan.buffers.map(({ bytes, kind }) => [bytes, kind]), steps, plan.outputs]))
+    .update(JSON.stringify([code, buffers, steps, plan.outputs]))
     .digest('hex');
 }

@@ -74,6 +74,9 @@ export interface OptimisedTask {
   rejected: Readonly<Record<string, number>>;
 }
 
+/** The engineer's name in the records of runs whose candidates an agent submits: no search goes on with these. */
+export const agentName = 'agent';
+
 const defaultIslands = 3;
 /** Candidates that may fail their confirmation before the run gives up. */
 const confirmations = 3;
@@ -166,7 +169,7 @@ async function cutOff(
   gpu: string,
   objective: Objective,
 ): Promise<RunRecord | undefined> {
-  const run = await archive.unfinishedRun(taskHash, gpu);
+  const run = await archive.unfinishedRun(taskHash, gpu, agentName);
   const { objective: then } = (run?.options ?? {}) as { objective?: Objective };
   const same = then === undefined ? objective.kind === 'modelled' : isDeepStrictEqual(then, objective);
   return same ? run : undefined;

@@ -36,6 +36,7 @@ export function toRecord(candidate: JudgedCandidate, objective: Objective, evide
     ...(verdict.outcome === 'passed over' ? { estimate: time?.microseconds } : { microseconds: time?.microseconds }),
     timeKind: objective.kind,
     codeHash: verdict.codeHash ?? undefined,
+    ...(verdict.twin !== undefined && { twin: verdict.twin }),
     feedback: feedbackOf(verdict, evidence),
   };
   return { ...record, evaluation };

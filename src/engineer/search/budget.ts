@@ -42,9 +42,9 @@ export interface Standing {
   interrupted: boolean;
 }
 
-/** Whether a record has cost a full judgement. */
-export function judgedInFull({ evaluation }: SearchRecord): boolean {
-  return evaluation !== undefined && evaluation.outcome !== 'passed over';
+/** Whether a record has cost a full judgement: what was passed over has not, nor what compiles to code that was judged before. */
+export function judgedInFull({ evaluation }: Pick<SearchRecord, 'evaluation'>): boolean {
+  return evaluation !== undefined && evaluation.outcome !== 'passed over' && evaluation.twin === undefined;
 }
 
 /** Why nothing more may be begun; undefined while it may. */

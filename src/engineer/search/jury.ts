@@ -5,6 +5,7 @@
  */
 import type { Evaluate, Evaluation, Ranking, SearchRecord } from '../ports.ts';
 import type { StopReason } from './budget.ts';
+import { asTwinOf } from './novelty.ts';
 import { Turns } from './turns.ts';
 
 export interface JuryOptions {
@@ -160,10 +161,7 @@ export class Jury {
     if (codeHash === undefined) return undefined;
     const twin = this.#court.twin(codeHash, record);
     if (!twin?.evaluation || (must && twin.evaluation.outcome === 'passed over')) return undefined;
-    return {
-      ...twin.evaluation,
-      reason: `compiles to the same code as ${twin.id}: ${twin.evaluation.reason}`,
-    };
+    return asTwinOf(twin, twin.evaluation);
   }
 
   #passedOver({ must, codeHash, estimate }: Brief): Evaluation | undefined {
