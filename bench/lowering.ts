@@ -2,10 +2,11 @@
  * What the built-in engineer covers: for each task of a folder, at the scale at which its mutants can be tried, its first candidates and what the judge says of
  * them. No model, no search.
  *
- *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--json]
+ *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--stages] [--again] [--json | --write-table]
  *
  * DIR is a KernelBench checkout (folders level1, level2, ...). `--candidates 1,2`: which ones; 1 is the direct translation, the others templates. `--dry`: says what
- * lowers, builds and judges nothing. `--keep`: writes the candidates there. What was found correct is kept by the text of the candidate, so that a run that was stopped goes on.
+ * lowers, builds and judges nothing. `--keep`: writes the candidates there. `--stages`: where the time of each judgement went. What came of a candidate is kept by its text, so that a
+ * run that was stopped goes on; `--again` judges those once more that were not found correct. `--write-table` puts what was seen into docs/coverage.md.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,6 +17,8 @@ import { createBuiltinEngineer, LoweringError } from '../src/engineer/index.ts';
 import { judge, limitsFor } from '../src/judge/index.ts';
 import { floor, loadVerified, type Task, TaskError } from '../src/task/index.ts';
 import { gpuTarget } from '../src/vgpu/index.ts';
+import { writeCoverage } from './lowering/coverage-page.ts';
+import type { Row, Trial } from './lowering/row.ts';
 import { taskFiles } from './tasks/files.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -30,42 +33,27 @@ const { values: options, positionals } = parseArgs({
     cache: { type: 'string', default: '.assay' },
     keep: { type: 'string' },
     gpu: { type: 'string', default: 'h100' },
+    stages: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    'write-table': { type: 'boolean', default: false },
   },
 });
 
-/** What came of one candidate. `rejected` names the check. */
-interface Trial {
-  outcome: 'lowered' | 'correct' | 'rejected' | 'unjudgeable';
-  check?: string;
-  reason?: string;
-  kernels: number;
-  lines: number;
-  seconds: number;
-  microseconds?: number;
-}
-
-/** What came of one task; `refused` when there is no candidate. */
-interface Row {
-  level: number;
-  name: string;
-  refused?: string;
-  loadSeconds: number;
-  floorMicroseconds?: number;
-  trials: Trial[];
-}
-
 const seconds = (since: number) => (performance.now() - since) / 1000;
 
-async function tryOut(task: Task, source: string, device: Device): Promise<Trial> {
-  const sizes = { kernels: source.split('__global__').length - 1, lines: source.split('\n').length };
-  if (options.dry) return { outcome: 'lowered', ...sizes, seconds: 0 };
+async function tryOut(task: Task, candidate: number, source: string, device: Device): Promise<Trial> {
+  const known = { candidate, kernels: source.split('__global__').length - 1, lines: source.split('\n').length };
+  if (options.dry) return { outcome: 'lowered', ...known, seconds: 0, date: new Date().toISOString() };
   const key = createHash('sha256')
     .update(JSON.stringify([task.hash, task.scaled, options.gpu]))
     .update(source)
     .digest('hex');
   const kept = join(options.cache, 'bench-lowering', `${key}.json`);
-  if (existsSync(kept)) return JSON.parse(readFileSync(kept, 'utf8')) as Trial;
+  if (existsSync(kept)) {
+    const before = JSON.parse(readFileSync(kept, 'utf8')) as Trial;
+    if (before.outcome === 'correct' || !options.again) return before;
+  }
   const started = performance.now();
   const [cacheDir, tracesDir] = [join(options.cache, 'builds'), join(options.cache, 'traces')];
   const request = {
@@ -77,10 +65,14 @@ async function tryOut(task: Task, source: string, device: Device): Promise<Trial
     cacheDir,
     tracesDir,
   };
-  const { outcome, check, reason, modelled } = await judge(request);
-  const trial: Trial = { outcome, ...(check && { check }), reason, ...sizes, seconds: seconds(started) };
+  const { outcome, check, reason, modelled, timings } = await judge(request);
+  const trial: Trial = {
+    ...{ outcome, ...(check && { check }), reason, ...known, seconds: seconds(started) },
+    date: new Date().toISOString(),
+    stages: timings.map(({ stage, milliseconds }) => [stage, milliseconds / 1000]),
+  };
   if (modelled) trial.microseconds = modelled.microseconds;
-  if (outcome === 'correct') writeFileSync(kept, JSON.stringify(trial));
+  writeFileSync(kept, JSON.stringify(trial));
   return trial;
 }
 
@@ -93,13 +85,14 @@ async function cover(level: number, path: string, device: Device): Promise<Row> 
       backward: options.backward,
     });
     row.loadSeconds = seconds(started);
+    row.nodes = verified.graph.nodes.length;
     row.floorMicroseconds = floor(verified, gpuTarget(options.gpu)).microseconds;
     const proposals = await createBuiltinEngineer({ task: verified }).start();
     for (const number of options.candidates.split(',')) {
       const source = proposals[Number(number) - 1]?.source;
       if (source === undefined) continue;
       if (options.keep) writeFileSync(join(options.keep, `${row.name}-${number}.cu`), source);
-      row.trials.push(await tryOut(verified, source, device));
+      row.trials.push(await tryOut(verified, Number(number), source, device));
     }
   } catch (error) {
     if (!(error instanceof LoweringError) && !(error instanceof TaskError)) throw error;
@@ -116,6 +109,9 @@ function print({ level, name, refused, loadSeconds, floorMicroseconds, trials }:
   });
   const least = floorMicroseconds === undefined ? '' : `, floor ${floorMicroseconds.toPrecision(3)} us`;
   process.stdout.write(`${level} ${name}: ${refused ?? told.join(' | ')} [load ${loadSeconds.toFixed(1)} s${least}]\n`);
+  if (!options.stages) return;
+  for (const { stages = [] } of trials)
+    process.stdout.write(`    ${stages.map(([stage, took]) => `${stage} ${took.toFixed(1)} s`).join(', ')}\n`);
 }
 
 function printTotals(rows: readonly Row[]): void {
@@ -164,6 +160,7 @@ async function main(): Promise<number> {
   await Promise.all(Array.from({ length: Math.max(1, Number(options.jobs) || 1) }, worker));
   if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`);
   else printTotals(rows);
+  if (options['write-table']) writeCoverage(rows, options.gpu);
   return 0;
 }
 

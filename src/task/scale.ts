@@ -8,6 +8,7 @@
  */
 import { Attributes } from './operators/operator.ts';
 import { operatorOf } from './operators/table.ts';
+import { sameProgram } from './same-program.ts';
 import { TaskError } from './trace/task-error.ts';
 import type { FileTracer, SizeConstant, Traced } from './trace/trace.ts';
 import type { Graph, TensorSpec } from './types.ts';
@@ -18,6 +19,10 @@ const MAX_TRACES = 120;
 const SMALLEST_SIZE = 8;
 /** No size but the batch is brought below this: a dimension of one or two is another program. */
 const LEAST_SIZE = 5;
+/** A graph of more operators is looked at for loops that a constant unrolls: each operator costs a launch, however small it is. */
+const MANY_NODES = 300;
+/** Rounds that are kept of such a loop. */
+const ROUNDS = 7;
 const STRUCTURE =
   /kernel|stride|pad|dilat|group|head|layers|(^|_| )n_layer|block|seed|eps|power|factor|scale|ratio|axis|bits|window/i;
 /** The depth of a network, or of a volume: the latter is a size that some input has. */
@@ -53,39 +58,6 @@ function candidates(target: number, from: number, taken: ReadonlySet<number>): n
   );
 }
 
-/** Values that an operator takes together, or one by one: channels of a group. */
-function groupSizes(graph: Graph): number[] {
-  const specs = new Map([...graph.inputs, ...graph.parameters, ...graph.constants].map(({ id, spec }) => [id, spec]));
-  const sizes: number[] = [];
-  for (const { op, inputs, attributes, outputs } of graph.nodes) {
-    const groups = attributes.num_groups ?? attributes.groups;
-    if (typeof groups === 'number') {
-      sizes.push(specs.get(inputs[0]!)!.shape[1]! / groups);
-      if (op !== 'group_norm') sizes.push(outputs[0]!.spec.shape[1]! / groups);
-    }
-    for (const { id, spec } of outputs) specs.set(id, spec);
-  }
-  return sizes;
-}
-
-/**
- * Whether a smaller graph is the same program: the same operators on tensors of the same ranks, and nothing that was many has become one (a group
- * of one channel, a mean over one element, a row of one column), except the batch.
- */
-function keepsStructure(whole: Graph, small: Graph): boolean {
-  if (small.nodes.length !== whole.nodes.length) return false;
-  const many = (before: number, now: number) => now > 1 || before <= 1;
-  const [groupsBefore, groupsNow] = [groupSizes(whole), groupSizes(small)];
-  if (!groupsBefore.every((size, i) => many(size, groupsNow[i]!))) return false;
-  const keeps = (before: TensorSpec, now: TensorSpec) =>
-    before.shape.length === now.shape.length && before.shape.every((size, d) => d === 0 || many(size, now.shape[d]!));
-  return whole.nodes.every(
-    (node, i) =>
-      node.op === small.nodes[i]!.op &&
-      node.outputs.every(({ spec }, o) => keeps(spec, small.nodes[i]!.outputs[o]!.spec)),
-  );
-}
-
 const alike = (names: readonly string[], value: number) => Object.fromEntries(names.map((n) => [n, value]));
 
 /** One search for smaller constants. */
@@ -100,6 +72,8 @@ class Search {
   readonly #whole: Graph;
   /** Constants that were changed together, because the file takes them only together. */
   readonly #together = new Map<string, readonly string[]>();
+  /** Constants that say how many rounds an unrolled loop has. */
+  readonly #rounds = new Set<string>();
   #traces = 0;
   traced: Traced;
   work: number;
@@ -131,12 +105,17 @@ class Search {
   /** Constants that may shrink further, largest first. */
   #open(): string[] {
     return [...this.#original.keys()]
-      .filter((n) => !this.#fixed.has(n) && !this.#isStructure(n) && this.#value(n) >= SMALLEST_SIZE)
+      .filter(
+        (n) => !this.#fixed.has(n) && !this.#rounds.has(n) && !this.#isStructure(n) && this.#value(n) >= SMALLEST_SIZE,
+      )
       .sort((a, b) => this.#value(b) - this.#value(a));
   }
 
   /** Trace with these constants at these values; keep it if the file takes it, as the same program, and the new work is wanted. */
-  async #attempt(values: Readonly<Record<string, number>>, wanted: (work: number) => boolean): Promise<boolean> {
+  async #attempt(
+    values: Readonly<Record<string, number>>,
+    wanted: (work: number, graph: Graph) => boolean,
+  ): Promise<boolean> {
     if (++this.#traces > MAX_TRACES) return false;
     const names = Object.keys(values);
     const overrides = { ...Object.fromEntries(this.#now), ...values };
@@ -148,7 +127,7 @@ class Search {
       throw error;
     }
     const work = this.#workOf(traced.graph);
-    if (work === 0 || !wanted(work) || !keepsStructure(this.#whole, traced.graph)) return false;
+    if (work === 0 || !wanted(work, traced.graph) || !sameProgram(this.#whole, traced.graph)) return false;
     for (const [name, value] of Object.entries(values)) {
       this.#now.set(name, value);
       this.#together.set(name, names);
@@ -189,8 +168,21 @@ class Search {
     return false;
   }
 
+  /** Fewer rounds of loops that the trace unrolled: steps of a sequence, written out in Python. */
+  async #shorten(): Promise<void> {
+    for (const name of this.#open()) {
+      const [nodes, from] = [this.traced.graph.nodes.length, this.#value(name)];
+      if (nodes <= MANY_NODES) return;
+      // A loop of so many rounds has as many operators at least.
+      if (from > nodes || from <= ROUNDS) continue;
+      if (await this.#attempt({ [name]: ROUNDS }, (work, graph) => work < this.work && graph.nodes.length < nodes))
+        this.#rounds.add(name);
+    }
+  }
+
   /** `least`: the fewest samples of a batch, when nothing else will do. */
   async run(least: number): Promise<void> {
+    if (!this.done) await this.#shorten();
     // The batch: work is proportional to it, so one step goes far; three samples are kept where there were that many.
     const batch = [...this.#original.values()].find((c) => BATCH.test(c.name) && c.value > 1);
     if (batch && !this.done) {
@@ -211,7 +203,7 @@ class Search {
 
   /** Give back what the last steps took too much: double the smallest changed size while the budget holds. */
   async #grow(): Promise<void> {
-    const stuck = new Set<string>();
+    const stuck = new Set(this.#rounds);
     while (this.work < this.#budget / 4 && this.#traces < MAX_TRACES) {
       const [smallest] = [...this.#now.keys()]
         .filter((n) => !stuck.has(n) && 2 * this.#value(n) + 1 < this.#original.get(n)!.value)

@@ -242,4 +242,39 @@ def get_init_inputs():
       [['groups', 4]],
     );
   });
+
+  test('a loop over steps that the trace unrolled has fewer rounds at verified shapes; one over layers keeps them all', async () => {
+    const source = `import torch
+import torch.nn as nn
+class Model(nn.Module):
+    def __init__(self, features, deep):
+        super().__init__()
+        self.cell = nn.Linear(2 * features, features)
+        self.more = nn.ModuleList([nn.Linear(features, features, bias=False) for _ in range(deep)])
+    def forward(self, x):
+        h = torch.zeros_like(x[0])
+        seen = []
+        for t in range(x.shape[0]):
+            h = torch.tanh(self.cell(torch.cat([x[t], h], dim=1)))
+            seen.append(h)
+        y = torch.stack(seen)
+        for layer in self.more:
+            y = torch.relu(layer(y))
+        return y
+sequence, batch_size, features, deep = 96, 8, 64, 12
+def get_inputs():
+    return [torch.rand(sequence, batch_size, features)]
+def get_init_inputs():
+    return [features, deep]
+`;
+    const { task, verified } = await loadVerified({ name: 'steps', source }, { cacheDir });
+    const count = ({ graph }: typeof task, op: string) => graph.nodes.filter((node) => node.op === op).length;
+    assert.equal(count(task, 'tanh'), 96);
+    assert.equal(count(verified, 'tanh'), 7);
+    assert.equal(count(verified, 'relu'), 12);
+    assert.deepEqual(
+      verified.signature.tensors.map(({ name }) => name),
+      task.signature.tensors.map(({ name }) => name),
+    );
+  });
 });
