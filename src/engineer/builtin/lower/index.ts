@@ -90,12 +90,21 @@ function version(
   const names = groups.map(({ group }, index) => `${kernelName(program, group, index, groups.length)}${suffix}`);
   const kernels = sharedKernels(
     program,
-    groups.map(({ group }) => group),
+    groups.map(({ group }, index) => ({ group, grain: grainOf(choices[index]!) })),
     names,
-    (index, named, name, into) => emit(name, named, groups[index]!.group, groups[index]!.stored, choices[index]!, into),
+    (index, named, group, name, into) => emit(name, named, group, groups[index]!.stored, choices[index]!, into),
     preamble,
   );
   return { program, signature: task.signature, kernels };
+}
+
+/** Elements of the widest pack that any kernel reads. */
+const widestPack = 16;
+
+/** What a choice's packs rest on: where a part of a tensor begins, in elements. */
+function grainOf(choice: KernelChoice): number {
+  const single = (choice.family === 'map' || choice.family === 'row') && choice.vector === 1;
+  return single || choice.family === 'recurrent' ? 1 : widestPack;
 }
 
 function emit(

@@ -35,6 +35,20 @@ function repeatedBlocks(): Task {
   return graph.task([x]);
 }
 
+/** Six steps of a recurrence, each of which takes its slice of the input. */
+function stepsOverSlices(features: number): Task {
+  const graph = new GraphBuilder();
+  const x = graph.input([6, 4, features]);
+  const weight = graph.input([features, 2 * features]);
+  let h = graph.input([4, features]);
+  for (let t = 0; t < 6; t++) {
+    const slice = graph.op('select', [x], { dim: 0, index: t });
+    const both = graph.op('cat', [graph.op('exp', [slice]), h], { dim: 1 });
+    h = graph.op('add', [graph.op('tanh', [graph.op('linear', [both, weight], { bias: false })]), slice]);
+  }
+  return graph.task([h]);
+}
+
 type Pick = (facts: ReturnType<typeof groupFacts>) => KernelChoice;
 const best: Pick = (facts) => startingChoices(facts)[0]!;
 
@@ -116,6 +130,13 @@ describe('lowering', () => {
     assert.equal(text.match(/auto buffer_\d+ = torch::empty/g)?.length, 2, text);
   });
 
+  it('writes a kernel once that takes one slice of a tensor after another', () => {
+    const { kernels, text } = lower(stepsOverSlices(7), 'operator', plainChoice);
+    assert.equal(kernels, 30);
+    assert.equal(text.match(/__global__/g)?.length, 5, text);
+    assert.match(text, /x0\.data_ptr<float>\(\) \+ 140,/, 'the sixth slice begins at element 5 x 4 x 7');
+  });
+
   it('refuses knobs that would make a wrong kernel', () => {
     const graph = new GraphBuilder();
     const task = graph.task([graph.op('softmax', [graph.input([40, 10])], { dim: 1 })]);
@@ -190,6 +211,11 @@ describe('lowered kernels on the virtual GPU', { skip: skipWithoutCompiler }, ()
     const task = repeatedBlocks();
     await check.matches(task, lower(task, 'operator', plainChoice).text);
     await check.matches(task, lower(task, 'fused', best).text);
+    for (const features of [7, 8]) {
+      const steps = stepsOverSlices(features);
+      await check.matches(steps, lower(steps, 'operator', plainChoice).text);
+      await check.matches(steps, lower(steps, 'fused', best).text);
+    }
   });
   for (const [name, text] of Object.entries(cases)) {
     it(name, async () => {

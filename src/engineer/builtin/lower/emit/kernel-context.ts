@@ -14,6 +14,8 @@ export interface Kernel {
   text: string;
   /** Values passed as pointers, in order; those in `writes` are written. */
   pointers: readonly number[];
+  /** For each pointer the element of the value that it points to; absent: the first. */
+  offsets?: readonly number[];
   writes: readonly number[];
   grid: readonly [number, number, number];
   block: number;

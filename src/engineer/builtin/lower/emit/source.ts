@@ -123,10 +123,11 @@ function hostFunction(version: Version, name: string): string {
   for (const kernel of kernels) {
     const [x, y, z] = kernel.grid;
     const grid = y === 1 && z === 1 ? `${x}` : `dim3(${x}, ${y}, ${z})`;
-    const pointers = kernel.pointers.map((id) => {
+    const pointers = kernel.pointers.map((id, k) => {
       const value = program.values[id]!;
       const { host, type } = storage[value.dtype];
-      const pointer = `${holder.get(id) ?? value.name}.data_ptr<${host}>()`;
+      const offset = kernel.offsets?.[k] ? ` + ${kernel.offsets[k]}` : '';
+      const pointer = `${holder.get(id) ?? value.name}.data_ptr<${host}>()${offset}`;
       if (type === host) return pointer;
       const constness = kernel.writes.includes(id) ? '' : 'const ';
       return `reinterpret_cast<${constness}${type}*>(${pointer})`;
