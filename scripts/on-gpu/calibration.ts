@@ -37,6 +37,7 @@ async function measured(place: Place, source: string, task: Task): Promise<Omit<
   } finally {
     await virtual.close();
   }
+  await place.device.rest();
   const device = await createCudaTimingDevice({
     ...{ gpu: place.gpu, fake: place.fake, candidate: { plan, build }, secret },
     operands: timedOperands(task, createOracle(task)),

@@ -15,6 +15,7 @@ const ENOUGH = 0.95;
 const SHORT: Partial<TimingPlan> = { looks: [4], blocks: 6, leastBlocks: 4, budget: { seconds: 20, calls: 1_000_000 } };
 
 async function trial(place: Place) {
+  await place.device.rest();
   const timed = { plan: plan([launch('twice')]), build };
   const common = { gpu: place.gpu, fake: place.fake, operands: anyOperands(timed.plan) };
   const most = place.simulated ? { mostCalls: 2 } : {};

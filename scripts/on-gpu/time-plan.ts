@@ -27,6 +27,7 @@ export async function timePlan(
   build: Build,
   calls = place.simulated ? 2 : CALLS,
 ): Promise<{ median: number; samples: number[] }> {
+  await place.device.rest();
   const device = await createCudaTimingDevice({
     ...{ gpu: place.gpu, fake: place.fake, candidate: { plan, build }, mostCalls: calls },
     ...{ operands: anyOperands(plan), secret: deriveSeed({ secret: '00'.repeat(32) }, 'on-gpu') },

@@ -31,7 +31,7 @@ export interface DeviceCondition {
   /** Processes on the device that are none of the measurement's own. */
   readonly otherProcesses?: number;
   /** Why the driver holds the clock down, as it names it, e.g. `sw-power-cap`; empty when it does not. */
-  readonly throttled: readonly string[];
+  readonly throttled?: readonly string[];
 }
 
 /** What to time. */

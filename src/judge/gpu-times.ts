@@ -72,6 +72,7 @@ async function open(
   signal?: AbortSignal,
 ): Promise<OpenedTiming> {
   const { gpu, task, oracle, target } = options;
+  await gpu.device.rest();
   const sources: BaselineSource[] = [];
   const left: string[] = [];
   for (const kind of options.baselines ?? baselineKinds) {

@@ -21,6 +21,7 @@ function gpuOf(kernel: FakeKernel): { gpu: OpenedGpu; runs: () => number } {
   const device: CudaDevice = {
     ...{ kind: 'cuda', name, identity, simulated: false },
     run: (request) => double.run(request),
+    rest: async () => undefined,
     close: () => double.close(),
   };
   const close = () => device.close();

@@ -21,7 +21,8 @@ const condition = z.object({
   temperatureC: z.number().optional(),
   powerWatts: z.number().optional(),
   otherProcesses: z.number().optional(),
-  throttled: z.array(z.string()),
+  /** Absent: the driver does not tell. */
+  throttled: z.array(z.string()).optional(),
 });
 
 /** One window: subject (index), instance, work, calls, microseconds by the device's clock, by the host's, outputs, operands, condition (index). */

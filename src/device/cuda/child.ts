@@ -50,6 +50,10 @@ class CudaChild {
       case 'window':
         if (!this.#timing) throw new Error('a window before anything was prepared');
         return this.#timing.window(input as Requests['window']['in']);
+      case 'condition': {
+        const { ownProcesses } = input as Requests['condition']['in'];
+        return { conditions: this.#nvml ? [this.#nvml.condition(ownProcesses)] : [] };
+      }
     }
   }
 

@@ -15,6 +15,11 @@ export interface CudaDevice extends Device {
   readonly simulated: boolean;
   /** As nvidia-smi writes it; absent where NVML does not say. */
   readonly driverVersion?: string;
+  /**
+   * Ends the child process until the next run: no context of this device is on the GPU meanwhile, so that whoever takes times there has it alone, and counts no
+   * other process on it.
+   */
+  rest(): Promise<void>;
 }
 
 /** Opens a GPU. @throws NoDriver with a sentence that says what is missing and what to do. */
@@ -79,6 +84,12 @@ class OpenedDevice implements CudaDevice {
     const ending = this.#process;
     this.#process = undefined;
     await ending?.end();
+  }
+
+  rest(): Promise<void> {
+    const rested = this.#last.then(() => this.#end());
+    this.#last = rested.catch(() => undefined);
+    return rested;
   }
 
   async close(): Promise<void> {

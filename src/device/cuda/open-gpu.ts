@@ -49,10 +49,18 @@ async function fakeOfEnvironment(): Promise<{ fake?: FakeDriver; remove: () => v
       /^ASSAY_FAKE_(?!CUDA$)/.test(name) && value !== undefined ? [[name, value]] : [],
     ),
   );
-  const writes = environment.ASSAY_FAKE_LOG === undefined ? [] : [resolve(environment.ASSAY_FAKE_LOG)];
+  const written = (['ASSAY_FAKE_LOG', 'ASSAY_FAKE_CONTEXTS'] as const).flatMap((name) => environment[name] ?? []);
+  const writes = written.map((file) => resolve(file));
   if (said !== '1') return { fake: { library: resolve(said), environment, writes }, remove: () => undefined };
   const compiler = cCompiler();
   if (!compiler) throw new Error('ASSAY_FAKE_CUDA=1 needs a C compiler (gcc) to build the fake driver with.');
-  const { library, remove } = await buildFakeDriver(compiler);
-  return { fake: { library, environment, writes }, remove };
+  const { library, contexts, remove } = await buildFakeDriver(compiler);
+  return {
+    fake: {
+      library,
+      environment: { ASSAY_FAKE_CONTEXTS: contexts, ...environment },
+      writes: [contexts, ...writes],
+    },
+    remove,
+  };
 }

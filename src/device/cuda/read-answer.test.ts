@@ -41,6 +41,7 @@ describe("what a GPU's child says", { skip }, async () => {
       ...{ name: 'window', timed },
       input: { instance: 0, work: 'calls', operands: [operands, operands], secrets, keep: [1], ownProcesses: 1 },
     },
+    { name: 'condition', input: { ownProcesses: 1 } },
   ];
 
   /** The real answers, in the order of the questions. */

@@ -29,7 +29,8 @@ export type Question =
   | { readonly name: 'open'; readonly input: null; readonly fake: boolean }
   | { readonly name: 'run'; readonly input: RunRequest }
   | { readonly name: 'prepare'; readonly input: Requests['prepare']['in'] }
-  | { readonly name: 'window'; readonly input: TimedRequest; readonly timed: TimedPlan };
+  | { readonly name: 'window'; readonly input: TimedRequest; readonly timed: TimedPlan }
+  | { readonly name: 'condition'; readonly input: Requests['condition']['in'] };
 
 export type AnswerTo<Asked extends Question> = Requests[Asked['name']]['out'];
 
@@ -70,6 +71,8 @@ function readValue(value: unknown, question: Question): AnswerTo<Question> {
       return readPrepared(value, question.input.mostCalls);
     case 'window':
       return readWindow(value, question.input, question.timed);
+    case 'condition':
+      return { conditions: list(fieldsOf(value, 'the answer'), 'conditions').map(readCondition) };
   }
 }
 
@@ -152,11 +155,15 @@ function readCondition(condition: unknown): DeviceCondition {
     const reading = optional(fields, name, amount);
     return reading === undefined ? [] : [[name, reading] as const];
   });
-  const throttled = list(fields, 'throttled').map((reason) => {
+  const throttled = optional(fields, 'throttled', readReasons);
+  return { ...Object.fromEntries(readings), ...(throttled === undefined ? {} : { throttled }) };
+}
+
+function readReasons(fields: Fields, name: string): string[] {
+  return list(fields, name).map((reason) => {
     if (typeof reason !== 'string') throw new Malformed('a reason is not text');
     return reason;
   });
-  return { ...Object.fromEntries(readings), throttled };
 }
 
 function positive(fields: Fields, name: string): number {

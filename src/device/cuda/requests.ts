@@ -1,5 +1,6 @@
 /** What the parent asks its child process for, and what comes back: plain data, its bytes apart (exchange.ts). */
 import { FIRST_GIVEN } from '../../isolation/index.ts';
+import type { DeviceCondition } from '../measure.ts';
 import type { RunRequest } from '../types.ts';
 import type { GpuIdentity } from './gpu.ts';
 import type { CudaRun } from './run-plan.ts';
@@ -24,12 +25,19 @@ export interface Opened {
   readonly driverVersion?: string;
 }
 
+/** What the GPU says of itself now: no reading, where there is no NVML. */
+export interface ConditionRequest {
+  /** Processes of the measurement that have a context on the GPU. */
+  readonly ownProcesses: number;
+}
+
 /** Each request by its name: what goes in, what comes out. */
 export interface Requests {
   open: { in: null; out: Opened };
   run: { in: RunRequest; out: CudaRun };
   prepare: { in: PrepareRequest; out: Prepared };
   window: { in: TimedRequest; out: TimedAnswer };
+  condition: { in: ConditionRequest; out: { readonly conditions: readonly DeviceCondition[] } };
 }
 
 /** One request as it travels; `packed` is its input without bytes. */

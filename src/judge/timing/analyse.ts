@@ -6,7 +6,7 @@
 import { Random } from '../../task/index.ts';
 import type { Refusal } from './causes.ts';
 import { clockAgreement, clocksDisagree, resolutionOf } from './clocks.ts';
-import { type Contrasts, contrastsOf, type Side } from './contrasts.ts';
+import { type Contrasts, contrastsOf, disturbances, type Side } from './contrasts.ts';
 import { type LogInterval, processInterval } from './interval.ts';
 import { mean, median } from './median.ts';
 import type { TimingPlan } from './plan.ts';
@@ -60,7 +60,7 @@ function compareWith(
   if (lost > plan.mostLost || usable.length < Math.max(LEAST_PROCESSES, records.processes.length / 2)) {
     return {
       cause: 'clock-unstable',
-      reason: `${percent(lost)} of the blocks cannot be compared: ${candidate} and ${baseline} did not run at the same clock, or other processes were on the device. Lock the clocks, clear the device, and measure again.`,
+      reason: `${percent(lost)} of the blocks cannot be compared: ${lostBecause(records, candidate, baseline)}, and measure again.`,
     };
   }
   const valuesOf = (what: 'ratio' | 'aaSum' | 'aaDiff') => usable.map((list) => list.map((block) => block[what]));
@@ -111,6 +111,18 @@ function compareWith(
     lost,
   };
   return { ...comparison, reason: comparisonInWords(comparison, plan) };
+}
+
+/** Why blocks were lost, and what to do about it. */
+function lostBecause(records: Records, candidate: string, baseline: string): string {
+  const seen = new Set(
+    [candidate, baseline].flatMap((subject) =>
+      samplesOf(records, subject, 'calls').flatMap(({ window }) => disturbances(window.condition)),
+    ),
+  );
+  return seen.size === 0
+    ? `${candidate} and ${baseline} did not run at the same clock. Lock the clocks`
+    : `the device was disturbed (${[...seen].join(', ')}). Clear it of others and let it cool`;
 }
 
 /** Beyond the floor, or within the margin; all logarithms. */

@@ -57,7 +57,8 @@ export const causes = {
   'clock-unstable': {
     outcome: 'undecided',
     cheats: ['T18'],
-    means: 'too few windows of candidate and baseline ran at the same clock, alone on the device',
+    means:
+      'too few windows of candidate and baseline ran at the same clock, alone on a device that did not have to protect itself',
   },
   budget: { outcome: 'undecided', cheats: [], means: 'the least number of windows does not fit the budget' },
 } as const satisfies Record<string, CauseRow>;

@@ -192,6 +192,14 @@ describe('what is no measurement', () => {
             : {},
       },
     ],
+    [
+      'on a device that is too hot every now and then',
+      'clock-unstable',
+      {
+        tamper: ({ earlier, window }) =>
+          earlier % 10 === 3 ? { ...shortened(window, 1.3), condition: { throttled: ['hw-thermal-slowdown'] } } : {},
+      },
+    ],
     ['too long for the budget', 'budget', { options: { plan: { budget: { seconds: 0.01, calls: 1e6 } } } }],
   ];
   for (const [what, cause, scene] of cases) {
@@ -328,6 +336,34 @@ describe('what gains nothing', () => {
     assert.equal(report.outcome, 'faster', report.reason);
     assert.ok(report.comparisons[0]!.lost > 0.02, 'report.comparisons[0]!.lost > 0.02');
     assert.ok(report.condition.windowsWithOtherProcesses > 0, 'report.condition.windowsWithOtherProcesses > 0');
+  });
+
+  it('a clock that one side alone tells says nothing against either, nor does a power cap', async () => {
+    const report = await compareScene({
+      gain: 1.1,
+      tamper: ({ request }) => ({
+        condition: { throttled: ['sw-power-cap'], ...(request.subject === 'candidate' ? { smClockMHz: 1980 } : {}) },
+      }),
+    });
+    assert.equal(report.outcome, 'faster', report.reason);
+    assert.equal(report.comparisons[0]!.noiseFloor.coreClock, 1, 'no clock is compared with none');
+    assert.equal(report.comparisons[0]!.lost, 0, 'blocks lost');
+    assert.deepEqual(report.condition.throttled, ['sw-power-cap']);
+  });
+
+  it('company and heat are named', async () => {
+    const report = await compareScene({
+      tamper: ({ earlier }) => ({
+        condition: {
+          throttled: earlier % 9 === 0 ? ['hw-power-brake'] : [],
+          otherProcesses: earlier % 7 === 0 ? 1 : 0,
+        },
+      }),
+    });
+    assert.match(
+      report.reason,
+      /the device was disturbed \((other processes, hw-power-brake|hw-power-brake, other processes)\)/,
+    );
   });
 });
 

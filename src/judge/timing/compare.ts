@@ -189,7 +189,7 @@ function summaryOf(processes: readonly ProcessRecord[]): ConditionSummary {
   let windowsWithOtherProcesses = 0;
   for (const { blocks } of processes) {
     for (const { window } of blocks.flat()) {
-      for (const reason of window.condition.throttled) throttled.add(reason);
+      for (const reason of window.condition.throttled ?? []) throttled.add(reason);
       if ((window.condition.otherProcesses ?? 0) > 0) windowsWithOtherProcesses++;
       for (const what of ['smClockMHz', 'temperatureC'] as const) {
         const value = window.condition[what];

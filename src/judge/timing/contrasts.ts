@@ -9,7 +9,7 @@
  * what makes their interval the noise floor of the ratio's. All windows of a block lie within milliseconds and in a mirrored order, so drift cancels; each cell's
  * median bears a disturbed window. Windows are compared within a stratum of the device's clock only, and strata averaged by their windows.
  */
-import type { TimedWindow } from '../../device/index.ts';
+import type { DeviceCondition, TimedWindow } from '../../device/index.ts';
 import { median } from './median.ts';
 import type { Block } from './records.ts';
 import { type Strata, stratumOf } from './strata.ts';
@@ -22,7 +22,7 @@ export interface Contrasts {
   readonly hostRatio: number;
   /** The ratio within each stratum that had enough windows; a hole where it had not. */
   readonly byStratum: readonly (number | undefined)[];
-  /** Mean logarithm of the candidate's clock over the baseline's in the windows compared; 0 where no clock is known. */
+  /** Mean logarithm of the candidate's clock over the baseline's in the windows compared; 0 where one side's is not known. */
   readonly clockBias: number;
   /** Share of the block's windows that found no partner in their stratum. */
   readonly unpaired: number;
@@ -34,10 +34,26 @@ export interface Side {
   readonly hostOverhead: number;
 }
 
+/**
+ * Reasons for a slower clock (as `nvml.ts` names them) with which a device is not fit to be measured: it is too hot, or its supply fails. A power cap is not among them:
+ * long products reach it on a sound device, and the clock that it leaves is read and compared.
+ */
+const UNFIT: ReadonlySet<string> = new Set([
+  'hw-slowdown',
+  'hw-thermal-slowdown',
+  'sw-thermal-slowdown',
+  'hw-power-brake',
+]);
+
+/** What speaks against a window: others used the device, or it protected itself. No time from it counts then. */
+export function disturbances({ otherProcesses = 0, throttled = [] }: DeviceCondition): string[] {
+  return [...(otherProcesses > 0 ? ['other processes'] : []), ...throttled.filter((reason) => UNFIT.has(reason))];
+}
+
 /** Windows that a cell needs in a stratum. */
 const LEAST = 2;
 
-/** The contrasts of one block, or undefined where no stratum has enough windows of all four cells, or other processes were on the device. */
+/** The contrasts of one block, or undefined where no stratum has enough windows of all four cells, or one of them was disturbed. */
 export function contrastsOf(block: Block, candidate: Side, baseline: Side, strata: Strata): Contrasts | undefined {
   // Cells of each stratum: candidate 0, candidate 1, baseline 0, baseline 1.
   const cells = strata.map((): TimedWindow[][] => [[], [], [], []]);
@@ -45,7 +61,7 @@ export function contrastsOf(block: Block, candidate: Side, baseline: Side, strat
   for (const { request, window } of block) {
     const { subject, instance, work } = request;
     if (work !== 'calls' || (subject !== candidate.subject && subject !== baseline.subject)) continue;
-    if ((window.condition.otherProcesses ?? 0) > 0) return undefined;
+    if (disturbances(window.condition).length > 0) return undefined;
     cells[stratumOf(strata, window)]![(subject === baseline.subject ? 2 : 0) + instance]!.push(window);
     total++;
   }
@@ -74,7 +90,8 @@ export function contrastsOf(block: Block, candidate: Side, baseline: Side, strat
     aaSum += (weight * (c0 - c1 + (b0 - b1))) / 2;
     aaDiff += (weight * (c0 - c1 - (b0 - b1))) / 2;
     hostRatio += (weight * (host[2] + host[3] - host[0] - host[1])) / 2;
-    clockBias += weight * (meanLogClock(four.slice(0, 2)) - meanLogClock(four.slice(2)));
+    const [ours, theirs] = [meanLogClock(four.slice(0, 2)), meanLogClock(four.slice(2))];
+    if (ours !== undefined && theirs !== undefined) clockBias += weight * (ours - theirs);
   }
   if (weights === 0) return undefined;
   return {
@@ -94,8 +111,8 @@ function logMedian(cell: readonly TimedWindow[], time: (window: TimedWindow) => 
   return Math.log(median(cell.map(time)));
 }
 
-/** Over the windows that tell their clock. */
-function meanLogClock(cells: readonly (readonly TimedWindow[])[]): number {
+/** Over the windows that tell their clock; undefined where none does. */
+function meanLogClock(cells: readonly (readonly TimedWindow[])[]): number | undefined {
   let [sum, count] = [0, 0];
   for (const cell of cells) {
     for (const { condition } of cell) {
@@ -104,5 +121,5 @@ function meanLogClock(cells: readonly (readonly TimedWindow[])[]): number {
       count++;
     }
   }
-  return count === 0 ? 0 : sum / count;
+  return count === 0 ? undefined : sum / count;
 }

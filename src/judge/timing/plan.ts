@@ -28,7 +28,7 @@ export interface TimingPlan {
   readonly windowNulls: number;
   /** Resamples of the bootstrap. */
   readonly resamples: number;
-  /** Share of the blocks that may be lost (no partner at the same clock, other processes on the device). */
+  /** Share of the blocks that may be lost (no partner at the same clock, other processes on the device, a device that protects itself). */
   readonly mostLost: number;
   /** Most time inside windows, and most calls, over everything. */
   readonly budget: { readonly seconds: number; readonly calls: number };

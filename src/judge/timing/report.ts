@@ -50,7 +50,7 @@ export interface BaselineComparison {
   readonly early: RatioInterval;
   /** Where the ratio depends on the device's clock: each stratum's own, and `speedup` spans them all. */
   readonly byClock?: readonly (RatioInterval & { readonly fromMHz: number; readonly processes: number })[];
-  /** Share of the blocks lost: no partner at the same clock, or other processes on the device. */
+  /** Share of the blocks lost: no partner at the same clock, other processes on the device, or a device that protects itself (heat, supply). */
   readonly lost: number;
   readonly reason: string;
 }

@@ -89,9 +89,9 @@ export class Nvml {
       : undefined;
   }
 
-  #throttled(): string[] {
+  #throttled(): string[] | undefined {
     const reasons = new BigUint64Array(1);
-    if (this.#library.call('nvmlDeviceGetCurrentClocksThrottleReasons', this.#device, reasons) !== 0) return [];
+    if (this.#library.call('nvmlDeviceGetCurrentClocksThrottleReasons', this.#device, reasons) !== 0) return undefined;
     return REASONS.filter(([bit]) => (reasons[0]! & bit) !== 0n).map(([, name]) => name);
   }
 

@@ -13,11 +13,19 @@ export function cCompiler(): string | undefined {
   return ['gcc', 'cc', 'clang'].find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
 }
 
+export interface BuiltFake {
+  readonly library: string;
+  /** A file for ASSAY_FAKE_CONTEXTS. */
+  readonly contexts: string;
+  remove(): void;
+}
+
 /** The library's file, in a new folder, and how to remove it. @throws where the compiler fails, with what it says */
-export async function buildFakeDriver(compiler: string): Promise<{ library: string; remove: () => void }> {
+export async function buildFakeDriver(compiler: string): Promise<BuiltFake> {
   const folder = mkdtempSync(join(tmpdir(), 'assay-fake-cuda-'));
   const library = join(folder, 'libfakecuda.so');
   const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
   await promisify(execFile)(compiler, [...flags, '-o', library, source]);
-  return { library, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const contexts = join(folder, 'contexts');
+  return { library, contexts, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

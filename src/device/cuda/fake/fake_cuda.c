@@ -7,7 +7,9 @@
  *   ASSAY_FAKE_LOG        file to which every call is appended: name, result
  *   ASSAY_FAKE_FAULTS     "function:nth:what;...": the nth call (0: each) returns an error code, or `hang`s, or `exit`s, or `lie`s (times a tenth)
  *   ASSAY_FAKE_NAME, ASSAY_FAKE_CAPABILITY, ASSAY_FAKE_SMS, ASSAY_FAKE_L2_KIB, ASSAY_FAKE_MEMORY_MIB   the device
- *   ASSAY_FAKE_THROTTLE, ASSAY_FAKE_PROCESSES, ASSAY_FAKE_TEMPERATURE                              what NVML says
+ *   ASSAY_FAKE_THROTTLE, ASSAY_FAKE_PROCESSES, ASSAY_FAKE_TEMPERATURE, ASSAY_FAKE_CLOCK            what NVML says; a list, `1980,1635`, gives its
+ *                         values in turn, each for ASSAY_FAKE_DWELL_US of the host's time, and what runs takes as long as the clock then says
+ *   ASSAY_FAKE_CONTEXTS   a file by which processes with a context are counted, where ASSAY_FAKE_PROCESSES does not say how many there are
  *   ASSAY_FAKE_TICK_NS, ASSAY_FAKE_NOISE_PPM                                                     resolution of events, spread of durations
  */
 #include <fcntl.h>
@@ -102,8 +104,23 @@ static Result fault(const char *name) {
   if (contexts == 0) DONE(INVALID_CONTEXT); \
   if (sticky != OK) DONE(sticky)
 
+/* What holds now of a setting that changes: its entries in turn. */
+static int64_t now_of(const char *name, int64_t otherwise) {
+  const char *list = setting(name, "");
+  if (!*list) return otherwise;
+  int64_t entries = 1, dwell = number("ASSAY_FAKE_DWELL_US", 10000) * 1000;
+  for (const char *at = list; *at; at++) entries += *at == ',';
+  for (int64_t skip = host_ns / dwell % entries; skip > 0; skip--) list = strchr(list, ',') + 1;
+  return atoll(list);
+}
+
+/* Clock of the multiprocessors, MHz; what runs takes longer when it is low. */
+enum { FULL_CLOCK = 1980 };
+static int64_t clock_now(void) { return now_of("ASSAY_FAKE_CLOCK", FULL_CLOCK); }
+
 /* Deterministic noise: a duration as this device takes it. */
 static int64_t noisy(int64_t nanoseconds) {
+  nanoseconds = nanoseconds * FULL_CLOCK / clock_now();
   static uint64_t state = 0x9e3779b97f4a7c15u;
   state = state * 6364136223846793005u + 1442695040888963407u;
   int64_t ppm = number("ASSAY_FAKE_NOISE_PPM", 5000);
@@ -119,6 +136,44 @@ static void busy(int64_t nanoseconds) {
 static void wait_for_device(void) {
   if (host_ns < device_ns) host_ns = device_ns;
   host_ns += 3000;
+}
+
+/* ---- Processes with a context: each holds a byte of a file locked, and one that is killed does not any more. ---- */
+
+enum { MOST_CONTEXTS = 256 };
+static int contexts_held = 0;
+
+static int contexts_file(void) {
+  static int file = -2;
+  if (file == -2) {
+    const char *path = setting("ASSAY_FAKE_CONTEXTS", "");
+    file = *path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+  }
+  return file;
+}
+static struct flock byte_of(int at, short type) {
+  struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+  return lock;
+}
+static void hold_context(void) {
+  for (int i = 0; i < MOST_CONTEXTS && !contexts_held; i++) {
+    struct flock lock = byte_of(i, F_WRLCK);
+    contexts_held = fcntl(contexts_file(), F_SETLK, &lock) == 0;
+  }
+}
+static void drop_context(void) {
+  struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+  if (contexts_held) fcntl(contexts_file(), F_SETLK, &all);
+  contexts_held = 0;
+}
+/* A process does not see its own locks. */
+static int64_t count_contexts(void) {
+  int64_t count = contexts_held;
+  for (int i = 0; i < MOST_CONTEXTS; i++) {
+    struct flock lock = byte_of(i, F_WRLCK);
+    count += fcntl(contexts_file(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  }
+  return count;
 }
 
 /* ---- Operations of a stream: done at once, or kept in a graph while the stream is captured. ---- */
@@ -254,6 +309,7 @@ Result cuDevicePrimaryCtxRetain(Handle *context, int dev) {
   BEGIN();
   contexts++;
   live++;
+  if (contexts_file() >= 0) hold_context();
   *context = 0xc0de0000u + (unsigned)dev;
   DONE(OK);
 }
@@ -262,7 +318,10 @@ Result cuDevicePrimaryCtxRelease_v2(int dev) {
   BEGIN();
   if (contexts == 0) DONE(INVALID_CONTEXT);
   live--;
-  if (--contexts == 0) sticky = OK;
+  if (--contexts == 0) {
+    sticky = OK;
+    drop_context();
+  }
   DONE(OK);
 }
 Result cuCtxSetCurrent(Handle context) { BEGIN(); DONE(context >> 16 == 0xc0de ? OK : INVALID_CONTEXT); }
@@ -579,11 +638,11 @@ Result nvmlInit_v2(void) { NVML_BEGIN(); DONE(OK); }
 Result nvmlShutdown(void) { NVML_BEGIN(); DONE(OK); }
 Result nvmlSystemGetDriverVersion(char *text, unsigned length) { NVML_BEGIN(); snprintf(text, length, "0.0 (fake)"); DONE(OK); }
 Result nvmlDeviceGetHandleByUUID(const char *uuid, Handle *out) { NVML_BEGIN(); *out = 0xd0; DONE(strncmp(uuid, "GPU-", 4) == 0 ? OK : 2); }
-Result nvmlDeviceGetClockInfo(Handle dev, int type, unsigned *out) { (void)dev; NVML_BEGIN(); *out = type == 2 ? 3201 : 1980; DONE(OK); }
-Result nvmlDeviceGetTemperature(Handle dev, int sensor, unsigned *out) { (void)dev, (void)sensor; NVML_BEGIN(); *out = (unsigned)number("ASSAY_FAKE_TEMPERATURE", 40); DONE(OK); }
+Result nvmlDeviceGetClockInfo(Handle dev, int type, unsigned *out) { (void)dev; NVML_BEGIN(); *out = type == 2 ? 3201 : (unsigned)clock_now(); DONE(OK); }
+Result nvmlDeviceGetTemperature(Handle dev, int sensor, unsigned *out) { (void)dev, (void)sensor; NVML_BEGIN(); *out = (unsigned)now_of("ASSAY_FAKE_TEMPERATURE", 40); DONE(OK); }
 Result nvmlDeviceGetPowerUsage(Handle dev, unsigned *out) { (void)dev; NVML_BEGIN(); *out = 250000; DONE(OK); }
-Result nvmlDeviceGetCurrentClocksThrottleReasons(Handle dev, unsigned long long *out) { (void)dev; NVML_BEGIN(); *out = (unsigned long long)number("ASSAY_FAKE_THROTTLE", 0); DONE(OK); }
-Result nvmlDeviceGetComputeRunningProcesses_v3(Handle dev, unsigned *count, void *list) { (void)dev, (void)list; NVML_BEGIN(); *count = (unsigned)number("ASSAY_FAKE_PROCESSES", 1); DONE(OK); }
+Result nvmlDeviceGetCurrentClocksThrottleReasons(Handle dev, unsigned long long *out) { (void)dev; NVML_BEGIN(); *out = (unsigned long long)now_of("ASSAY_FAKE_THROTTLE", 0); DONE(OK); }
+Result nvmlDeviceGetComputeRunningProcesses_v3(Handle dev, unsigned *count, void *list) { (void)dev, (void)list; NVML_BEGIN(); *count = (unsigned)now_of("ASSAY_FAKE_PROCESSES", contexts_file() >= 0 ? count_contexts() : 1); DONE(OK); }
 
 /* ---- For several tests in one process. ---- */
 
@@ -594,5 +653,6 @@ void assay_fake_restart(void) {
     if (blocks[i].address) device(FREE, blocks[i].address, 0, 0, NULL, NULL);
     blocks[i].address = 0;
   }
+  drop_context();
   cublas_open = 0, contexts = 0, sticky = OK, lying = 0, live = 0, allocated = 0;
 }

@@ -27,6 +27,7 @@ const MOST_CALLS = 512;
 const BASE_SETS = 2;
 const PREPARE_MILLISECONDS = 120_000;
 const WINDOW_MILLISECONDS = 60_000;
+const CONDITION_MILLISECONDS = 10_000;
 /** One call of the first window of each instance is compared in full, and of one window in this many after that. */
 const FULL_CHECK_EVERY = 16;
 
@@ -103,7 +104,7 @@ export class OnePlan {
   async window({ instance, work, calls }: Omit<WindowRequest, 'subject'>, signal?: AbortSignal): Promise<WindowResult> {
     if (this.#failed) return this.#failed;
     const { process, prepared } = this.#ready;
-    const { operands: source, secret, id } = this.#options;
+    const { operands: source, secret } = this.#options;
     const name = seedOf(secret, `start ${this.#serial} window ${this.#windows++}`);
     // A null window goes the same way, operands and all.
     const operands = freshOperands(source, this.#bases, name, calls);
@@ -118,10 +119,7 @@ export class OnePlan {
       this.#options.windowMilliseconds ?? WINDOW_MILLISECONDS,
       signal,
     );
-    if (asked.status !== 'answered') {
-      this.#failed = { status: 'failed', message: `The ${id} gave no time: ${asked.message}` };
-      return this.#failed;
-    }
+    if (asked.status !== 'answered') return this.#lost(asked.message);
     const { deviceMicroseconds, hostMicroseconds, different, changed, kept, conditions } = asked.value;
     let right = changed.length === 0 && (different.length === 0 || (work === 'calls' && !prepared.repeatable));
     for (const [i, call] of keep.entries()) {
@@ -145,20 +143,37 @@ export class OnePlan {
     return [randomBytes(4).readUInt32LE() % calls];
   }
 
+  /** What the GPU says of itself now; undefined where it says nothing, or this process can no longer be asked. */
+  async condition(signal?: AbortSignal): Promise<DeviceCondition | undefined> {
+    if (this.#failed) return undefined;
+    const question = { name: 'condition', input: { ownProcesses: this.#ownProcesses } } as const;
+    const asked = await this.#ready.process.ask(question, CONDITION_MILLISECONDS, signal);
+    if (asked.status === 'answered') return asked.value.conditions.at(-1);
+    this.#lost(asked.message);
+    return undefined;
+  }
+
+  /** The process cannot be asked again. */
+  #lost(why: string): FailedWindow {
+    this.#failed = { status: 'failed', message: `The ${this.#options.id} gave no time: ${why}` };
+    return this.#failed;
+  }
+
   async close(): Promise<void> {
     await this.#ready.process.end();
   }
 }
 
-/** Of readings before and after a window: clocks and temperature as they are after it, everything that speaks against it from both. */
-function worstOf(conditions: readonly DeviceCondition[]): DeviceCondition {
+/** Of readings before and after a window, in this order: clocks and temperature as they are after it, everything that speaks against it from all. */
+export function worstOf(conditions: readonly DeviceCondition[]): DeviceCondition {
   const last = conditions.at(-1);
-  if (!last) return { throttled: [] };
+  if (!last) return {};
   const others = conditions.flatMap(({ otherProcesses }) => (otherProcesses === undefined ? [] : [otherProcesses]));
+  const reasons = conditions.flatMap(({ throttled }) => (throttled === undefined ? [] : [throttled]));
   return {
     ...last,
     ...(others.length > 0 ? { otherProcesses: Math.max(...others) } : {}),
-    throttled: [...new Set(conditions.flatMap(({ throttled }) => throttled))],
+    ...(reasons.length > 0 ? { throttled: [...new Set(reasons.flat())] } : {}),
   };
 }
 

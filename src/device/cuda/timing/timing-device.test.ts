@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { PlanStep } from '../../../kernel/index.ts';
 import type { TimedWindow, TimingDevice, TimingProcess, WindowRequest } from '../../measure.ts';
+import { createCudaDevice } from '../cuda-device.ts';
 import { buildFakeDriver, cCompiler } from '../fake/build-fake.ts';
 import { build, count, launch, plan, toFloats, vector } from '../kernels.fixture.ts';
 import type { OperandSource } from './operands.ts';
-import { type CudaTimingOptions, createCudaTimingDevice } from './timing-device.ts';
+import { type BaselineSource, type CudaTimingOptions, createCudaTimingDevice } from './timing-device.ts';
 
 const compiler = cCompiler();
 const skip = compiler ? false : 'there is no C compiler for the fake CUDA driver';
@@ -87,6 +88,64 @@ describe('times of a GPU over the fake driver', { skip }, async () => {
     assert.equal(operands.checked, 1);
     await timed(process, { instance: 1 });
     assert.equal(operands.checked, 2);
+  });
+
+  /** A baseline in this process, whose windows say nothing of the GPU, as PyTorch's. */
+  const silent: BaselineSource = {
+    subjects: [{ id: 'silent', role: 'baseline' }],
+    environment: { silent: '1' },
+    processes: 2,
+    start: async () => ({
+      window: async () => ({
+        ...{ status: 'timed', deviceMicroseconds: 5, hostMicroseconds: 9, outputs: 'right', operands: 'o' },
+        condition: {},
+      }),
+      close: async () => undefined,
+    }),
+  };
+
+  it("reads the GPU's condition around the windows of baselines that do not", async () => {
+    const environment = {
+      ...{
+        ASSAY_FAKE_THROTTLE: '64',
+        ASSAY_FAKE_PROCESSES: '5',
+        ASSAY_FAKE_CLOCK: '1635',
+        ASSAY_FAKE_TEMPERATURE: '88',
+      },
+    };
+    const on = await device([launch('twice')], { baselines: silent }, environment);
+    assert.equal(on.facts.environment['not read from the GPU'], undefined);
+    const { condition } = await timed(await start(on), { subject: 'silent' });
+    const { smClockMHz, temperatureC, throttled, otherProcesses } = condition;
+    assert.deepEqual([smClockMHz, temperatureC, throttled, otherProcesses], [1635, 88, ['hw-thermal-slowdown'], 2]);
+  });
+
+  it('says what the GPU does not tell, and makes up none of it', async () => {
+    const on = await device([launch('twice')], { baselines: silent }, { ASSAY_FAKE_FAULTS: 'nvmlInit_v2:0:9' });
+    assert.match(
+      on.facts.environment['not read from the GPU'] ?? '',
+      /clock, temperature, .*held down, who else uses it/,
+    );
+    const process = await start(on);
+    for (const subject of ['candidate', 'silent']) assert.deepEqual((await timed(process, { subject })).condition, {});
+  });
+
+  it('counts who has a context on the GPU: a device that was not put to rest is company', async () => {
+    const contexts = { environment: { ASSAY_FAKE_CONTEXTS: fake!.contexts }, writes: [fake!.contexts] };
+    const beside = await createCudaDevice({ gpu: 0, fake: { library: fake!.library, ...contexts } });
+    try {
+      const options = { gpu: 0, candidate: { plan: plan([launch('twice')]), build }, operands: twice() };
+      const on = await createCudaTimingDevice({
+        ...{ ...options, secret: 'ab'.repeat(32), mostCalls: 8 },
+        fake: { library: fake!.library, ...contexts },
+      });
+      const process = await start(on);
+      assert.equal((await timed(process)).condition.otherProcesses, 1);
+      await beside.rest();
+      assert.equal((await timed(process)).condition.otherProcesses, 0);
+    } finally {
+      await beside.close();
+    }
   });
 
   it('refuses what cannot be timed, by its line', async () => {

@@ -3,6 +3,7 @@
  * the protocol's (src/judge/timing).
  */
 import type {
+  DeviceCondition,
   FailedWindow,
   TimedSubject,
   TimingDevice,
@@ -14,7 +15,7 @@ import type {
 import { deviceName } from '../cuda-device.ts';
 import { NoDriver } from '../driver/errors.ts';
 import type { TimedPlan } from './instance.ts';
-import { type OnePlan, PlanWindows, type PlanWindowsOptions } from './plan-windows.ts';
+import { type OnePlan, PlanWindows, type PlanWindowsOptions, worstOf } from './plan-windows.ts';
 
 /** Subjects that are timed in processes of their own, which never see the candidate. */
 export interface BaselineSource {
@@ -43,6 +44,7 @@ export async function createCudaTimingDevice(
   const plan = new PlanWindows({ ...options, id: CANDIDATE.id, timed: candidate });
   const first = await plan.ready(undefined, signal);
   if ('message' in first) throw first.noGpu ? new NoDriver(first.message) : new Error(first.message);
+  const unread = unreadIn(await plan.over(first, 1).condition(signal));
   await first.process.end();
   const { opened, prepared } = first;
   const { identity } = opened;
@@ -60,6 +62,7 @@ export async function createCudaTimingDevice(
       cuda: identity.cuda,
       ...(opened.driverVersion === undefined ? {} : { driver: opened.driverVersion }),
       ...baselines?.environment,
+      ...(unread.length > 0 ? { 'not read from the GPU': unread.join(', ') } : {}),
     },
   };
   const subjects = [CANDIDATE, ...(baselines?.subjects ?? [])];
@@ -78,6 +81,21 @@ export async function createCudaTimingDevice(
   return opened.simulated ? { source: 'simulated', ...rest } : { source: 'measured', ...rest };
 }
 
+/** What NVML should say, in words. */
+const READINGS = {
+  smClockMHz: "the multiprocessors' clock",
+  temperatureC: 'temperature',
+  throttled: 'why its clock is held down',
+  otherProcesses: 'who else uses it',
+} as const satisfies Partial<Record<keyof DeviceCondition, string>>;
+
+/** Of these, what a reading lacks: whoever reads the times must know what nobody looked at. */
+function unreadIn(condition: DeviceCondition = {}): string[] {
+  return Object.entries(READINGS).flatMap(([name, words]) =>
+    condition[name as keyof typeof READINGS] === undefined ? [words] : [],
+  );
+}
+
 class Processes implements TimingProcess {
   readonly #candidate: OnePlan;
   readonly #baselines: TimingProcess | undefined;
@@ -89,8 +107,21 @@ class Processes implements TimingProcess {
 
   async window(request: WindowRequest, signal?: AbortSignal): Promise<WindowResult> {
     if (request.subject === CANDIDATE.id) return this.#candidate.window(request, signal);
-    if (this.#baselines) return this.#baselines.window(request, signal);
+    if (this.#baselines) return this.#baseline(this.#baselines, request, signal);
     return { status: 'failed', message: `There is no subject ${request.subject} here.` };
+  }
+
+  /**
+   * A baseline's window, with the GPU's condition before and after it as the candidate's process reads it: PyTorch tells none, and windows are compared only where
+   * the clocks of both sides are known, or of neither.
+   */
+  async #baseline(baselines: TimingProcess, request: WindowRequest, signal?: AbortSignal): Promise<WindowResult> {
+    const before = await this.#candidate.condition(signal);
+    const window = await baselines.window(request, signal);
+    if (window.status === 'failed') return window;
+    const after = await this.#candidate.condition(signal);
+    const seen = [before, after && { ...after, ...window.condition }].filter((one) => one !== undefined);
+    return seen.length === 0 ? window : { ...window, condition: worstOf(seen) };
   }
 
   async close(): Promise<void> {
