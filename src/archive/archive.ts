@@ -17,6 +17,7 @@ import type {
   TimeRecord,
   VerdictRecord,
 } from './records.ts';
+import type { RunHolder } from './run-holder.ts';
 
 export interface Archive {
   close(): Promise<void>;
@@ -34,6 +35,13 @@ export interface Archive {
   run(id: string): Promise<RunRecord | undefined>;
   /** The latest run of this task on this target that was cut off, those of one engineer left out. */
   unfinishedRun(taskHash: string, gpu: string, exceptEngineer?: string): Promise<RunRecord | undefined>;
+  /**
+   * Gives a run to a process, also again to the one that has it. Undefined where it has it now; else who has it: a process that is still there, as far
+   * as can be told.
+   */
+  holdRun(id: string, holder: RunHolder): Promise<RunHolder | undefined>;
+  /** Nobody works on the run any more, if this one did. */
+  leaveRun(id: string, holder: RunHolder): Promise<void>;
   /** Every run, or those of a task, latest first. */
   runs(taskHash?: string): Promise<RunRecord[]>;
 

@@ -8,6 +8,7 @@ import {
   type CandidateRecord,
   openArchive,
   type TaskToStore,
+  thisProcess,
   type VerdictRecord,
 } from './index.ts';
 
@@ -133,6 +134,31 @@ export function describeContract(newPlace: () => string): void {
     assert.equal((await archive.best('task-1', 'modelled', 'h100', 2)).length, 2);
     assert.deepEqual(await archive.best('task-1', 'measured', 'h100', 10), []);
     assert.deepEqual(await archive.best('task-1', 'modelled', 'h100', 10, 'run-1'), []);
+  });
+
+  it('lets one process work on a run at a time, until it leaves or is gone', async () => {
+    const own = thisProcess();
+    assert.equal(await archive.holdRun('run-1', own), undefined);
+    const heard = new Date().toISOString();
+    assert.equal(await archive.holdRun('run-1', { ...own, heard }), undefined, 'its own');
+    const other = { ...own, began: `${own.began}0` };
+    assert.deepEqual(await archive.holdRun('run-1', other), { ...own, heard });
+    await archive.leaveRun('run-1', other);
+    assert.ok(await archive.holdRun('run-1', other), 'another process cannot give it up');
+    await archive.leaveRun('run-1', own);
+    assert.equal(await archive.holdRun('run-1', other), undefined, 'nobody had it');
+    assert.equal(
+      await archive.holdRun('run-1', own),
+      undefined,
+      'a process of that id began at another time: that one is gone',
+    );
+    await archive.leaveRun('run-1', own);
+
+    const far = { ...own, machine: 'elsewhere' };
+    assert.equal(await archive.holdRun('run-1', far), undefined);
+    assert.equal((await archive.holdRun('run-1', own))?.machine, 'elsewhere', 'heard of a moment ago');
+    await archive.holdRun('run-1', { ...far, heard: '2026-01-01T00:00:00.000Z' });
+    assert.equal(await archive.holdRun('run-1', own), undefined, 'not heard of for long');
   });
 
   it('lets a second verdict replace the first, times and all', async () => {

@@ -15,3 +15,4 @@ export type {
   TimeRecord,
   VerdictRecord,
 } from './records.ts';
+export { HOLDING_INTERVAL, type RunHolder, thisProcess } from './run-holder.ts';

@@ -119,6 +119,9 @@ export const migrations: readonly string[] = [
   `
   ALTER TABLE verdicts ADD COLUMN twin TEXT;                       -- the candidate with the same compiled code that was judged in its place
   `,
+  `
+  ALTER TABLE runs ADD COLUMN holder TEXT;                         -- JSON, run-holder.ts: the process that works on it; NULL for none
+  `,
 ];
 
 /** A migration in PostgreSQL's words: types of 64 bits, and no STRICT tables, since all are. */

@@ -14,6 +14,7 @@ import type {
   TimeRecord,
   VerdictRecord,
 } from './records.ts';
+import { isGone, isSame, type RunHolder } from './run-holder.ts';
 import type { Row, SqlDatabase, Statement, Value } from './sql-database.ts';
 import { similarity, type TaskFeatures, taskFeatures } from './task-features.ts';
 
@@ -84,6 +85,33 @@ export class SqlArchive implements Archive {
       [taskHash, gpu, exceptEngineer],
     );
     return row && toRun(row);
+  }
+
+  async holdRun(id: string, holder: RunHolder): Promise<RunHolder | undefined> {
+    const text = await this.#holder(id);
+    const before = text === null ? undefined : (JSON.parse(text) as RunHolder);
+    const own = before !== undefined && isSame(before, holder);
+    if (before && !own && !isGone(before)) return before;
+    const next = JSON.stringify(own ? { ...holder, since: before.since } : holder);
+    // Only if nobody has taken it since it was asked for.
+    const values = [next, id, text ?? ''];
+    await this.#database.write([
+      { sql: "UPDATE runs SET holder = ? WHERE id = ? AND COALESCE(holder, '') = ?", values },
+    ]);
+    const now = await this.#holder(id);
+    return now === next || now === null ? undefined : (JSON.parse(now) as RunHolder);
+  }
+
+  async leaveRun(id: string, holder: RunHolder): Promise<void> {
+    const text = await this.#holder(id);
+    if (text === null || !isSame(JSON.parse(text) as RunHolder, holder)) return;
+    const sql = 'UPDATE runs SET holder = NULL WHERE id = ? AND holder = ?';
+    await this.#database.write([{ sql, values: [id, text] }]);
+  }
+
+  async #holder(id: string): Promise<string | null> {
+    const [row] = await this.#database.rows('SELECT holder FROM runs WHERE id = ?', [id]);
+    return (row?.holder ?? null) as string | null;
   }
 
   async runs(taskHash?: string): Promise<RunRecord[]> {

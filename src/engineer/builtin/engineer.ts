@@ -62,6 +62,8 @@ class BuiltinEngineer implements Engineer {
   readonly #task: Task;
   readonly #program: Program;
   readonly #target: GpuTarget;
+  /** Whether it has clusters of blocks. */
+  readonly #clusters: boolean;
   /** The smaller shapes of the same, at which candidates are verified. */
   readonly #verified?: { task: Task; program: Program };
   readonly #outlines = new Map<string, OutlineFacts>();
@@ -69,6 +71,7 @@ class BuiltinEngineer implements Engineer {
 
   constructor({ task, full, target }: BuiltinOptions) {
     this.#target = target ?? gpuTarget('h100');
+    this.#clusters = Number(this.#target.arch.replace(/\D/g, '')) >= 90;
     this.#task = full ?? task;
     this.#program = decompose(this.#task.graph, this.#task.signature);
     if (full) this.#verified = { task, program: decompose(task.graph, task.signature) };
@@ -245,7 +248,7 @@ class BuiltinEngineer implements Engineer {
     if (!known) {
       const made = outline(this.#program, { fusion, splits });
       const facts = made.groups.map(({ group, stored }) =>
-        groupFacts(made.program, group, stored, this.#task.precision),
+        groupFacts(made.program, group, stored, this.#task.precision, this.#clusters),
       );
       known = { outline: made, facts };
       this.#outlines.set(key, known);
@@ -276,7 +279,7 @@ class BuiltinEngineer implements Engineer {
     if (!this.#verified) return lowerOutline(this.#task, own, schedule.kernels, about);
     const { task, program } = this.#verified;
     const chosen = { task: this.#task, outline: own, choices: schedule.kernels };
-    return lowerForBoth(chosen, { task, ...transfer(own, schedule, program, task.precision) }, about);
+    return lowerForBoth(chosen, { task, ...transfer(own, schedule, program, task.precision, this.#clusters) }, about);
   }
 }
 
@@ -325,7 +328,8 @@ function describeChoice(choice: KernelChoice): string {
       const form = choice.softmax === 'online' ? ', online' : '';
       const where =
         choice.keep === 'reload' ? '' : `, row in ${choice.keep === 'shared' ? 'shared memory' : 'registers'}`;
-      return `${choice.lanes} lanes x ${choice.rows} rows, packs of ${choice.vector}${where}${form}`;
+      const blocks = choice.cluster === 1 ? '' : ` x ${choice.cluster} blocks`;
+      return `${choice.lanes} lanes${blocks} x ${choice.rows} rows, packs of ${choice.vector}${where}${form}`;
     }
     case 'tile':
       return `tiles ${choice.blockM}x${choice.blockN}x${choice.blockK}, ${choice.threadM}x${choice.threadN} a thread`;

@@ -26,6 +26,7 @@ import type { KernelChoice } from './lower/schedule.ts';
 import { product } from './lower/strides.ts';
 
 export type Family = KernelChoice['family'];
+type RowChoice = Extract<KernelChoice, { family: 'row' }>;
 
 /** One knob: its values and what it does. */
 export interface Knob {
@@ -54,6 +55,7 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'softmax', choices: ['two-pass', 'online'], doc: 'maximum and sum of exponentials in two loops or one' },
     { name: 'unroll', choices: [1, 2, 4, 8], doc: 'iterations of the loop over a row written out' },
     { name: 'patch', choices: [1, 4, 8, 16], doc: 'one lane a row: rows of the patch of outputs that a block takes' },
+    { name: 'cluster', choices: [1, 2, 4, 8], doc: 'blocks that share a row, as a cluster (sm_90 and later)' },
   ],
   tile: [
     { name: 'blockM', choices: [16, 32, 64, 128, 256], doc: 'output rows a block' },
@@ -91,8 +93,10 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
 const maxThreads = 1024;
 const maxStaticShared = 48 * 1024;
 const maxGridY = 65535;
-/** Elements a thread may keep in registers between loops before they would spill. */
-const maxKept = 64;
+/** Registers of a multiprocessor, the part of a thread's share of them that what it keeps between loops may take, and the most that is worth it. */
+const registerFile = 65536;
+const keptShare = 0.75;
+const maxKept = 128;
 const warp = 32;
 
 /** What legality and defaults need to know of a group. Computed once an outline. */
@@ -105,13 +109,16 @@ export interface GroupFacts {
     rows: number;
     length: number;
     vectors: readonly number[];
-    /** Values kept between loops under registers or shared. */
+    /** Values kept between loops under registers or shared, and the most at once. */
     kept: number;
+    keptAtOnce: number;
     online: boolean;
     /** Whether rows lie in two outer dimensions or more, of which blocks can take patches. */
     patches: boolean;
     /** Whether some read walks neighbouring elements along the row (else rows lie across memory). */
     alongMemory: boolean;
+    /** Whether the target has clusters of blocks. */
+    clusters: boolean;
     sharedBytes: (choice: RowKnobs) => number;
   };
   scan?: { rows: number; length: number; items: readonly number[]; alongMemory: boolean };
@@ -133,11 +140,13 @@ export interface GroupFacts {
   mma?: { arithmetics: readonly MmaKnobs['arithmetic'][]; layout: MmaLayout };
 }
 
+/** `clusters`: whether the target has clusters of blocks. */
 export function groupFacts(
   program: Program,
   group: Group,
   stored: readonly number[],
   precision: PrecisionPolicy = 'fp32',
+  clusters = false,
 ): GroupFacts {
   const { dimensions } = group.structure;
   const elements = product(dimensions.map((dimension) => dimension.size));
@@ -159,9 +168,11 @@ export function groupFacts(
     length: plan.length,
     vectors: rowVectorWidths(plan, stored),
     kept: plan.kept,
+    keptAtOnce: plan.keptAtOnce,
     online: hasOnlineForm(group),
     patches: takesPatches(plan.walk.outerSizes),
     alongMemory: readsAlong(plan),
+    clusters,
     sharedBytes: (choice) => rowSharedBytes(plan, choice),
   };
   if (!isTileable(program, group)) return { families: ['row'], elements, row };
@@ -242,12 +253,17 @@ function illegalMap(facts: NonNullable<GroupFacts['map']>, choice: MapKnobs): st
 }
 
 function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): string | undefined {
-  const { lanes, rows, order, vector, keep, combine, softmax, patch } = choice;
+  const { lanes, rows, order, vector, keep, combine, softmax, patch, cluster } = choice;
   const threads = lanes * rows;
   if (threads > maxThreads) return `${threads} threads a block`;
   if (!facts.vectors.includes(vector)) return `packs of ${vector} are not aligned or do not divide the rows`;
   if (rows > 1 && rows > 2 * facts.rows) return 'more rows a block than there are';
-  if (lanes > 1 && lanes >= 2 * Math.ceil(facts.length / vector)) return 'more lanes than a row has packs';
+  if (lanes > 1 && lanes * cluster >= 2 * Math.ceil(facts.length / vector)) return 'more lanes than a row has packs';
+  if (cluster > 1) {
+    if (!facts.clusters) return 'the target has no clusters of blocks';
+    if (lanes < warp || rows > 1 || order !== 'lanes' || combine !== 'shuffle' || keep === 'shared')
+      return 'a cluster shares one row, in whole warps, kept in registers or nowhere';
+  }
   if (lanes === 1 && (vector > 1 || keep !== 'reload')) return 'one lane a row reads element by element';
   if (lanes > 1 && combine === 'shuffle') {
     if (order === 'rows') return 'shuffles need the lanes of a row next to each other';
@@ -258,8 +274,10 @@ function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): st
   if (lanes === 1 && order === 'rows') return 'one lane a row has one order';
   if (patch > 1 && (lanes > 1 || rows % patch !== 0 || !facts.patches)) return 'no patches of rows';
   if (keep !== 'reload' && facts.kept === 0) return 'nothing is used in two loops';
-  if (keep === 'registers' && Math.ceil(facts.length / (lanes * vector)) * vector * facts.kept > maxKept)
-    return 'the row does not fit registers';
+  if (keep === 'registers') {
+    const kept = Math.ceil(facts.length / (lanes * cluster * vector)) * vector * facts.keptAtOnce;
+    if (kept > Math.min(maxKept, (keptShare * registerFile) / threads)) return 'the row does not fit registers';
+  }
   if (keep === 'shared' && order === 'rows') return 'shared rows are laid out for lanes along memory';
   if (facts.sharedBytes(choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
   if (softmax === 'online' && !facts.online) return 'no maximum with a sum of exponentials';
@@ -331,6 +349,7 @@ export function plainChoice(facts: GroupFacts): KernelChoice {
     softmax: 'two-pass',
     unroll: 1,
     patch: 1,
+    cluster: 1,
   } as const;
   // One thread would lose digits over so long a sum: the plain kernel for it is a block with a tree.
   if (length > 32768) return { ...base, lanes: 256, rows: 1 };
@@ -441,6 +460,7 @@ function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
     softmax: 'two-pass',
     unroll: 1,
     patch: 1,
+    cluster: 1,
     ...more,
   });
   const block = Math.max(warp, Math.min(1024, powerAtLeast(packs) / 2, 256));
@@ -454,6 +474,7 @@ function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
     row(block, 1),
     row(warp, 8),
   ];
+  if (facts.clusters && facts.kept > 0) along.unshift(...clustered(facts, row));
   const across: KernelChoice[] = [
     row(8, 32, { order: 'rows', vector: 1, combine: 'shared' }),
     row(16, 32, { order: 'rows', vector: 1, combine: 'shared', softmax }),
@@ -474,4 +495,20 @@ function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
   ];
   if (facts.length <= 32) return [...short, ...across, ...along];
   return facts.alongMemory ? [...along, ...across, ...short] : [...across, ...along];
+}
+
+/** Rows that are used twice and are too long for one block's registers: as few blocks as can keep one between them. */
+function clustered(
+  facts: NonNullable<GroupFacts['row']>,
+  row: (lanes: number, rows: number, more: Partial<RowKnobs>) => KernelChoice,
+): KernelChoice[] {
+  const keeping = (lanes: number, cluster: number) => row(lanes, 1, { keep: 'registers', cluster }) as RowChoice;
+  const fits = (choice: RowChoice) => illegalRow(facts, choice) === undefined;
+  if ([256, 512, 1024].some((lanes) => fits(keeping(lanes, 1)))) return [];
+  return [512, 1024, 256].flatMap((lanes) =>
+    [2, 4, 8]
+      .map((cluster) => keeping(lanes, cluster))
+      .filter(fits)
+      .slice(0, 1),
+  );
 }

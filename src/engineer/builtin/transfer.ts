@@ -15,18 +15,19 @@ export function transfer(
   schedule: Schedule,
   program: Program,
   precision: PrecisionPolicy,
+  clusters = false,
 ): { outline: Outline; choices: readonly KernelChoice[] } {
   const alike = sameGroups(own, splitReductions(program, splitsFor(program, schedule.splits)));
   if (alike) {
     const choices = alike.groups.map(({ group, stored }, k) =>
-      adapt(groupFacts(alike.program, group, stored, precision), schedule.kernels[k]!),
+      adapt(groupFacts(alike.program, group, stored, precision, clusters), schedule.kernels[k]!),
     );
     return { outline: alike, choices };
   }
   // At these sizes the program does not take the same form: it has its own kernels.
   const other = outline(program, { fusion: schedule.fusion, splits: {} });
   const choices = other.groups.map(({ group, stored }) => {
-    const facts = groupFacts(other.program, group, stored, precision);
+    const facts = groupFacts(other.program, group, stored, precision, clusters);
     return startingChoices(facts)[0] ?? plainChoice(facts);
   });
   return { outline: other, choices };
@@ -86,7 +87,7 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
           for (const keep of [choice.keep, 'reload'] as const)
             for (const vector of halvings(choice.vector)) {
               yield { ...choice, vector, keep, lanes, rows };
-              yield { ...choice, vector, keep, lanes, rows, combine: 'shared', patch: 1 };
+              yield { ...choice, vector, keep, lanes, rows, combine: 'shared', patch: 1, cluster: 1 };
             }
       return;
     case 'tile':

@@ -14,6 +14,7 @@ import { asTwinOf, sourceKey } from '../search/novelty.ts';
 import { ranked } from '../search/population.ts';
 import { ArchivePort } from './archive-port.ts';
 import { codeHash, JudgementBench } from './bench.ts';
+import { holdRun } from './hold-run.ts';
 import { agentName, confirm, type Winner } from './optimise-task.ts';
 import type { Objective } from './records.ts';
 
@@ -54,13 +55,22 @@ export class AgentRun {
   readonly #objective: Objective;
   readonly #run: RunRecord;
   readonly #port: ArchivePort;
+  /** Lets others go on with the run. */
+  readonly #leave: () => Promise<void>;
   #records: SearchRecord[] = [];
   /** One submission after the other: numbers and budget are those of a queue. */
   #queue: Promise<unknown> = Promise.resolve();
   #finished = false;
 
-  private constructor(options: AgentRunOptions, bench: JudgementBench, run: RunRecord, objective: Objective) {
+  private constructor(
+    options: AgentRunOptions,
+    bench: JudgementBench,
+    run: RunRecord,
+    objective: Objective,
+    leave: () => Promise<void>,
+  ) {
     this.#options = options;
+    this.#leave = leave;
     this.#bench = bench;
     this.#run = run;
     this.#objective = objective;
@@ -81,20 +91,21 @@ export class AgentRun {
 
   /**
    * Goes on with a run that another process began and left open, with the budget that it has left. What that process was killed over is judged now;
-   * nothing that has a verdict is judged again.
+   * nothing that has a verdict is judged again. Throws RunHeld where that process still has it.
    */
   static async goOn(options: AgentRunOptions, record: RunRecord, signal?: AbortSignal): Promise<AgentRun> {
-    const { task, full, gpu, cacheDir, events } = options;
+    const { task, full, gpu, cacheDir, events, archive } = options;
+    const leave = await holdRun(archive, record.id);
     const bench = new JudgementBench({ task, full, gpu, events, cacheDir, devices: 1 });
     try {
-      const run = new AgentRun(options, bench, record, objectiveOf(gpu));
+      const run = new AgentRun(options, bench, record, objectiveOf(gpu), leave);
       run.#records = await run.#port.ofRun();
       for (const one of run.#records) if (!one.evaluation) await run.#decide(one, signal);
       const direct = run.#records.length === 0 ? await directTranslation(task, full?.task) : undefined;
       if (direct) await run.#judge('builtin', direct, signal);
       return run;
     } catch (error) {
-      await bench.close();
+      await Promise.all([leave(), bench.close()]);
       throw error;
     }
   }
@@ -134,14 +145,14 @@ export class AgentRun {
       if (!signal?.aborted) await archive.finishRun(this.id);
       return winner;
     } finally {
-      await this.#bench.close();
+      await Promise.all([this.#leave(), this.#bench.close()]);
     }
   }
 
   /** Ends it without a verdict on the best; it may be found in the archive as cut off. */
   async close(): Promise<void> {
     this.#finished = true;
-    await this.#bench.close();
+    await Promise.all([this.#leave(), this.#bench.close()]);
   }
 
   async #submit(

@@ -16,6 +16,7 @@ import type { SearchBudget, StopReason } from '../search/budget.ts';
 import { optimise } from '../search/optimise.ts';
 import { ArchivePort } from './archive-port.ts';
 import { codeHash, type Judgement, JudgementBench } from './bench.ts';
+import { holdRun } from './hold-run.ts';
 import { type Objective, rankedTime, toRecord, toVerdict } from './records.ts';
 
 export interface OptimiseTaskOptions {
@@ -99,12 +100,13 @@ export const hireBuiltinIfAble: Hire = (setting) => {
   }
 };
 
-/** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), and when the signal is aborted before a search began. */
+/** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), RunHeld where another process works on the run to go on with, and when the signal is aborted before a search began. */
 export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
   const { task, gpu, archive, events, signal } = options;
   const objective = objectiveOf(options);
   const unfinished = options.resume ? await cutOff(archive, task.hash, gpu, objective) : undefined;
   const id = unfinished?.id ?? `${task.name}-${gpu}-${randomBytes(4).toString('hex')}`;
+  let leave = unfinished && (await holdRun(archive, id));
   const bench = new JudgementBench({
     ...{ task, full: options.full, gpu, events, hardware: options.hardware },
     ...{ cacheDir: options.cacheDir, devices: options.concurrency },
@@ -127,6 +129,7 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     }
     await archive.saveTask(task);
     const run = unfinished ?? (await startRun(options, id, engineers, objective));
+    leave ??= await holdRun(archive, id);
     events?.emit({ type: 'task.floor', gpu, microseconds: bench.floor.microseconds, limitedBy: bench.floor.limitedBy });
     const port = new ArchivePort(archive, task, run, bench, objective);
     const result = await optimise({
@@ -152,7 +155,7 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
       spent: await archive.spent(run.id),
     };
   } finally {
-    await bench.close();
+    await Promise.all([leave?.(), bench.close()]);
   }
 }
 

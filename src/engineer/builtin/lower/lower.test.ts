@@ -154,6 +154,7 @@ describe('lowering', () => {
       softmax: 'online',
       unroll: 1,
       patch: 1,
+      cluster: 1,
     } as const;
     assert.equal(illegal(facts, row), undefined);
     assert.match(illegal(facts, { ...row, vector: 4 })!, /packs/);

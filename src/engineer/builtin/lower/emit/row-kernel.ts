@@ -2,7 +2,7 @@
  * A kernel for a row group: some lanes share a row, fold it in one loop or several, and write its results.
  *
  * One text serves the plain translation (one lane a row, nested loops) and the fast forms (a warp or a block a row, packs,
- * the row kept in registers or shared memory between loops, online softmax).
+ * the row kept in registers or shared memory between loops, online softmax; a row too long for one block's registers kept in those of a cluster of blocks).
  */
 import { analyse, type Group } from '../groups.ts';
 import type { MapStep, Program, ReduceStep } from '../program.ts';
@@ -43,6 +43,8 @@ export interface RowKnobs {
   unroll: number;
   /** One lane a row: rows of the patch that a block takes of the last two outer dimensions, so that windows that overlap share its cache. 1: a line. */
   patch: number;
+  /** Blocks that share a row and exchange its folds through each other's shared memory: a cluster (sm_90 and later). 1: a block has rows of its own. */
+  cluster: number;
 }
 
 /** A value kept between loops. */
@@ -69,8 +71,9 @@ export interface RowPlan {
   rows: number;
   length: number;
   loops: readonly Loop[];
-  /** Values kept between loops in all. */
+  /** Values kept between loops in all, and the most that are needed after any one loop: registers of the others are free again. */
   kept: number;
+  keptAtOnce: number;
 }
 
 /** Whether a group holds a maximum and the sum of exponentials shifted by it, so that one loop can do both. */
@@ -175,6 +178,11 @@ export function planRows(
     for (const kept of made) madeIn.set(kept.key, { loop: p, kept });
     loops.push({ folds: foldsHere, stores, evaluation, uses: [...uses.values()], made });
   }
+  const needed = (after: number) =>
+    [...madeIn].filter(([key, { loop }]) => {
+      const lastUse = loops.findLastIndex(({ uses }) => uses.some((use) => use.key === key));
+      return loop <= after && lastUse > after;
+    }).length;
   return {
     context,
     accesses,
@@ -182,6 +190,7 @@ export function planRows(
     rows: size(false),
     length: size(true),
     kept: keptKeys.size,
+    keptAtOnce: Math.max(...loops.map((_, p) => needed(p))),
     loops: loops.map(({ made, ...loop }) => ({ ...loop, keeps: made.filter((kept) => keptKeys.has(kept.key)) })),
   };
 }
@@ -209,7 +218,8 @@ export function rowSharedBytes(plan: RowPlan, knobs: RowKnobs): number {
   const kept = knobs.keep === 'shared' ? plan.kept * knobs.rows * plan.length * 8 : 0;
   const folds = plan.loops.reduce((count, loop) => count + loop.folds.length, 0);
   const parts = knobs.combine === 'shared' ? knobs.lanes : Math.ceil(knobs.lanes / 32);
-  return kept + (knobs.lanes > 1 ? folds * parts * knobs.rows * 16 : 0);
+  const ofCluster = knobs.cluster > 1 ? folds * 16 : 0;
+  return kept + ofCluster + (knobs.lanes > 1 ? folds * parts * knobs.rows * 16 : 0);
 }
 
 export function rowKernel(
@@ -223,17 +233,19 @@ export function rowKernel(
   const plan = planRows(program, original, stored, knobs, preamble);
   const { context } = plan;
   const body = new CodeWriter();
-  let grid: Kernel['grid'] = [Math.ceil(plan.rows / knobs.rows), 1, 1];
+  let grid: Kernel['grid'] = [Math.ceil(plan.rows / knobs.rows) * knobs.cluster, 1, 1];
   if (knobs.lanes === 1) grid = writeSingleLane(body, plan, stored, knobs, grid);
   else writeManyLanes(body, plan, stored, knobs);
 
   const { text: parameters, pointers } = context.parameters(stored);
   const threads = knobs.lanes * knobs.rows;
   const operators = [...new Set(context.group.steps.map((step) => program.nodes[step.node]?.op ?? 'copy'))].join(', ');
-  const share = knobs.lanes === 1 ? 'one thread' : knobs.lanes === 32 ? 'one warp' : `${knobs.lanes} threads`;
+  const lanes = knobs.lanes === 1 ? 'one thread' : knobs.lanes === 32 ? 'one warp' : `${knobs.lanes} threads`;
+  const share = knobs.cluster === 1 ? lanes : `a cluster of ${knobs.cluster} blocks of ${threads} threads`;
   const writer = new CodeWriter();
   writer.line(`// ${operators}: ${plan.rows} row${plan.rows === 1 ? '' : 's'} of ${plan.length}, ${share} a row.`);
-  writer.open(`__global__ void __launch_bounds__(${threads}) ${name}(${parameters}) {`);
+  const cluster = knobs.cluster === 1 ? '' : `__cluster_dims__(${knobs.cluster}, 1, 1) `;
+  writer.open(`__global__ void ${cluster}__launch_bounds__(${threads}) ${name}(${parameters}) {`);
   writer.line(body.toString().trimEnd());
   writer.close();
   return { name, text: writer.toString(), pointers, writes: stored, grid, block: threads };
@@ -290,8 +302,12 @@ function writeSingleLane(
 function writeManyLanes(body: CodeWriter, plan: RowPlan, stored: readonly number[], knobs: RowKnobs): void {
   const { context, walk, accesses } = plan;
   const { indexType } = context;
-  const { lanes, rows, order } = knobs;
-  if (rows === 1) {
+  const { lanes, rows, order, cluster } = knobs;
+  if (cluster > 1) {
+    body.line('const auto cluster = cooperative_groups::this_cluster();');
+    body.line(`const int lane = cluster.block_rank() * ${lanes} + threadIdx.x;  // of all that share the row`);
+    body.line(`const ${indexType} row = blockIdx.x / ${cluster};`);
+  } else if (rows === 1) {
     body.line('const int lane = threadIdx.x;');
     body.line(`const ${indexType} row = blockIdx.x;`);
   } else {
@@ -313,7 +329,7 @@ function writeManyLanes(body: CodeWriter, plan: RowPlan, stored: readonly number
   const live = rows > 1 && plan.rows % rows !== 0 ? 'live' : undefined;
   for (const line of walk.rowDeclarations(accesses.all())) body.line(line);
   const kept = new Map(plan.loops.flatMap((loop) => loop.keeps).map((own) => [own.key, own]));
-  const items = Math.ceil(plan.length / (lanes * knobs.vector));
+  const items = Math.ceil(plan.length / (lanes * cluster * knobs.vector));
   if (kept.size > 0)
     body.line(`// The row stays in ${knobs.keep === 'shared' ? 'shared memory' : 'registers'} between loops.`);
   for (const own of kept.values()) {
@@ -332,6 +348,7 @@ function writeManyLanes(body: CodeWriter, plan: RowPlan, stored: readonly number
     finishFolds(body, plan, loop, texts);
     rowSteps.writeAfter(body, p, live ? `${live} && lane == 0` : 'lane == 0');
   });
+  if (cluster > 1) body.line('cluster.sync();  // no block ends while another may read its folds');
 }
 
 /** The strided loop of one lane over its part of the row. */
@@ -345,7 +362,8 @@ function writeLaneLoop(
   live: string | undefined,
 ): void {
   const { context, walk, accesses } = plan;
-  const { lanes, vector } = knobs;
+  const { vector } = knobs;
+  const lanes = knobs.lanes * knobs.cluster;
   const { indexType } = context;
   const inRegisters = knobs.keep === 'registers' && (loop.keeps.length > 0 || loop.uses.length > 0);
   const scaled = vector === 1 ? '' : ` * ${vector}`;
@@ -459,12 +477,15 @@ function writeExchange(body: CodeWriter, plan: RowPlan, step: ReduceStep, text: 
   const slot = rows === 1 ? '0' : 'slot';
   if (knobs.combine === 'shuffle') {
     body.line(`${state} = ${text.acrossLanes}<${Math.min(lanes, 32)}>(${state});`);
-    if (lanes <= 32) return;
     const warps = lanes / 32;
-    body.line(`__shared__ ${text.state} ${parts}[${rows}][${warps}];  // one state a warp`);
-    body.line(`if (lane % 32 == 0) ${parts}[${slot}][lane / 32] = ${state};`);
-    body.line('__syncthreads();');
-    body.line(`${state} = ${text.acrossLanes}<${warps}>(${parts}[${slot}][lane % ${warps}]);`);
+    if (warps > 1) {
+      const lane = knobs.cluster === 1 ? 'lane' : 'threadIdx.x';
+      body.line(`__shared__ ${text.state} ${parts}[${rows}][${warps}];  // one state a warp`);
+      body.line(`if (${lane} % 32 == 0) ${parts}[${slot}][${lane} / 32] = ${state};`);
+      body.line('__syncthreads();');
+      body.line(`${state} = ${text.acrossLanes}<${warps}>(${parts}[${slot}][${lane} % ${warps}]);`);
+    }
+    if (knobs.cluster > 1) writeClusterExchange(body, plan, step, text, knobs.cluster);
     return;
   }
   body.line(`__shared__ ${text.state} ${parts}[${lanes}][${rows}];`);
@@ -477,6 +498,24 @@ function writeExchange(body: CodeWriter, plan: RowPlan, step: ReduceStep, text: 
   body.close();
   body.line('__syncthreads();');
   body.line(`${state} = ${parts}[0][${slot}];`);
+}
+
+/** The blocks of a cluster exchange their states, each of which all threads of its block have; all end with the fold of the whole row. */
+function writeClusterExchange(
+  body: CodeWriter,
+  plan: RowPlan,
+  step: ReduceStep,
+  text: FoldText,
+  cluster: number,
+): void {
+  const state = stateOf(plan, step);
+  const own = `${plan.context.value(step.outs[0]!).name}_of_block`;
+  const of = (rank: string) => `*cluster.map_shared_rank(&${own}, ${rank})`;
+  body.line(`__shared__ ${text.state} ${own};`);
+  body.line(`if (threadIdx.x == 0) ${own} = ${state};`);
+  body.line('cluster.sync();');
+  body.line(`${state} = ${of('0')};`);
+  body.line(`for (int rank = 1; rank < ${cluster}; ++rank) ${state} = ${text.merge}(${state}, ${of('rank')});`);
 }
 
 /** Results of a loop's folds become row values. */

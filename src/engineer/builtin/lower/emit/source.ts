@@ -29,6 +29,7 @@ export function candidateSource(versions: readonly Version[], preamble: Preamble
   if (device.includes('__half')) includes.push('#include <cuda_fp16.h>');
   if (device.includes('__nv_bfloat16')) includes.push('#include <cuda_bf16.h>');
   if (device.includes('nvcuda::wmma')) includes.push('#include <mma.h>');
+  if (device.includes('cooperative_groups::')) includes.push('#include <cooperative_groups.h>');
   if (device.includes('_t')) includes.push('#include <cstdint>');
   return [
     about.map((line) => `// ${line}`.trimEnd()).join('\n'),
