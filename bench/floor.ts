@@ -18,7 +18,7 @@ import {
   type SearchRecord,
 } from '../src/engineer/index.ts';
 import { JudgementBench } from '../src/engineer/run/bench.ts';
-import { loadTask, type PrecisionPolicy, TaskError } from '../src/task/index.ts';
+import { loadVerified, type PrecisionPolicy, TaskError } from '../src/task/index.ts';
 import { gpuTarget, type ModelledTime } from '../src/vgpu/index.ts';
 import { taskFiles } from './tasks/files.ts';
 
@@ -69,9 +69,14 @@ async function measure(path: string): Promise<Row> {
   const { gpu, cache } = options;
   try {
     const precision = options.precision as PrecisionPolicy;
-    const task = await loadTask(path, { cacheDir: join(cache, 'traces'), precision });
-    const engineer = createBuiltinEngineer({ task, target: gpuTarget(gpu) });
-    const bench = new JudgementBench({ task, gpu, cacheDir: join(cache, 'builds'), devices: 1 });
+    const { task: whole, verified: task } = await loadVerified(path, { cacheDir: join(cache, 'traces'), precision });
+    const full = task === whole || task.scaled.length === 0 ? undefined : whole;
+    const engineer = createBuiltinEngineer({ task, full, target: gpuTarget(gpu) });
+    const rows = 'nothing is judged here';
+    const bench = new JudgementBench({
+      ...{ task, gpu, cacheDir: join(cache, 'builds'), devices: 1 },
+      full: full && { task: full, rows },
+    });
     row.floorMicroseconds = bench.floor.microseconds;
     const tryOut = async (proposal: Proposal) => {
       const ranked = await bench.rank(proposal.source);
