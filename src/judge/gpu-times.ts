@@ -80,7 +80,8 @@ async function open(
       sources.push(await makers[kind](options, candidate, deriveSeed({ secret: seed }, `${kind} operands`), signal));
     } catch (error) {
       signal?.throwIfAborted();
-      left.push(`${kind}: ${(error as Error).message}`);
+      const { message } = error as Error;
+      left.push(`${kind}: ${message}${message.endsWith('.') ? '' : '.'}`);
     }
   }
   if (sources.length === 0) throw new Error(`no baseline can be timed here. ${left.join(' ')}`);

@@ -246,4 +246,6 @@ export class CudaError extends Error {
 /** The driver cannot be used at all: not installed, too old, no GPU. A sentence that says what to do. */
 export class NoDriver extends Error {
   override readonly name = 'NoDriver';
+  /** A sentence, and no fault of ours. */
+  readonly kind = 'no-driver';
 }

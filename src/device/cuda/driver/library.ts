@@ -23,7 +23,7 @@ export class NativeLibrary<Functions extends Table> {
     try {
       this.#library = koffi.load(file);
     } catch (error) {
-      throw new LibraryMissing(`${file} cannot be loaded: ${firstLine(error)}`);
+      throw new LibraryMissing(`${file} cannot be loaded: ${firstLine(error).replace(/\.$/, '')}.`);
     }
     const missing: string[] = [];
     for (const [name, kinds] of Object.entries(table)) {
