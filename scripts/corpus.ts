@@ -85,15 +85,13 @@ export class CorpusBench {
 /** Most cases that a worker is given at once: a task with many is shared out, one with few stays whole. */
 const MOST_AT_ONCE = 16;
 
-/** The cases in portions of one task each, the largest first, so that no worker is left with a large one at the end. */
+/** The cases in portions of one task each. */
 function portions(cases: readonly CorpusCase[]): CorpusCase[][] {
-  return [...new Set(cases.map(({ task }) => taskKey(task)))]
-    .flatMap((key) => {
-      const all = cases.filter(({ task }) => taskKey(task) === key);
-      const size = Math.ceil(all.length / Math.ceil(all.length / MOST_AT_ONCE));
-      return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
-    })
-    .sort((a, b) => b.length - a.length);
+  return [...new Set(cases.map(({ task }) => taskKey(task)))].flatMap((key) => {
+    const all = cases.filter(({ task }) => taskKey(task) === key);
+    const size = Math.ceil(all.length / Math.ceil(all.length / MOST_AT_ONCE));
+    return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
+  });
 }
 
 /** A process of its own: judges the portions that it is sent, and reports case by case. An empty report asks for the next portion. */
@@ -138,17 +136,30 @@ async function judgeAll(cases: readonly CorpusCase[], filter: string, jobs: numb
   }
 }
 
+/** Takes the next portion: of the same task where there is one, for its references are known to that worker; else of the task with the most left. */
+function nextPortion(waiting: CorpusCase[][], before: readonly CorpusCase[] | undefined): CorpusCase[] | undefined {
+  const keyOf = (portion: readonly CorpusCase[]) => taskKey(portion[0]!.task);
+  const same = before === undefined ? -1 : waiting.findIndex((portion) => keyOf(portion) === keyOf(before));
+  if (same >= 0) return waiting.splice(same, 1)[0];
+  const left = new Map<string, number>();
+  for (const portion of waiting) left.set(keyOf(portion), (left.get(keyOf(portion)) ?? 0) + portion.length);
+  const most = Math.max(...left.values());
+  const at = waiting.findIndex((portion) => left.get(keyOf(portion)) === most);
+  return at < 0 ? undefined : waiting.splice(at, 1)[0];
+}
+
 /** Gives a worker one portion after the other until none is left. */
 function followWorker(
   child: ChildProcess,
   waiting: CorpusCase[][],
   onReport: (report: CaseReport) => void,
 ): Promise<void> {
+  let portion: CorpusCase[] | undefined;
   return new Promise((resolve, reject) => {
     child.on('message', (message: CaseReport | Record<string, never>) => {
       if ('name' in message) return onReport(message as CaseReport);
-      const next = waiting.shift();
-      if (next) child.send(next.map(caseName));
+      portion = nextPortion(waiting, portion);
+      if (portion) child.send(portion.map(caseName));
       else child.disconnect();
     });
     child.on('error', reject);

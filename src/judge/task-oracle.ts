@@ -89,7 +89,7 @@ const PUBLIC_SEED = '0'.repeat(64);
 const MOST_SHARED = 1e8;
 
 /** Sets of inputs that are kept, and whose expectation is: all that one candidate meets, so that the next of its generation finds them. */
-const KEPT = 12;
+const KEPT = 20;
 
 /** The oracle of a task. */
 export function createOracle(task: Task): Oracle {

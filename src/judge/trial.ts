@@ -29,8 +29,12 @@ export const REPEATED = 2;
  * ones is secret. `again`: its own family once more, at the end. A mixture draws every line from another family, so that it stands for many where each call costs much.
  */
 const FAMILIES = {
-  full: { always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed'], secret: 2, again: true },
-  light: { always: ['small-integers', 'mixture'], secret: 1, again: false },
+  full: {
+    always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed', 'far-below', 'far-above'],
+    secret: 2,
+    again: true,
+  },
+  light: { always: ['small-integers', 'mixture', 'far-below', 'far-above'], secret: 1, again: false },
 } as const;
 
 /** By so many calls the state of device variables is moved on before each of the calls that follow two without a reset. */

@@ -91,7 +91,32 @@ describe('drawing arguments', () => {
 
   it('offers every family to a task that is defined everywhere', () => {
     const task = taskOf('relu', {}, [[float(5, 7), unit]], float(5, 7));
-    assert.deepEqual([...familyNames(task)].sort(), [AS_WRITTEN, ...Object.keys(families)].sort());
+    const all = Object.keys(families).filter((family) => !family.startsWith('far-'));
+    assert.deepEqual([...familyNames(task)].sort(), [AS_WRITTEN, ...all].sort());
+  });
+
+  it('offers values far from zero to what seeks a greatest or a least one', () => {
+    const far = (op: string) => {
+      const attributes = { dims: [1], keepdim: false };
+      return familyNames(taskOf(op, attributes, [[float(5, 7), normal]], float(5))).filter((f) => f.startsWith('far-'));
+    };
+    assert.deepEqual([far('max'), far('min'), far('sum')], [['far-below'], ['far-above'], []]);
+    const below = taskOf('softmax', { dim: 1 }, [[float(5, 7), normal]], float(5, 7));
+    const values = drawArguments(below, 'far-below', seed)[0]!.values;
+    assert.ok(
+      values.every((x) => x < -3000 && x > -1.1e6),
+      values.join(' '),
+    );
+    const half = taskOf('softmax', { dim: 1 }, [[{ shape: [5, 7], dtype: 'float16' }, normal]], float(5, 7));
+    const halves = drawArguments(half, 'far-below', seed)[0]!.values;
+    assert.ok(halves.every(Number.isFinite), halves.join(' '));
+  });
+
+  it('draws lines of small values that differ by little more than a decade', () => {
+    const task = taskOf('relu', {}, [[float(64, 512), normal]], float(64, 512));
+    const values = drawArguments(task, 'small', seed)[0]!.values;
+    const lines = Array.from({ length: 64 }, (_, i) => Math.hypot(...values.subarray(512 * i, 512 * i + 512)));
+    assert.ok(Math.max(...lines) < 15 * Math.min(...lines), `${Math.max(...lines)} ${Math.min(...lines)}`);
   });
 
   it('rounds to the element type', () => {

@@ -6,7 +6,7 @@ import { float64 } from '../operators/arithmetic.ts';
 import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
 import { isFloating, newValues, roundArray } from '../operators/tensor.ts';
 import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
-import { drawFloats, drawIntegers, families, scaled } from './families.ts';
+import { drawFloats, drawIntegers, families, isTelling, scaled } from './families.ts';
 import type { ScaleEnd } from './random.ts';
 import { Random } from './random.ts';
 
@@ -219,7 +219,9 @@ export function inputFamilies(task: Pick<Task, 'graph'>): readonly InputFamily[]
     const least = open.findIndex((domain) =>
       ['normal', 'uniform', 'negative'].every((family) => isLegal(family + domain)),
     );
+    const operators = new Set(graph.nodes.map(({ op }) => op));
     for (const [family, purpose] of Object.entries(families)) {
+      if (!isTelling(family, operators)) continue;
       const name = open
         .slice(Math.max(0, least))
         .map((domain) => family + domain)

@@ -8,19 +8,25 @@ import type { DType } from '../types.ts';
 import type { Random } from './random.ts';
 
 /** Fills one line of a tensor. */
-type LineFill = (line: Float64Array, random: Random, dtype: DType) => void;
+type LineFill = (line: Float64Array) => void;
+
+/** Draws what all lines of a tensor share, and gives what fills each of them. */
+type Fill = (random: Random, dtype: DType) => LineFill;
 
 interface Family {
   /** What it is there to catch. */
   purpose: string;
-  fill: LineFill;
+  fill: Fill;
   /** The integers of this family: class indices, tokens, masks; default uniform. */
   integers?: (line: Float64Array, random: Random, low: number, high: number) => void;
+  /** Offered only to graphs with one of these operators, and to no mixture; absent: to all. */
+  operators?: ReadonlySet<string>;
 }
 
 const each =
-  (draw: (random: Random) => number): LineFill =>
-  (line, random) => {
+  (draw: (random: Random) => number): Fill =>
+  (random) =>
+  (line) => {
     for (let i = 0; i < line.length; i++) line[i] = draw(random);
   };
 
@@ -32,33 +38,55 @@ const leastNormal: Partial<Record<DType, number>> = {
   float64: 2 ** -1022,
 };
 
+/** Values whose distance from zero, some thousands to a million, is one for all lines and far more than they differ by. */
+const far =
+  (sign: 1 | -1): Fill =>
+  (random, dtype) => {
+    const distance = 10 ** random.scale(3.5, dtype === 'float16' ? 4.5 : 6);
+    return (line) => {
+      for (let i = 0; i < line.length; i++) line[i] = sign * distance * (1 + 0.01 * random.unit());
+    };
+  };
+
+/** Operators that seek a greatest value, and a least. */
+const greatest = [
+  ...['max', 'argmax', 'cummax', 'softmax', 'log_softmax', 'logsumexp', 'logcumsumexp', 'cross_entropy'],
+  ...['max_pool1d', 'max_pool2d', 'max_pool3d', 'adaptive_max_pool'],
+  ...['scaled_dot_product_attention', 'topk', 'sort'],
+];
+const least = ['min', 'argmin', 'cummin', 'topk', 'sort'];
+
 const base: Readonly<Record<string, Family>> = {
   normal: { purpose: 'both signs; a reference point', fill: each((r) => r.normal()) },
   uniform: { purpose: 'both signs, bounded', fill: each((r) => r.uniform(-1, 1)) },
   shifted: {
     purpose: 'a mean far from zero: one-pass variances and sums in low precision lose digits',
-    fill(line, random) {
+    fill: (random) => (line) => {
       const mean = random.scale(10, 100);
       for (let i = 0; i < line.length; i++) line[i] = mean + random.normal();
     },
   },
   large: {
     purpose: 'big values: an exponential without its maximum overflows',
-    fill(line, random) {
+    fill: (random) => (line) => {
       const scale = 10 ** random.scale(1, 3);
       for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
     },
   },
   small: {
     purpose: 'small values: an epsilon in the wrong place, or an absolute tolerance, shows',
-    fill(line, random) {
-      const scale = 10 ** random.scale(-4, -2);
-      for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
+    fill(random) {
+      // Lines differ by a decade at most: in a sum over all of them the greatest would hide what becomes of the others.
+      const most = random.scale(-4, -2);
+      return (line) => {
+        const scale = 10 ** (most - random.unit());
+        for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
+      };
     },
   },
   'heavy-tailed': {
     purpose: 'a few elements carry the result: sampling a part of the input fails',
-    fill(line, random) {
+    fill: (random) => (line) => {
       // Pareto with exponent 1.5 and both signs; one planted element of each sign beyond all others.
       for (let i = 0; i < line.length; i++) {
         line[i] = Math.sign(random.unit() - 0.5) * Math.min(100, (1 - random.unit()) ** (-1 / 1.5) - 0.9);
@@ -78,14 +106,14 @@ const base: Readonly<Record<string, Family>> = {
   },
   'one-hot': {
     purpose: 'one element decides: wrong maxima and wrong indices show',
-    fill(line, random) {
+    fill: (random) => (line) => {
       for (let i = 0; i < line.length; i++) line[i] = 1e-3 * random.normal();
       if (line.length > 0) line[random.integer(0, line.length)] = random.scale(5, 20);
     },
   },
   'constant-lines': {
     purpose: 'no variance: divisions by it, ties of maxima and indices',
-    fill(line, random) {
+    fill: (random) => (line) => {
       line.fill(random.integer(-32, 33) / 4);
     },
     integers(line, random, low, high) {
@@ -94,7 +122,7 @@ const base: Readonly<Record<string, Family>> = {
   },
   sorted: {
     purpose: 'order within a line: reductions that stop early, or start late',
-    fill(line, random) {
+    fill: (random) => (line) => {
       for (let i = 0; i < line.length; i++) line[i] = random.normal();
       line.sort();
       if (random.unit() < 0.5) line.reverse();
@@ -106,7 +134,7 @@ const base: Readonly<Record<string, Family>> = {
   },
   'clustered-maxima': {
     purpose: 'many near-equal greatest values side by side: pruned or partial maxima show',
-    fill(line, random) {
+    fill: (random) => (line) => {
       for (let i = 0; i < line.length; i++) line[i] = random.normal();
       const run = Math.min(line.length, 2 + random.integer(0, 1 + (line.length >> 4)));
       const start = random.integer(0, line.length - run + 1);
@@ -121,21 +149,35 @@ const base: Readonly<Record<string, Family>> = {
     purpose: 'no positive value: maxima started at zero, ReLUs left out',
     fill: each((r) => -Math.abs(r.normal()) - 1e-3),
   },
+  'far-below': {
+    purpose: 'no value near zero or above: maxima that start at some great negative number instead of at none',
+    fill: far(-1),
+    operators: new Set(greatest),
+  },
+  'far-above': {
+    purpose: 'no value near zero or below: minima that start at some great number instead of at none',
+    fill: far(1),
+    operators: new Set(least),
+  },
   denormal: {
     purpose: 'values below the least normal: flushing to zero shows where it matters',
-    fill(line, random, dtype) {
+    fill: (random, dtype) => (line) => {
       const scale = leastNormal[dtype] ?? 1;
       for (let i = 0; i < line.length; i++) line[i] = 2 * scale * random.normal();
     },
   },
   'small-integers': {
-    purpose: 'sums that are exact in any order: the tolerance is nearly zero',
-    fill: each((r) => r.integer(-4, 5)),
+    purpose:
+      'sums that are exact in any order: the tolerance is nearly zero; lines of unequal weight, so that none can be left out',
+    fill: (random) => (line) => {
+      const most = random.integer(1, 8);
+      for (let i = 0; i < line.length; i++) line[i] = random.integer(-most, most + 1);
+    },
   },
 };
 
 /** Families that a mixture draws its lines from. */
-const ingredients = Object.keys(base).filter((name) => name !== 'denormal');
+const ingredients = Object.keys(base).filter((name) => name !== 'denormal' && base[name]!.operators === undefined);
 
 /** Every family but `as-written`, with what it is there to catch. */
 export const families: Readonly<Record<string, string>> = {
@@ -144,7 +186,16 @@ export const families: Readonly<Record<string, string>> = {
 };
 
 /** Families whose lines share a drawn scale or offset, so that one draw does not show the extremes of another. */
-export const scaled: ReadonlySet<string> = new Set(['shifted', 'large', 'small', 'heavy-tailed', 'one-hot', 'mixture']);
+export const scaled: ReadonlySet<string> = new Set([
+  ...['shifted', 'large', 'small', 'heavy-tailed', 'one-hot', 'mixture'],
+  ...['far-below', 'far-above'],
+]);
+
+/** Whether a family has something to show of a graph of these operators. */
+export function isTelling(family: string, operators: ReadonlySet<string>): boolean {
+  const only = base[family]?.operators;
+  return only === undefined || [...only].some((op) => operators.has(op));
+}
 
 /** Runs a fill over the lines of a tensor along an axis chosen at random: what is a row to one operator is a column to another. */
 function fillLines(shape: readonly number[], random: Random, fill: (line: Float64Array) => void): Float64Array {
@@ -166,9 +217,8 @@ function fillLines(shape: readonly number[], random: Random, fill: (line: Float6
 /** Floating values of a family. Throws on an unknown family. */
 export function drawFloats(family: string, shape: readonly number[], dtype: DType, random: Random): Float64Array {
   if (family === 'mixture')
-    return fillLines(shape, random, (line) => base[random.pick(ingredients)]!.fill(line, random, dtype));
-  const { fill } = familyOf(family);
-  return fillLines(shape, random, (line) => fill(line, random, dtype));
+    return fillLines(shape, random, (line) => base[random.pick(ingredients)]!.fill(random, dtype)(line));
+  return fillLines(shape, random, familyOf(family).fill(random, dtype));
 }
 
 /** Integers of a family, from low to high - 1: every one legal. */

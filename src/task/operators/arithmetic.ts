@@ -6,6 +6,7 @@
  */
 import type { DType } from '../types.ts';
 import {
+  errorOf,
   perturbation,
   quotientKey,
   type RowArithmetic,
@@ -232,7 +233,8 @@ function build(choice: ArithmeticChoice, double: boolean): Arithmetic {
     salt = Math.imul(salt + 1, 0x61c88647);
     const own = salt;
     salts.set(name, own);
-    return (x) => Math.fround(f(x) * (1 + scale * perturbation(x, own)));
+    const error = errorOf(name, scale);
+    return (x) => Math.fround(f(x) * (1 + error * perturbation(x, own)));
   };
   const settle2 = (f: (x: number, y: number) => number, factor: number, name: string) => {
     if (double) return f;
@@ -240,7 +242,8 @@ function build(choice: ArithmeticChoice, double: boolean): Arithmetic {
     salt = Math.imul(salt + 1, 0x61c88647);
     const own = salt;
     salts.set(name, own);
-    return (x: number, y: number) => Math.fround(f(x, y) * (1 + factor * scale * perturbation(quotientKey(x, y), own)));
+    const error = factor * errorOf(name, scale);
+    return (x: number, y: number) => Math.fround(f(x, y) * (1 + error * perturbation(quotientKey(x, y), own)));
   };
 
   const functions = Object.fromEntries(

@@ -36,6 +36,13 @@ export function perturbation(x: number, salt: number): number {
   return h / 2147483648;
 }
 
+/**
+ * The greatest relative error of one approximate function, where the roughest (`__expf` and its like) err by `scale`. Quotients and roots are never that rough: the
+ * hardware's err by 2 units of 2^-23 (CUDA C++ Programming Guide, Mathematical Functions: `__fdividef`, `sqrtf` and `rsqrtf` under -use_fast_math).
+ */
+export const errorOf = (name: string, scale: number): number =>
+  name === 'divide' || name === 'sqrt' || name === 'rsqrt' ? Math.min(scale, 4 * 2 ** -23) : scale;
+
 /** The argument by which a quotient's error is fixed. */
 export const quotientKey = (x: number, y: number): number => x + y * 1.618;
 
@@ -152,25 +159,27 @@ export function rowArithmetic(
   if (!isSingle) return double;
   if (scale === 0) return single;
   const forQuotient = salts.divide;
+  const ofQuotient = errorOf('divide', scale);
   return {
     ...single,
     divide: (x, y, out, count) => {
       for (let i = 0; i < count; i++) {
         const n = x[i]!;
         const d = typeof y === 'number' ? y : y[i]!;
-        out[i] = Math.fround((n / d) * (1 + scale * perturbation(quotientKey(n, d), forQuotient)));
+        out[i] = Math.fround((n / d) * (1 + ofQuotient * perturbation(quotientKey(n, d), forQuotient)));
       }
     },
     divideInto: (numerator, x, out, count) => {
       for (let i = 0; i < count; i++) {
         const d = x[i]!;
-        out[i] = Math.fround((numerator / d) * (1 + scale * perturbation(quotientKey(numerator, d), forQuotient)));
+        out[i] = Math.fround((numerator / d) * (1 + ofQuotient * perturbation(quotientKey(numerator, d), forQuotient)));
       }
     },
     apply: (name, x, out, count) => {
       functionRows[name](x, out, count);
       const salt = salts[name];
-      for (let i = 0; i < count; i++) out[i] = Math.fround(out[i]! * (1 + scale * perturbation(x[i]!, salt)));
+      const error = errorOf(name, scale);
+      for (let i = 0; i < count; i++) out[i] = Math.fround(out[i]! * (1 + error * perturbation(x[i]!, salt)));
     },
   };
 }
