@@ -25,7 +25,7 @@ export interface Call {
   freshMemory: boolean;
   /**
    * Put device variables into the state that so many calls before this one would leave, as far as it follows from the last two: counters are moved
-   * on. `virtual` only; a real GPU makes calls enough.
+   * on; where variables change in another way, calls are made and thrown away, as many as a second allows. `virtual` only; a real GPU makes calls enough.
    */
   callsSkipped?: number;
 }

@@ -30,9 +30,9 @@ export interface FullSize extends FullTask {
 }
 
 const BLOCKS = 12;
-/** Thread-instructions: a second or two each on one core. */
+/** Thread-instructions: some seconds each at most, on one core. */
 const SAMPLE_INSTRUCTIONS = 2 ** 31;
-const WHOLE_INSTRUCTIONS = 2 ** 30;
+const WHOLE_INSTRUCTIONS = 2 ** 32;
 const MILLISECONDS = 60_000;
 
 export interface FullSizeOptions {

@@ -49,6 +49,20 @@ export class DeviceVariables {
     this.#calls = [...this.#calls.slice(-1), { before: this.#before, after: this.#contents() }];
   }
 
+  /** Whether calls change the variables in a way of which {@link advanced} knows no sum: the state of later calls is known only by making them. */
+  get wander(): boolean {
+    const [first, second] = this.#calls;
+    if (first === undefined || second === undefined) return false;
+    return second.after.some((now, v) =>
+      now.some((after, i) => {
+        const two = [second.before[v]![i]!, after] as const;
+        const one = [first.before[v]![i]!, first.after[v]![i]!] as const;
+        if (two[0] === two[1] && one[0] === one[1]) return false;
+        return advanced([one, two], after, 1) === after;
+      }),
+    );
+  }
+
   #contents(): Contents {
     return this.#variables.map(({ address, words }) => {
       const bytes = this.#gpu.read(address, 4 * words);

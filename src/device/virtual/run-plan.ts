@@ -33,6 +33,9 @@ const INTERPRETED = 30_000_000;
 /** Thread-instructions of a call that is too long to be made once more in search of races: some seconds of compiled code. */
 const TOO_LONG = 20_000_000_000;
 
+/** Thread-instructions for calls that are made for the state they leave, and thrown away: about a second of compiled code. */
+const THROWN_AWAY = 2 ** 30;
+
 /** A run ended early; carries the result to give. */
 class Ended extends Error {
   constructor(readonly result: RunResult) {
@@ -61,6 +64,8 @@ class PlanRun {
   readonly #findings: Finding[] = [];
   /** Thread-instructions of each step in the last call; what the profiler sizes its sample by. */
   readonly #instructions: number[] = [];
+  /** Some launch had to be interpreted. */
+  #interpreted = false;
   /** A long launch had to be interpreted: a call takes so long that it is not made again in search of races. */
   #slow = false;
   #pointers: DevicePointer[] = [];
@@ -97,15 +102,31 @@ class PlanRun {
     throw new Ended({ status: 'exceeded', limit: 'memory', message });
   }
 
-  /** Buffers filled as the call says: arguments with its inputs, workspaces with poison. */
+  /** Memory and device variables as the call says. */
   #prepare(call: Call): void {
     if (call.resetGlobals) for (const module of this.#modules) this.#gpu.resetGlobals(module);
-    this.#variables.callBegins(call.resetGlobals, call.callsSkipped ?? 0);
     if (call.freshMemory || this.#pointers.length === 0) {
       const old = this.#pointers;
       this.#pointers = this.#plan.buffers.map((buffer) => this.#place(buffer));
       for (const [id, pointer] of old.entries()) if (!this.#isSymbol(id)) this.#gpu.free(pointer);
     }
+    if (call.callsSkipped && this.#variables.wander) this.#throwAway(call, call.callsSkipped);
+    this.#variables.callBegins(call.resetGlobals, call.callsSkipped ?? 0);
+    this.#fill(call);
+  }
+
+  /** Makes so many calls for the state that they leave in device variables, or as many as take about a second. */
+  #throwAway(call: Call, calls: number): void {
+    const each = this.#instructions.reduce((sum, one) => sum + (one ?? 0), 0);
+    const affordable = Math.floor((this.#interpreted ? INTERPRETED : THROWN_AWAY) / Math.max(1, each));
+    for (let i = 0; i < Math.min(calls, affordable); i++) {
+      this.#fill(call);
+      this.#steps();
+    }
+  }
+
+  /** Arguments with the call's inputs, workspaces with its poison. */
+  #fill(call: Call): void {
     for (const buffer of this.#plan.buffers) {
       const pointer = this.#pointers[buffer.id]!;
       if (buffer.kind === 'symbol') continue;
@@ -136,6 +157,15 @@ class PlanRun {
   #call(call: Call): CallResult {
     const started = performance.now();
     this.#prepare(call);
+    const instructions = this.#steps();
+    this.#variables.callEnded();
+    const outputs = this.#plan.outputs.map((tensor) => readTensor(tensor, this.#memory()));
+    const changedInputs = this.#changedInputs(call);
+    return { outputs, changedInputs, threadInstructions: instructions, milliseconds: performance.now() - started };
+  }
+
+  /** Does the steps of the plan; thread-instructions of all its launches. */
+  #steps(): number {
     let instructions = 0;
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
@@ -146,10 +176,7 @@ class PlanRun {
       this.#instructions[index] = spent;
       instructions += spent;
     }
-    this.#variables.callEnded();
-    const outputs = this.#plan.outputs.map((tensor) => readTensor(tensor, this.#memory()));
-    const changedInputs = this.#changedInputs(call);
-    return { outputs, changedInputs, threadInstructions: instructions, milliseconds: performance.now() - started };
+    return instructions;
   }
 
   #moduleOf(step: Launch): LoadedModule {
@@ -165,6 +192,7 @@ class PlanRun {
       executor: this.#request.executor ?? 'auto',
       instructionBudget: budget,
     });
+    this.#interpreted ||= report.executor === 'interpreter';
     this.#slow ||= report.executor === 'interpreter' && report.threadInstructions > INTERPRETED;
     this.#findings.push(...report.findings.map((finding) => ({ ...finding, kernel: step.kernel })));
     this.#print(report.printed);

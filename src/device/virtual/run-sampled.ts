@@ -295,7 +295,7 @@ class SampledRun {
       const left: number[] = [];
       for (let block = 0; block < totalBlocks; block++) if (!done.has(block)) left.push(block);
       const before = outcome.spent;
-      add(left, Math.max(limits.instructions, 2 * rest));
+      add(left, Math.max(limits.instructions, Math.ceil(2 * rest)));
       this.#wholeLeft -= outcome.spent - before;
     }
     return outcome;

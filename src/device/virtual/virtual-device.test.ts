@@ -87,6 +87,12 @@ extern "C" __global__ void count_calls(float* y, int n) {
   if (i < n) y[i] = calls;
   if (i == 0) calls = calls + 1;
 }
+__device__ unsigned passed = 1;
+extern "C" __global__ void shift_register(float* y, int n) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = passed >> 20;
+  if (i == 0) passed = passed << 1 | passed >> 31;
+}
 extern "C" __global__ void forever(volatile float* y, int n) {
   y[0] = 1.f;
   for (unsigned i = 0; y[0] > 0.f; i++) y[1] = __uint_as_float(i);
@@ -176,6 +182,16 @@ describe('the virtual device', { skip }, () => {
       reset.calls.map(({ outputs }) => toFloats(outputs[0]!.bytes)[9]),
       [0, 0],
     );
+  });
+
+  it('moves device variables on as by many calls: counters by sums, other states by making the calls', async () => {
+    const after = async (kernel: string, callsSkipped: number) => {
+      const calls = [call(ramp(0)), call(ramp(0)), call(ramp(0), { callsSkipped })];
+      return toFloats(completed(await run(plan([launch(kernel, [1], 2)]), calls)).calls[2]!.outputs[0]!.bytes)[0];
+    };
+    assert.equal(await after('count_calls', 100_000), 100_002);
+    assert.equal(await after('shift_register', 18), 1);
+    assert.equal(await after('shift_register', 29), 2 ** 11);
   });
 
   it('ends a launch that writes out of bounds, with the finding', async () => {
