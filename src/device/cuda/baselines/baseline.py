@@ -5,6 +5,7 @@ cannot print to. Bytes stand in files: see exchange.ts, whose format `unpacked` 
 
 open:   {source, overrides, settings, dtype, precision, device, subjects, arguments: [[name or null, dtype, shape]]}
 base:   {set: number, arguments: [bytes]}
+ready:  {subjects, instance}: what is compiled for them is compiled now
 window: {subject, instance, work, calls: [{base, renewals: [{argument, byteOffset, bytes}]}], keep: [call], walkBytes}
 
 Each call of a window has operands in memory of its own, parameters too, and every window a walk over more than the cache before it. After the window each call is
@@ -17,6 +18,7 @@ import json
 import os
 import sys
 import time
+import types
 
 answers = os.fdopen(os.dup(1), 'w', buffering=1)
 os.dup2(2, 1)
@@ -99,7 +101,9 @@ class Task:
             for given in settings.values():
                 if name in given:
                     given[name] = value
-        space = {'__name__': 'task'}
+        # A module that can be imported by its name, which Dynamo does.
+        module = sys.modules['task'] = types.ModuleType('task')
+        space = module.__dict__
         exec(compile(tree, 'task', 'exec'), space)
         model_class = space['Model']
         init = space.get('get_init_inputs', list)()
@@ -114,11 +118,17 @@ class Task:
         self.names = [name for name, _, _ in request['arguments']]
         self.specs = [(getattr(torch, dtype), shape) for _, dtype, shape in request['arguments']]
 
+    def uploaded(self, data):
+        """Bytes on the device."""
+        if len(data) == 0:
+            return torch.empty(0, dtype=torch.uint8, device=self.device)
+        return torch.frombuffer(data, dtype=torch.uint8).to(self.device)
+
     def operands(self, arguments):
-        """Tensors of one call, from bytes: the parameters by name, and the positional inputs."""
+        """Tensors of one call, over bytes on the device that no other call has: the parameters by name, and the positional inputs."""
         tensors = [
-            torch.frombuffer(data, dtype=torch.uint8).to(self.device).view(dtype).reshape(shape)
-            if len(data)
+            data.view(dtype).reshape(shape)
+            if data.numel() > 0
             else torch.empty(shape, dtype=dtype, device=self.device)
             for data, (dtype, shape) in zip(arguments, self.specs, strict=True)
         ]
@@ -175,24 +185,35 @@ class Baselines:
         key = (mode, instance)
         if key not in self.forms:
             options = MODES[mode]
-            if options is None:
-                self.forms[key] = self.task.call
-            else:
-                torch._dynamo.reset()
-                self.forms[key] = torch.compile(lambda parameters, inputs: self.task.call(parameters, inputs), **options)
+            form = self.task.call if options is None else torch.compile(self.own_code(mode), **options)
             # Compilation, and what libraries do at their first call, is no part of a call.
-            spare = self.task.operands([bytearray(data) for data in self.bases[0]])
+            spare = self.task.operands([data.clone() for data in self.bases[0]])
             for _ in range(3):
-                self.forms[key](*spare)
+                form(*spare)
             self.clock.synchronise()
+            self.forms[key] = form
         return self.forms[key]
+
+    def own_code(self, mode):
+        """The call, as code that no other mode has: Dynamo keeps what it compiles by code, and would else compile one mode's again, in a timed call, for the other's."""
+
+        def call(parameters, inputs):
+            return self.task.call(parameters, inputs)
+
+        code = call.__code__.replace(co_name=''.join(c if c.isalnum() else '_' for c in mode))
+        return types.FunctionType(code, call.__globals__, code.co_name, None, call.__closure__)
+
+    def ready(self, request):
+        for subject in request['subjects']:
+            self.form(subject, request['instance'])
+        return {}
 
     def nothing(self):
         if self.clock.cuda:
             torch.cuda._sleep(0)
 
     def base(self, request):
-        self.bases[request['set']] = request['arguments']
+        self.bases[request['set']] = [self.task.uploaded(data) for data in request['arguments']]
         return {}
 
     def cool_down(self, walk_bytes):
@@ -203,10 +224,10 @@ class Baselines:
     def window(self, request):
         slots = []
         for call in request['calls']:
-            arguments = [bytearray(data) for data in self.bases[call['base']]]
+            arguments = [data.clone() for data in self.bases[call['base']]]
             for renewal in call['renewals']:
                 at = renewal['byteOffset']
-                arguments[renewal['argument']][at : at + len(renewal['bytes'])] = renewal['bytes']
+                arguments[renewal['argument']][at : at + len(renewal['bytes'])] = self.task.uploaded(renewal['bytes'])
             slots.append(self.task.operands(arguments))
         subject, null = request['subject'], request['work'] == 'null'
         form = self.form(subject, request['instance'])
@@ -265,7 +286,7 @@ def main(folder, stand_ins):
                 baselines = Baselines(request)
                 answer = {'environment': environment(request['device'])}
             else:
-                answer = getattr(baselines, {'base': 'base', 'window': 'window'}[request['do']])(request)
+                answer = getattr(baselines, {'base': 'base', 'ready': 'ready', 'window': 'window'}[request['do']])(request)
         except Exception as error:  # noqa: BLE001
             answer = {'error': f'{type(error).__name__}: {error}'}
         answers.write(json.dumps(packed(answer, os.path.join(folder, 'baseline-answer'))) + '\n')

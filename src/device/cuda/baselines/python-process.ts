@@ -76,6 +76,8 @@ export class PythonProcess {
         TMPDIR: folder,
         TORCHINDUCTOR_CACHE_DIR: join(root, 'inductor'),
         TRITON_CACHE_DIR: join(root, 'triton'),
+        // No processes beside this one that compile while times are taken.
+        TORCHINDUCTOR_COMPILE_THREADS: '1',
         CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
         ...(process.env.LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH: process.env.LD_LIBRARY_PATH }),
       },

@@ -61,26 +61,75 @@ export async function createTorchBaselines(
     throw new Error(`There is no baseline ${unknown}; there are ${known}.`);
   }
   const bases = Array.from({ length: BASE_SETS }, (_, i) => operands.base(seedOf(secret, `base ${i}`)));
-  const first = await open(options, bases, signal);
-  await first.process.end();
+  const { environment, subjects } = await tryOut(options, bases, wanted, signal);
   let starts = 0;
   return {
-    subjects: torchSubjects.filter(({ id }) => wanted.includes(id)),
-    environment: first.environment,
+    subjects,
+    environment,
     processes: INSTANCES.length,
     start: async (_, aborted) => {
       const serial = ++starts;
-      const opened: PythonProcess[] = [];
-      try {
-        for (const _ of INSTANCES) opened.push((await open(options, bases, aborted)).process);
-      } catch (error) {
-        await Promise.all(opened.map((process) => process.end()));
-        aborted?.throwIfAborted();
-        return { status: 'failed', message: (error as Error).message };
-      }
-      return new TorchProcesses(options, bases, opened, serial);
+      // Both at once: loading PyTorch and what it has compiled takes seconds.
+      const opened = await Promise.allSettled(
+        INSTANCES.map(async (instance) => {
+          const { process } = await open(options, bases, aborted);
+          const failed = await makeReady(process, subjects, instance, aborted);
+          if (failed === undefined) return process;
+          await process.end();
+          throw new Error(failed);
+        }),
+      );
+      const processes = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      const refused = opened.find((one) => one.status === 'rejected');
+      if (refused === undefined) return new TorchProcesses(options, bases, processes, serial);
+      await Promise.all(processes.map((process) => process.end()));
+      aborted?.throwIfAborted();
+      return { status: 'failed', message: (refused.reason as Error).message };
     },
   };
+}
+
+/**
+ * Which of the subjects run here, from a process of their own that also compiles what later ones find compiled; those that cannot are named in the environment.
+ * @throws Error where PyTorch's plain way does not run
+ */
+async function tryOut(
+  options: TorchBaselineOptions,
+  bases: readonly (readonly Uint8Array[])[],
+  wanted: readonly string[],
+  signal?: AbortSignal,
+): Promise<{ environment: Readonly<Record<string, string>>; subjects: TimedSubject[] }> {
+  const { process, environment } = await open(options, bases, signal);
+  const left: Record<string, string> = {};
+  const subjects: TimedSubject[] = [];
+  try {
+    for (const subject of torchSubjects.filter(({ id }) => wanted.includes(id))) {
+      const failed = await makeReady(process, [subject], 0, signal);
+      if (failed === undefined) subjects.push(subject);
+      else left[`${subject.id}, not timed`] = failed;
+    }
+  } finally {
+    await process.end();
+  }
+  if (subjects.length === 0) throw new Error(Object.values(left)[0] ?? 'nothing of PyTorch was asked for');
+  return { environment: { ...environment, ...left }, subjects };
+}
+
+/** Has everything compiled that these subjects need; why it cannot be. An aborted signal throws its reason, and ends the process. */
+async function makeReady(
+  process: PythonProcess,
+  subjects: readonly TimedSubject[],
+  instance: 0 | 1,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const request = { do: 'ready', subjects: subjects.map(({ id }) => id), instance };
+  try {
+    const said = await process.ask(request, START_MILLISECONDS, signal);
+    return 'failed' in said ? said.failed : undefined;
+  } catch (error) {
+    await process.end();
+    throw error;
+  }
 }
 
 /** A process with the task's model and base operands. @throws Error with a sentence */
