@@ -9,6 +9,7 @@ import type {
   CallRecord,
   CandidateRecord,
   JudgedCandidate,
+  KnownTime,
   RelatedWork,
   RunRecord,
   Spending,
@@ -65,6 +66,11 @@ export interface Archive {
     most: number,
     exceptRun?: string,
   ): Promise<JudgedCandidate[]>;
+  /**
+   * What is known of a task's candidates over all runs but one, by the hash of their source: the latest modelled time on the target, and the hash of the
+   * compiled code. Those that were rejected have none.
+   */
+  modelled(taskHash: string, gpu: string, exceptRun: string): Promise<ReadonlyMap<string, KnownTime>>;
   /** Other tasks' best correct candidates by modelled time on the target, the most alike task first: task-features.ts. */
   related(task: TaskToStore, gpu: string, most: number): Promise<RelatedWork[]>;
 

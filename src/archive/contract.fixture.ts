@@ -161,6 +161,26 @@ export function describeContract(newPlace: () => string): void {
     assert.equal(await archive.holdRun('run-1', own), undefined, 'not heard of for long');
   });
 
+  it('knows the modelled times of sources over all runs but one, also of those that were passed over', async () => {
+    await archive.startRun({ ...run1, id: 'run-2' });
+    await archive.addCandidate(proposal(1));
+    await archive.addVerdict('run-1-1', correct(4));
+    await archive.addCandidate(proposal(2));
+    await archive.addVerdict('run-1-2', { ...correct(7), outcome: 'passed over', codeHash: null });
+    await archive.addCandidate(proposal(3));
+    await archive.addVerdict('run-1-3', { ...correct(1), outcome: 'rejected', times: [] });
+    const known = await archive.modelled('task-1', 'h100', 'run-2');
+    assert.deepEqual(
+      [...known].map(([hash, { time, codeHash }]) => [hash, time.microseconds, codeHash]),
+      [
+        ['hash of // kernel 1', 4, 'code 4'],
+        ['hash of // kernel 2', 7, null],
+      ],
+    );
+    assert.equal((await archive.modelled('task-1', 'h100', 'run-1')).size, 0, 'its own run');
+    assert.equal((await archive.modelled('task-1', 'a100', 'run-2')).size, 0, 'another target');
+  });
+
   it('lets a second verdict replace the first, times and all', async () => {
     await archive.addCandidate(proposal(1));
     await archive.addVerdict('run-1-1', correct(4));

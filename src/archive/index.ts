@@ -5,6 +5,7 @@ export type {
   CallRecord,
   CandidateRecord,
   JudgedCandidate,
+  KnownTime,
   RelatedWork,
   RunRecord,
   Spending,

@@ -31,6 +31,13 @@ export interface RunRecord {
   finished: string | null;
 }
 
+/** What was found of a source in some run. */
+export interface KnownTime {
+  time: TimeRecord;
+  /** Null where it was not asked for. */
+  codeHash: string | null;
+}
+
 export interface CandidateRecord {
   id: string;
   run: string;

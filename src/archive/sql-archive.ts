@@ -5,6 +5,7 @@ import type {
   CallRecord,
   CandidateRecord,
   JudgedCandidate,
+  KnownTime,
   RelatedWork,
   RunRecord,
   Spending,
@@ -186,6 +187,18 @@ export class SqlArchive implements Archive {
     );
   }
 
+  async modelled(taskHash: string, gpu: string, exceptRun: string): Promise<ReadonlyMap<string, KnownTime>> {
+    const rows = await this.#database.rows(
+      `SELECT c.source_hash, v.code_hash, t.* FROM candidates c JOIN runs r ON r.id = c.run JOIN verdicts v ON v.candidate = c.id
+         JOIN times t ON t.candidate = c.id
+       WHERE r.task = ? AND r.id <> ? AND t.kind = 'modelled' AND t.device = ? ORDER BY v.judged`,
+      [taskHash, exceptRun, gpu],
+    );
+    return new Map(
+      rows.map((row) => [String(row.source_hash), { time: toTime(row), codeHash: row.code_hash as string | null }]),
+    );
+  }
+
   async related(task: TaskToStore, gpu: string, most: number): Promise<RelatedWork[]> {
     const own = taskFeatures(task);
     const rows = await this.#database.rows(
@@ -336,14 +349,18 @@ function toVerdict(row: Row, times: readonly Row[]): StoredVerdict {
     codeHash: row.code_hash as string | null,
     ...(row.twin !== null && { twin: String(row.twin) }),
     milliseconds: Number(row.milliseconds),
-    times: times.map((time) => ({
-      kind: time.kind as TimeRecord['kind'],
-      device: String(time.device),
-      microseconds: Number(time.microseconds),
-      low: Number(time.low),
-      high: Number(time.high),
-      detail: JSON.parse(String(time.detail)),
-    })),
+    times: times.map(toTime),
+  };
+}
+
+function toTime(row: Row): TimeRecord {
+  return {
+    kind: row.kind as TimeRecord['kind'],
+    device: String(row.device),
+    microseconds: Number(row.microseconds),
+    low: Number(row.low),
+    high: Number(row.high),
+    detail: JSON.parse(String(row.detail)),
   };
 }
 

@@ -91,9 +91,9 @@ const MOST_SHARED = 1e8;
 /** Sets of inputs that are kept, and whose expectation is: all that one candidate meets, so that the next of its generation finds them. */
 const KEPT = 20;
 
-/** The oracle of a task. */
-export function createOracle(task: Task): Oracle {
-  return new TaskOracle(task);
+/** The oracle of a task. What follows from the task alone and takes long to find is kept in `cacheDir`. */
+export function createOracle(task: Task, cacheDir?: string): Oracle {
+  return new TaskOracle(task, cacheDir);
 }
 
 class TaskOracle implements Oracle {
@@ -109,9 +109,9 @@ class TaskOracle implements Oracle {
   readonly #revealing: string[] = [];
   #revealed = false;
 
-  constructor(task: Task) {
+  constructor(task: Task, cacheDir?: string) {
     this.#task = task;
-    this.families = inputFamilies(task).map(({ name }) => name);
+    this.families = inputFamilies(task, cacheDir).map(({ name }) => name);
     this.effort = workOf(task.graph) > MUCH_WORK ? 'light' : 'full';
     this.#arithmetics = honestArithmetics(task);
   }

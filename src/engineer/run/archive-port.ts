@@ -1,13 +1,14 @@
 /** The archive and the judgement bench, as the search knows them: its records are the archive's rows, its judge is the bench. */
-import type { Archive, JudgedCandidate, RunRecord, VerdictRecord } from '../../archive/index.ts';
-import type { Evidence } from '../../judge/index.ts';
+import type { Archive, JudgedCandidate, KnownTime, RunRecord, VerdictRecord } from '../../archive/index.ts';
+import { type Evidence, sourceHash } from '../../judge/index.ts';
 import type { Task } from '../../task/index.ts';
 import type { Evaluation, Ranking, SearchArchive, SearchRecord } from '../ports.ts';
 import { warmStart } from '../search/optimise.ts';
-import type { Judgement, JudgementBench, Ranked } from './bench.ts';
+import type { Judgement, JudgementBench } from './bench.ts';
 import {
   makingOf,
   type Objective,
+  type RankedTime,
   toCandidate,
   toEvaluation,
   toPassedOver,
@@ -26,8 +27,10 @@ export class ArchivePort implements SearchArchive {
   readonly #objective: Objective;
   /** Verdicts given in this process, until the search says that it has them. */
   readonly #judgements = new Map<string, VerdictRecord>();
-  /** What profiles said, until it is decided who is judged in full. */
-  readonly #ranked = new Map<string, Ranked>();
+  /** What profiles said, here or in other runs, until it is decided who is judged in full. */
+  readonly #ranked = new Map<string, RankedTime>();
+  /** What profiles said in other runs, by the hash of the source: the same source has the same time. */
+  #before?: Promise<ReadonlyMap<string, KnownTime>>;
 
   constructor(archive: Archive, task: Task, run: RunRecord, bench: JudgementBench, objective: Objective) {
     this.#task = task;
@@ -70,19 +73,33 @@ export class ArchivePort implements SearchArchive {
   async evaluate(record: SearchRecord, signal?: AbortSignal): Promise<Evaluation> {
     // The best of other runs is met with the doubt that a winner is met with.
     const alone = record.strategy === warmStart;
+    const ranked = this.#ranked.get(record.id);
     const judgement = await this.#bench.judge(record.source, record.id, alone, signal);
     if (alone) this.alone.set(record.id, judgement);
-    const ranked = this.#ranked.get(record.id);
-    this.#judgements.set(record.id, toVerdict(judgement, ranked && toTime(ranked.modelled)));
-    return toEvaluation(judgement, this.#objective, ranked);
+    this.#judgements.set(record.id, toVerdict(judgement, ranked?.time));
+    return toEvaluation(judgement, this.#objective, ranked?.time);
   }
 
   /** What its profile says: modelled times alone, so nothing where the run goes by others. */
   async rank({ id, source }: SearchRecord, signal?: AbortSignal): Promise<Ranking | undefined> {
     if (this.#objective.kind !== 'modelled') return undefined;
+    const before = (await this.#knownBefore()).get(sourceHash(source));
+    const known = before ? { ...before, milliseconds: 0 } : await this.#profiled(source, signal);
+    if (!known) return undefined;
+    this.#ranked.set(id, known);
+    return { microseconds: known.time.microseconds, codeHash: known.codeHash ?? undefined };
+  }
+
+  #knownBefore(): Promise<ReadonlyMap<string, KnownTime>> {
+    const { taskHash, gpu, id } = this.#run;
+    this.#before ??= this.#archive.modelled(taskHash, gpu, id);
+    return this.#before;
+  }
+
+  async #profiled(source: string, signal?: AbortSignal): Promise<RankedTime | undefined> {
     const ranked = await this.#bench.rank(source, signal);
-    if (ranked) this.#ranked.set(id, ranked);
-    return ranked && { microseconds: ranked.modelled.microseconds, codeHash: ranked.codeHash };
+    const { modelled, codeHash = null, milliseconds } = ranked ?? {};
+    return modelled && { time: toTime(modelled), codeHash, milliseconds: milliseconds ?? 0 };
   }
 
   /** A record whose code equals an earlier one's has that one's verdict, with a reason that says so; the evidence stays with the other. */

@@ -241,7 +241,8 @@ export class JudgementBench {
 
   /** What is right for the task: costly to begin, so only once somebody is to be judged. */
   #answer(): Oracle {
-    this.#oracle ??= createOracle(this.#options.task);
+    const { task, cacheDir } = this.#options;
+    this.#oracle ??= createOracle(task, cacheDir);
     return this.#oracle;
   }
 

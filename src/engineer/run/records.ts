@@ -1,9 +1,16 @@
 /** Between the search's records and the archive's: the same facts in the two rooms' words. */
-import type { CallRecord, CandidateRecord, JudgedCandidate, TimeRecord, VerdictRecord } from '../../archive/index.ts';
+import type {
+  CallRecord,
+  CandidateRecord,
+  JudgedCandidate,
+  KnownTime,
+  TimeRecord,
+  VerdictRecord,
+} from '../../archive/index.ts';
 import { type AloneTime, type Evidence, sourceHash } from '../../judge/index.ts';
 import type { ModelledTime } from '../../vgpu/index.ts';
 import type { Evaluation, Json, Making, SearchRecord } from '../ports.ts';
-import type { Judgement, Ranked } from './bench.ts';
+import type { Judgement } from './bench.ts';
 import { feedbackOf } from './feedback.ts';
 
 /** As the archive stores it. */
@@ -42,6 +49,11 @@ export function toRecord(candidate: JudgedCandidate, objective: Objective, evide
   return { ...record, evaluation };
 }
 
+/** The time that a profile says, and what asking took: nothing where another run had asked. */
+export interface RankedTime extends KnownTime {
+  milliseconds: number;
+}
+
 /** The time that a candidate is ranked by: at the file's own shapes where it was judged at smaller ones. Undefined where none is known. */
 export function rankedTime({ modelled, fullSizeTime }: Judgement['verdict']): ModelledTime | undefined {
   return fullSizeTime ? fullSizeTime.modelled : modelled;
@@ -51,10 +63,10 @@ export function rankedTime({ modelled, fullSizeTime }: Judgement['verdict']): Mo
 export function toEvaluation(
   { verdict, alone, codeHash, evidence }: Judgement,
   { kind }: Objective,
-  ranked: Ranked | undefined,
+  ranked: TimeRecord | undefined,
 ): Evaluation {
   const { outcome, check, reason } = verdict;
-  const modelled = ranked?.modelled ?? rankedTime(verdict);
+  const modelled = ranked ?? rankedTime(verdict);
   const microseconds = kind === 'modelled' ? modelled?.microseconds : alone?.medianMicroseconds;
   const time = outcome === 'correct' ? { microseconds, timeKind: kind } : {};
   return { outcome, check, reason, codeHash, ...time, feedback: feedbackOf(verdict, evidence) };
@@ -75,8 +87,7 @@ export function toVerdict(
 }
 
 /** What is known of a candidate that was ranked by its profile and not judged in full. */
-export function toPassedOver({ reason, codeHash }: Evaluation, { modelled, milliseconds }: Ranked): VerdictRecord {
-  const times = [toTime(modelled)];
+export function toPassedOver({ reason, codeHash }: Evaluation, { time, milliseconds }: RankedTime): VerdictRecord {
   return {
     outcome: 'passed over',
     check: null,
@@ -84,7 +95,7 @@ export function toPassedOver({ reason, codeHash }: Evaluation, { modelled, milli
     codeHash: codeHash ?? null,
     evidence: null,
     milliseconds,
-    times,
+    times: [time],
   };
 }
 

@@ -6,7 +6,10 @@ import { float64 } from '../operators/arithmetic.ts';
 import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
 import { isFloating, newValues, roundArray } from '../operators/tensor.ts';
 import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
+
 import { drawFloats, drawIntegers, families, isTelling, scaled } from './families.ts';
+import { rememberedFamilies } from './known-families.ts';
+
 import type { ScaleEnd } from './random.ts';
 import { Random } from './random.ts';
 
@@ -200,12 +203,18 @@ const known = new WeakMap<Graph, readonly InputFamily[]>();
 /**
  * The families this task can be judged with, `as-written` first. A family stays out when it makes NaN or overflow that the file's own
  * distribution does not; where the file draws non-negative values, its absolute or unit form is tried instead. Costs one or two float64
- * evaluations of the graph a family; remembered a graph. Uses a fixed public seed: whether a family is legal is no secret.
+ * evaluations of the graph a family; remembered a graph, in `cacheDir` beyond this process. Uses a fixed public seed: whether a family is legal is no secret.
  */
-export function inputFamilies(task: Pick<Task, 'graph'>): readonly InputFamily[] {
+export function inputFamilies(task: Pick<Task, 'graph'>, cacheDir?: string): readonly InputFamily[] {
   const { graph } = task;
   const before = known.get(graph);
   if (before) return before;
+  const legal = cacheDir === undefined ? legalFamilies(graph) : rememberedFamilies(cacheDir, graph, legalFamilies);
+  known.set(graph, legal);
+  return legal;
+}
+
+function legalFamilies(graph: Graph): InputFamily[] {
   const at = (family: string, end: ScaleEnd) => illegalValues(graph, drawAt(graph, family, 0, end));
   const allowed = at(AS_WRITTEN, 'high');
   // A family must be legal at both ends of its scales, or some secret draw would not be.
@@ -229,7 +238,6 @@ export function inputFamilies(task: Pick<Task, 'graph'>): readonly InputFamily[]
       if (name !== undefined) legal.push({ name, purpose });
     }
   }
-  known.set(graph, legal);
   return legal;
 }
 
