@@ -6,10 +6,8 @@ import { float64 } from '../operators/arithmetic.ts';
 import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
 import { isFloating, newValues, roundArray } from '../operators/tensor.ts';
 import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
-
 import { drawFloats, drawIntegers, families, isTelling, scaled } from './families.ts';
 import { rememberedFamilies } from './known-families.ts';
-
 import type { ScaleEnd } from './random.ts';
 import { Random } from './random.ts';
 
