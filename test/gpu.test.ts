@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { buildFakeDriver, cCompiler } from '../src/device/index.ts';
+import { standingEnclosure, wallWorks } from '../src/isolation/index.ts';
 import { findToolchain } from '../src/kernel/index.ts';
 import { type Ended, start } from './program.ts';
 
@@ -85,8 +86,13 @@ torch::Tensor forward(torch::Tensor a, torch::Tensor b) {
     // Its own processes are all that have a context there: the device's was put to rest.
     assert.equal(timing.report.condition.windowsWithOtherProcesses, 0);
     assert.match(notClaimed.join(' '), /clocks are simulated: nothing is claimed/);
-    assert.ok(environment.assay.length > 0, 'a version');
-    assert.match(readFileSync(join(said.folder, 'evidence.html'), 'utf8'), /simulated NVIDIA H200/);
+    // The walls of this machine, as `assay doctor` finds them.
+    const { name } = await standingEnclosure();
+    const compiler = (await wallWorks()) ? 'bubblewrap' : 'none';
+    assert.deepEqual(environment.walls, { compiler, device: name, hardware: name });
+    const page = readFileSync(join(said.folder, 'evidence.html'), 'utf8');
+    assert.match(page, /simulated NVIDIA H200/);
+    assert.ok(page.includes(`GPU&#39;s process: ${name}`) || page.includes(`GPU's process: ${name}`), 'the walls');
   });
 
   it('reproduces that, with its times as far as they follow from the windows in the evidence', async () => {

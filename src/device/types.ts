@@ -94,6 +94,8 @@ export interface Device {
   readonly kind: 'virtual' | 'cuda';
   /** For people: `virtual GPU (modelling H100 SXM)` or the GPU's own name. */
   readonly name: string;
+  /** The wall around its child process, as the isolation room names it; absent before one was started, or where there is none to start. */
+  readonly wall?: string;
   /** Starts the child process, which else the first run does, so that it loads while the caller still has other things to do. */
   start?(): void;
   run(request: RunRequest, signal?: AbortSignal): Promise<RunResult>;

@@ -23,6 +23,8 @@ export interface Enclosed {
   readonly command: readonly string[];
   /** The user that `spawn` itself must make of it. */
   readonly user?: number;
+  /** What it is in, where that is less than its enclosure's name says. */
+  readonly name?: string;
 }
 
 export interface Enclosure {
@@ -60,7 +62,7 @@ function candidates(): Enclosure[] {
         const user = drawUser();
         // Devices that root alone may use: it stays root there, of a namespace without any rights outside.
         if (seen.devices?.some((device) => !usableByAll(device)))
-          return { command: inUserNamespace(bubblewrap, seenBy(seen, files, 0), command) };
+          return { command: inUserNamespace(bubblewrap, seenBy(seen, files, 0), command), name: 'bubblewrap' };
         return { command: inRootsNamespaces(bubblewrap, seenBy(seen, files, user), asUser(setpriv, user, command)) };
       },
     });

@@ -38,6 +38,8 @@ export interface NodeChildOptions {
 export interface NodeChild {
   readonly process: ChildProcess;
   readonly channel: Channel;
+  /** The wall around it, for people: `bubblewrap, and a user of its own`; `none`. */
+  readonly wall: string;
   /** Its messages, and their end, go to what this was given last. */
   listen(listener: Listener): void;
 }
@@ -87,6 +89,7 @@ export async function startNodeChild(options: NodeChildOptions): Promise<NodeChi
   return {
     process: child,
     channel,
+    wall: enclosed.name ?? enclosure.name,
     listen: (next) => {
       listener = next;
     },

@@ -242,7 +242,18 @@ export const evidenceSchema = z.object({
     memoryBytes: z.number(),
     printBytes: z.number(),
   }),
-  environment: z.object({ assay: z.string(), node: z.string(), platform: z.string() }),
+  environment: z.object({
+    assay: z.string(),
+    node: z.string(),
+    platform: z.string(),
+    /**
+     * The walls that stood (src/isolation) around what worked on the candidate: the compiler, when it worked on it, the device's process, and that of a GPU beside it. `none`
+     * where there was none. Absent where nothing of the kind was started, and in evidence from before they were noted.
+     */
+    walls: z
+      .object({ compiler: z.string().optional(), device: z.string().optional(), hardware: z.string().optional() })
+      .optional(),
+  }),
   modelled: modelled.optional(),
   measured: measured.optional(),
   /** Times of a right candidate against baselines: raw windows, intervals, clocks, conditions; a claim, or why there is none. */

@@ -65,6 +65,19 @@ describe('evidence', () => {
     assert.deepEqual(parseEvidence(JSON.stringify(evidence)), evidence);
   });
 
+  test('says which walls stood, and is read where nobody had noted them', async () => {
+    const evidence = await evidenceFor(honest);
+    const { walls, ...environment } = evidence.environment;
+    // A double of a device has no process.
+    assert.equal(walls?.device, undefined);
+    const noted = { ...evidence, environment: { ...environment, walls: { compiler: 'none', device: '<b>' } } };
+    assert.deepEqual(parseEvidence(JSON.stringify(noted)), noted);
+    assert.match(evidencePage(noted), /compiler: none; device.*process: &lt;b&gt;/);
+    const before = { ...evidence, environment };
+    assert.deepEqual(parseEvidence(JSON.stringify(before)), before);
+    assert.match(evidencePage(before), /not noted/);
+  });
+
   test('other JSON is refused in a sentence', () => {
     assert.throws(() => parseEvidence('{'), /not JSON/);
     assert.throws(() => parseEvidence('{"schema":"assay.evidence/99"}'), /assay\.evidence\/99/);

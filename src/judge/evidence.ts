@@ -26,7 +26,7 @@ export interface EvidenceSource {
   verdict: Verdict;
   task: Task;
   candidateSource: string;
-  device: Pick<Device, 'kind' | 'name'>;
+  device: Pick<Device, 'kind' | 'name' | 'wall'>;
   /** Id of the target GPU. */
   gpu: string;
   limits: RunLimits;
@@ -103,6 +103,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       assay: assayVersion(),
       node: process.version,
       platform: `${process.platform} ${process.arch}`,
+      walls: { compiler: build?.wall, device: device.wall, hardware: verdict.hardware?.wall },
     },
     modelled: verdict.modelled,
     measured: verdict.measured,

@@ -27,6 +27,8 @@ export interface HardwareFacts {
   readonly multiprocessors: number;
   readonly cuda: string;
   readonly driver?: string;
+  /** The wall around the process that has it open; the evidence says it with the other walls. */
+  readonly wall?: string;
   /** Calls made there to see whether the candidate is right, besides timed ones. */
   readonly calls: number;
   /** What the GPU's counters, or times of variants, say of the candidate. */
@@ -39,9 +41,12 @@ export interface HardwareProfile {
   readonly words: readonly string[];
 }
 
-export function hardwareFacts({ name, simulated, identity, driverVersion }: CudaDevice, calls: number): HardwareFacts {
+export function hardwareFacts(
+  { name, simulated, identity, driverVersion, wall }: CudaDevice,
+  calls: number,
+): HardwareFacts {
   const { uuid, capability, multiprocessors, cuda } = identity;
-  return { name, simulated, uuid, capability, multiprocessors, cuda, driver: driverVersion, calls };
+  return { name, simulated, uuid, capability, multiprocessors, cuda, driver: driverVersion, wall, calls };
 }
 
 /** Operations of a task whose reference is computed in a second or so: calls that are timed are compared with it. */

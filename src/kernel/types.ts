@@ -120,6 +120,8 @@ export interface Build {
   arch: string;
   resources: readonly EntryResources[];
   compiler: string;
+  /** The wall around the compiler when it worked on the source: `bubblewrap`, or `none`; absent where nothing was compiled, or it was not noted. */
+  wall?: string;
   milliseconds: number;
   cached: boolean;
   /** Further modules, each compiled by itself: a Python submission may load several extensions. */

@@ -35,6 +35,7 @@ class OpenedDevice implements CudaDevice {
   readonly identity: GpuIdentity;
   readonly simulated: boolean;
   readonly driverVersion: string | undefined;
+  readonly wall: string;
   readonly #options: CudaProcessOptions;
   #process: CudaProcess | undefined;
   /** Runs wait for the one before: a device does one thing at a time. */
@@ -48,6 +49,7 @@ class OpenedDevice implements CudaDevice {
     this.simulated = simulated;
     this.driverVersion = driverVersion;
     this.name = deviceName(identity, simulated);
+    this.wall = process.wall;
   }
 
   run(request: RunRequest, signal?: AbortSignal): Promise<RunResult> {

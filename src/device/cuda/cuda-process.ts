@@ -85,6 +85,11 @@ export class CudaProcess {
     return { message: asked.status === 'answered' ? 'The GPU could not be opened.' : asked.message };
   }
 
+  /** The wall around it. */
+  get wall(): string {
+    return this.#child.wall;
+  }
+
   /** Asks, under a limit on wall clock. Unless the answer says `usable`, the process must be ended. Rejects only when the signal aborts. */
   async ask<Asked extends Question>(
     question: Asked,

@@ -53,6 +53,7 @@ const MOST_KEPT = 2 ** 28;
 class VirtualDevice implements Device {
   readonly kind = 'virtual';
   readonly name: string;
+  wall: string | undefined;
   readonly #options: VirtualDeviceOptions;
   #child: Promise<NodeChild> | undefined;
   /** Runs wait for the one before: a device does one thing at a time. */
@@ -109,7 +110,12 @@ class VirtualDevice implements Device {
       },
     });
     // Whoever asks it hears of it.
-    started.catch(() => undefined);
+    started.then(
+      ({ wall }) => {
+        this.wall = wall;
+      },
+      () => undefined,
+    );
     return started;
   }
 

@@ -38,6 +38,7 @@ export function circumstances({
       : []),
     ['Assay, Node, platform', `${e(environment.assay)}, ${e(environment.node)}, ${e(environment.platform)}`],
     ['Compiler', build ? `${e(build.compiler)} for ${e(build.arch)}` : 'nothing was compiled'],
+    ['Walls around them', e(wallsText(environment.walls))],
     [
       'Seeds',
       seeds
@@ -64,6 +65,16 @@ export function circumstances({
     'Circumstances',
     `${table(['', ''], facts)}<details><summary>${calls.length} calls</summary>${table(['Call', 'Inputs', 'Purpose', 'Globals', 'Memory', 'Input seed', 'Poison seed'], rows)}</details>${output}`,
   );
+}
+
+const WALLED = { compiler: 'compiler', device: "device's process", hardware: "GPU's process" } as const;
+
+function wallsText(walls: Evidence['environment']['walls'] = {}): string {
+  const noted = Object.entries(WALLED).flatMap(([part, words]) => {
+    const wall = walls[part as keyof typeof WALLED];
+    return wall === undefined ? [] : [`${words}: ${wall}`];
+  });
+  return noted.join('; ') || 'not noted';
 }
 
 function gpuText({ name, capability, multiprocessors, cuda, driver, uuid, calls }: NonNullable<Evidence['hardware']>) {

@@ -8,7 +8,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
-import { behindWall, type ProcessLimits, type ProcessResult, runLimited } from '../../isolation/index.ts';
+import { behindWall, type ProcessLimits, type ProcessResult, runLimited, wallWorks } from '../../isolation/index.ts';
 import { findCutlass, includesCutlass } from '../cutlass.ts';
 import type { Build } from '../types.ts';
 import { BuildError } from './build-error.ts';
@@ -137,6 +137,7 @@ async function compile(
       ptx: ptx.replaceAll(`${directory}${sep}`, ''),
       arch,
       compiler: toolchain.version,
+      wall: (await wallWorks()) ? 'bubblewrap' : 'none',
       cached: false,
     };
     const assembled = toolchain.ptxas
