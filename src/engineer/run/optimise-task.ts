@@ -31,6 +31,8 @@ export interface OptimiseTaskOptions {
   /** Cache of compiled device code. */
   cacheDir: string;
   budget: SearchBudget;
+  /** What models may cost, US dollars, where that is limited: whoever hires them keeps the limit, the search weighs what they cost by it. */
+  modelDollars?: number;
   /** Who proposes candidates; absent: the built-in engineer alone. */
   engineers?: readonly Hire[];
   seed: number;
@@ -38,7 +40,7 @@ export interface OptimiseTaskOptions {
   resume: boolean;
   /** Candidates compiled, ranked or judged at the same time. With 1, a seed gives the same run again. */
   concurrency: number;
-  /** Populations that breed apart (default {@link defaultIslands}). */
+  /** Populations that breed apart (default 1). */
   islands?: number;
   events?: EventStream;
   signal?: AbortSignal;
@@ -78,7 +80,6 @@ export interface OptimisedTask {
 /** The engineer's name in the records of runs whose candidates an agent submits: no search goes on with these. */
 export const agentName = 'agent';
 
-const defaultIslands = 3;
 /** Candidates that may fail their confirmation before the run gives up. */
 const confirmations = 3;
 
@@ -135,7 +136,8 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     const result = await optimise({
       ...{ run: run.id, task, gpu, engineers, archive: port, events, signal },
       ...{ budget: options.budget, seed: run.seed, concurrency: options.concurrency },
-      islands: options.islands ?? defaultIslands,
+      islands: options.islands,
+      modelDollars: options.modelDollars,
       // The floor is of the GPU that the target names: simulated clocks know nothing of it.
       floorMicroseconds: objective.kind === 'simulated' ? undefined : bench.floor.microseconds,
       evaluate: (record, abort) => port.evaluate(record, abort),

@@ -1,74 +1,66 @@
 /**
- * Which engineer, by which strategy, makes the next candidate: a bandit (UCB1) over what their candidates were worth so far.
+ * Which engineer, by which strategy, makes the next candidate: at random, engineers that write right kernels at a low price more often.
  * A pure function of the records, so that a resumed run chooses as the uninterrupted one would.
+ *
+ * What decides is whether an engineer's candidates stand at all, not by how much they win: on one task a good model may fail at everything, and a few attempts show
+ * that, while gains are so rare and so much luck that in a run's length they say little of who will make the next one. UCB1 over gains, and arms
+ * sampled by their gains, were no better than any arm (`npm run bench:search`, README.md).
  */
 import type { Engineer, SearchRecord, Strategy } from '../ports.ts';
 import { timeOf } from './population.ts';
+import { Random } from './random.ts';
 
 export interface Arm {
   engineer: Engineer;
   strategy: Strategy;
 }
 
-/**
- * A candidate's worth: 1 for a new best, between 0 and 1/2 for another by its closeness to the best of before, 0 where it failed. What was passed
- * over was estimated to be slower than the best, and has its worth by that.
- */
-function rewards(records: readonly SearchRecord[]): Map<SearchRecord, number> {
-  const worth = new Map<SearchRecord, number>();
-  let best = Infinity;
-  for (const record of records) {
-    const time = record.evaluation && timeOf(record.evaluation);
-    if (time === undefined) {
-      worth.set(record, 0);
-      continue;
-    }
-    worth.set(record, time < best ? 1 : (best / time) ** 2 / 2);
-    best = Math.min(best, time);
-  }
-  return worth;
-}
-
-/** Chooses the next arm. `pending` counts choices already made for this generation, so that one generation spreads over the arms. */
+/** Chooses the next arm. `pending` counts choices already made for this generation. */
 export type ChooseArm = (
   arms: readonly Arm[],
   records: readonly SearchRecord[],
   pending: ReadonlyMap<Arm, number>,
 ) => Arm;
 
-/** The arm with the highest upper confidence bound; untried arms first, in order. */
-export const chooseArm: ChooseArm = chooseArmBy(() => 1);
-
-/**
- * The same with bounds divided by what a candidate of the arm is charged (fractional KUBE, Tran-Thanh et al. 2012). What candidates cost is no such
- * charge in a search: `npm run bench:search` finds that it starves the models that find structures.
- */
-export function chooseArmBy(charge: (own: readonly SearchRecord[]) => number): ChooseArm {
-  return (arms, records, pending) => highestBound(arms, records, pending, charge);
+/** What a run has to spend; without both numbers no price is counted. */
+export interface Means {
+  seed: number;
+  judgements?: number;
+  /** For models, US dollars. */
+  dollars?: number;
 }
 
-function highestBound(
-  arms: readonly Arm[],
-  records: readonly SearchRecord[],
-  pending: ReadonlyMap<Arm, number>,
-  charge: (own: readonly SearchRecord[]) => number,
-): Arm {
-  const worth = rewards(records);
-  const total = records.length + [...pending.values()].reduce((sum, count) => sum + count, 0);
-  let chosen = arms[0]!;
-  let highest = -Infinity;
-  for (const arm of arms) {
-    const own = records.filter(
-      (record) => record.engineer === arm.engineer.name && record.strategy === arm.strategy.name,
-    );
-    const tries = own.length + (pending.get(arm) ?? 0);
-    const gained = own.reduce((sum, record) => sum + worth.get(record)!, 0);
-    const worthIt = gained / tries + Math.sqrt((2 * Math.log(Math.max(2, total))) / tries);
-    const bound = tries === 0 ? Infinity : worthIt / charge(own);
-    if (bound > highest) {
-      highest = bound;
-      chosen = arm;
+/** From this rate of candidates that stand on, one engineer is as good as another. */
+const goodRate = 0.6;
+/** Weight of money beside judgements: candidates that take as large a share of both are chosen 1.3 times more rarely than those that take no money. */
+const moneyWeight = 0.3;
+
+/** Chooses within the means of a run. */
+export function chooseArmWithin({ seed, judgements, dollars }: Means): ChooseArm {
+  const candidatesADollar = judgements !== undefined && dollars ? judgements / dollars : 0;
+  return (arms, records, pending) => {
+    const made = records.length + [...pending.values()].reduce((sum, count) => sum + count, 0);
+    const random = new Random('arm', seed, made, records.at(-1)?.source ?? '');
+    const weights = arms.map(({ engineer }) => weightOf(engineer, records, candidatesADollar));
+    let left = random.next() * weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [index, arm] of arms.entries()) {
+      left -= weights[index]!;
+      if (left < 0) return arm;
     }
-  }
-  return chosen;
+    return arms.at(-1)!;
+  };
+}
+
+/** How optimistic one may be about the engineer's next candidate, by its price. First candidates were not its choice and do not count. */
+function weightOf({ name }: Engineer, records: readonly SearchRecord[], candidatesADollar: number): number {
+  const own = records.filter(
+    ({ engineer, generation, evaluation }) => engineer === name && generation > 0 && evaluation,
+  );
+  const stood = own.filter(({ evaluation }) => timeOf(evaluation!) !== undefined).length;
+  // Mean and deviation of the rate, from a uniform prior.
+  const mean = (stood + 1) / (own.length + 2);
+  const deviation = Math.sqrt((mean * (1 - mean)) / (own.length + 3));
+  const hope = Math.min(1, (mean + deviation) / goodRate);
+  const spent = own.reduce((sum, { made }) => sum + (made?.dollars ?? 0), 0) / Math.max(1, own.length);
+  return hope ** 2 / (1 + moneyWeight * spent * candidatesADollar);
 }

@@ -121,7 +121,10 @@ describe('optimise', () => {
     const codes = judged.map((source) => landscape(read(source).x, read(source).y).codeHash).filter(Boolean);
     assert.equal(new Set(codes).size, codes.length);
     const twin = result.records.find((record) => record.evaluation?.reason.startsWith('compiles to the same code'));
-    assert.ok(twin);
+    assert.ok(twin?.evaluation?.twin, 'no twin, or it is not said whose');
+    const few: string[] = [];
+    await search({ fingerprint, budget: { judgements: 12, patience: 50 } }, { judged: few });
+    assert.equal(few.length, 12, 'twins were counted as judgements');
   });
 
   it('hands failed candidates to strategies that mend them, and asks those from nothing without parents', async () => {
