@@ -1,7 +1,9 @@
 /**
  * `scripts/on-gpu.sh`: the tests, corpora, times and calibration that need a real GPU, stage by stage. A stage that fails is reported and the next one runs; the exit code
- * is 1 then. What was done is not done again by a run into the same folder, so that several short calls do all of it. Everything goes to results/DATE-DEVICE/, one JSON file a stage with its raw samples; over the fake driver to a temporary folder, each file saying so.
+ * is 1 then. What was done is not done again by a run into the same folder, so that several short calls do all of it. With --at-once N what is not timed (the corpora) is shared out among N processes. Everything goes to results/DATE-DEVICE/, one JSON file a stage with its raw samples; over the fake driver to a temporary folder, each file saying so.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { calibrationStage } from './on-gpu/calibration.ts';
 import { corpusStage } from './on-gpu/corpora.ts';
@@ -31,6 +33,8 @@ async function main(): Promise<number> {
       quick: { type: 'boolean', default: false },
       out: { type: 'string' },
       seconds: { type: 'string', default: '1000000' },
+      'at-once': { type: 'string', default: '1' },
+      part: { type: 'string' },
     },
   });
   const wanted = values.stages.split(',');
@@ -43,7 +47,11 @@ async function main(): Promise<number> {
   try {
     const { quick, filter, out } = values;
     const most = Number(values.most ?? (quick ? 2 : 1000));
-    place = await openPlace({ gpu: Number(values.gpu), seconds: Number(values.seconds), filter, most, quick, out });
+    const [index, of] = (values.part ?? '0/1').split('/').map(Number) as [number, number];
+    place = await openPlace({
+      ...{ gpu: Number(values.gpu), seconds: Number(values.seconds), filter, most, quick, out },
+      ...(values.part === undefined ? {} : { part: { index, of } }),
+    });
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 2;
@@ -56,6 +64,7 @@ async function main(): Promise<number> {
       process.stdout.write(`\n== ${stage.name}: ${stage.purpose}\n`);
       const started = performance.now();
       try {
+        if (stage.shared) await inParts(stage, place, Number(values['at-once']), Number(values.seconds) - elapsed());
         const { passed, left = 0, content, words } = await stage.run(place);
         place.write(stage.name, { passed, left, ...content });
         if (left > 0) unfinished.push(stage.name);
@@ -81,6 +90,34 @@ async function main(): Promise<number> {
       : `\nFailed: ${failed.join(', ')}.\n`,
   );
   return failed.length === 0 ? 0 : 1;
+}
+
+/** Seconds since this process began. */
+const elapsed = () => performance.now() / 1000;
+
+/** Has a stage done by several processes at once, each with a share of it; what they leave, whoever asks does. */
+async function inParts(stage: Stage, { folder, part }: Place, count: number, seconds: number): Promise<void> {
+  if (count < 2 || part !== undefined) return;
+  const given = process.argv.slice(2);
+  await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const own = [
+        '--stages',
+        stage.name,
+        '--out',
+        folder,
+        '--seconds',
+        String(seconds),
+        '--part',
+        `${index}/${count}`,
+      ];
+      // What is said last counts.
+      const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...given, ...own], {
+        stdio: ['ignore', 'inherit', 'inherit'],
+      });
+      await once(child, 'exit');
+    }),
+  );
 }
 
 process.exitCode = await main();

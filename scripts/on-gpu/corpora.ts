@@ -16,6 +16,7 @@ export function casesOf({ filter, most }: Pick<Place, 'filter' | 'most'>, kinds:
 export const corpusStage: Stage = {
   name: 'corpora',
   purpose: 'cheats rejected, honest kernels accepted, as on the virtual GPU',
+  shared: true,
   run: async (place) => {
     const cases = casesOf(place, ['cheats', 'honest']);
     const { id: gpu } = place.target;

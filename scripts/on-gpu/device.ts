@@ -5,6 +5,7 @@ import type { RunLimits, RunResult } from '../../src/device/index.ts';
 import type { Stage } from './place.ts';
 
 const RESTART_MILLISECONDS = 2000;
+const RESTARTS = 5;
 const limits: RunLimits = { milliseconds: 20_000, instructions: 1e9, memoryBytes: 1e9, printBytes: 1e5 };
 
 export const deviceStage: Stage = {
@@ -37,13 +38,18 @@ export const deviceStage: Stage = {
       return { passed: result.status === 'exceeded', detail: 'message' in result ? result.message : result.status };
     });
     await check('a plan runs after it', async () => ({ passed: await right() }));
-    const slowest = Math.max(
-      ...checks.filter(({ what }) => what.startsWith('a plan runs after')).map((c) => c.milliseconds),
-    );
+    const restarts: number[] = [];
+    for (let i = 0; i < RESTARTS; i++) {
+      await device.rest();
+      const started = performance.now();
+      if (await right()) restarts.push(performance.now() - started);
+    }
+    const slowest = Math.max(...restarts);
+    // Over the fake driver this says how busy this machine is, and no more.
+    const judged = simulated ? ' (not judged over the fake driver)' : '';
     checks.push({
-      what: `the child is back in under ${RESTART_MILLISECONDS} ms`,
-      // Over the fake driver this says how busy this machine is, and no more.
-      passed: simulated || slowest < RESTART_MILLISECONDS,
+      what: `the child starts again and runs a plan, the slowest of ${RESTARTS} times; under ${RESTART_MILLISECONDS} ms${judged}`,
+      passed: restarts.length === RESTARTS && (simulated || slowest < RESTART_MILLISECONDS),
       milliseconds: slowest,
     });
     const lines = checks.map(
@@ -51,6 +57,10 @@ export const deviceStage: Stage = {
         `${passed ? 'ok   ' : 'WRONG'} ${milliseconds.toFixed(0).padStart(6)} ms  ${what}${detail ? `: ${detail}` : ''}`,
     );
     if (unknown) lines.push(unknown);
-    return { passed: checks.every(({ passed }) => passed), content: { checks, unknown }, words: lines.join('\n') };
+    return {
+      passed: checks.every(({ passed }) => passed),
+      content: { checks, restartMilliseconds: restarts, unknown },
+      words: lines.join('\n'),
+    };
   },
 };

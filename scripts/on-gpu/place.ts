@@ -18,6 +18,8 @@ export interface Place {
   readonly target: GpuTarget;
   /** Why there is no floor, where the GPU is not in the table. */
   readonly unknown?: string;
+  /** This run's share of what stages do one by one, where others do the rest at the same time: their lines go to the same files, and a stage's own file is left to whoever started them. */
+  readonly part?: Part;
   /** Results. */
   readonly folder: string;
   /** Compiled code, traces: removed in the end. */
@@ -41,8 +43,17 @@ export interface Place {
   close(): Promise<void>;
 }
 
+/** One of several shares that are as good as equal. */
+export interface Part {
+  /** From 0. */
+  readonly index: number;
+  readonly of: number;
+}
+
 export interface Stage {
   readonly name: string;
+  /** Whether several processes may do it at once: nothing is timed in it. */
+  readonly shared?: boolean;
   readonly purpose: string;
   /** `left`: of what it does one by one, how much is still to be done by another run into the same folder. */
   run(place: Place): Promise<{ passed: boolean; left?: number; content: object; words: string }>;
@@ -60,9 +71,10 @@ export interface PlaceOptions {
   readonly out?: string;
   /** Seconds after which nothing new is begun. */
   readonly seconds: number;
+  readonly part?: Part;
 }
 
-export async function openPlace({ gpu, filter, most, quick, out, seconds }: PlaceOptions): Promise<Place> {
+export async function openPlace({ gpu, filter, most, quick, out, seconds, part }: PlaceOptions): Promise<Place> {
   const deadline = performance.now() + 1000 * seconds;
   const opened = await openGpu(gpu);
   const { device, fake } = opened;
@@ -85,20 +97,26 @@ export async function openPlace({ gpu, filter, most, quick, out, seconds }: Plac
       : { simulated: false }),
   };
   return {
-    ...{ gpu, opened, device, simulated: device.simulated, fake, folder, cache, filter, most, quick },
+    ...{ gpu, opened, device, simulated: device.simulated, fake, folder, cache, filter, most, quick, part },
     ...targetOf(device.identity),
     each: (name, items, keyOf, work) =>
-      eachOf(join(folder, `${name}.jsonl`), device.simulated, deadline, items, keyOf, work),
-    write: (name, content) =>
-      writeFileSync(
-        join(folder, `${name}.json`),
-        `${JSON.stringify({ stage: name, ...common, ...content }, null, 1)}\n`,
-      ),
+      eachOf(join(folder, `${name}.jsonl`), device.simulated, deadline, shareOf(items, part), keyOf, work),
+    write: (name, content) => {
+      if (part !== undefined) return;
+      const text = JSON.stringify({ stage: name, ...common, ...content }, null, 1);
+      writeFileSync(join(folder, `${name}.json`), `${text}\n`);
+    },
     close: async () => {
       await opened.close();
       rmSync(cache, { recursive: true, force: true });
     },
   };
+}
+
+/** Neighbours stay together: cases of one task share its references. */
+function shareOf<Item>(items: readonly Item[], { index, of }: Part = { index: 0, of: 1 }): readonly Item[] {
+  const from = (at: number) => Math.floor((at * items.length) / of);
+  return items.slice(from(index), from(index + 1));
 }
 
 /** What {@link Place.each} promises. */

@@ -74,7 +74,8 @@ export const timesStage: Stage = {
       })),
     };
     const voids = reports.filter(({ report }) => report.outcome === 'void').length;
-    const words = `${reports.length} of ${cases.length} cases timed, ${left} left, ${voids} void; ${summary.aaIntervalsWithOne} of ${summary.aaIntervals} A/A intervals contain 1`;
+    const refused = [...new Set(reports.flatMap(({ report }) => report.refusal?.cause ?? []))].join(', ');
+    const words = `${reports.length} of ${cases.length} cases timed, ${left} left, ${voids} void${refused === '' ? '' : ` (${refused})`}; ${summary.aaIntervalsWithOne} of ${summary.aaIntervals} A/A intervals contain 1`;
     // A void report over the fake driver is no fault: CPU and simulated clocks do not belong together.
     const passed = failures.length === 0 && cases.length > 0 && (place.simulated || voids === 0);
     return { passed, left, content: { summary, reports, failures }, words };

@@ -68,12 +68,17 @@ export async function createCudaTimingDevice(
   const subjects = [CANDIDATE, ...(baselines?.subjects ?? [])];
   /** Fresh processes for the candidate and all baselines. */
   const start = async (number: number, aborted?: AbortSignal): Promise<TimingProcess | FailedWindow> => {
-    const others = await baselines?.start(number, aborted);
-    if (others && 'status' in others) return others;
-    const ready = await plan.ready(prepared.mostCalls, aborted);
+    const [others, ready] = await Promise.all([
+      baselines?.start(number, aborted),
+      plan.ready(prepared.mostCalls, aborted),
+    ]);
     if ('message' in ready) {
-      await others?.close();
+      if (others && !('status' in others)) await others.close();
       return { status: 'failed', message: ready.message };
+    }
+    if (others && 'status' in others) {
+      await ready.process.end();
+      return others;
     }
     return new Processes(plan.over(ready, 1 + (baselines?.processes ?? 0)), others);
   };
