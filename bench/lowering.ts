@@ -2,11 +2,12 @@
  * What the built-in engineer covers: for each task of a folder, at the scale at which its mutants can be tried, its first candidates and what the judge says of
  * them. No model, no search.
  *
- *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--stages] [--again] [--json | --write-table]
+ *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--stages] [--again] [--limit SECONDS] [--json | --write-table]
  *
  * DIR is a KernelBench checkout (folders level1, level2, ...). `--candidates 1,2`: which ones; 1 is the direct translation, the others templates. `--dry`: says what
  * lowers, builds and judges nothing. `--keep`: writes the candidates there. `--stages`: where the time of each judgement went. What came of a candidate is kept by its text, so that a
- * run that was stopped goes on; `--again` judges those once more that were not found correct. `--write-table` puts what was seen into docs/coverage.md.
+ * run that was stopped goes on; `--again` judges those once more that were not found correct, `--limit`
+ * gives each run of the device longer than the judge does, on a machine that is busy with other things. `--write-table` puts what was seen into docs/coverage.md.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -35,6 +36,7 @@ const { values: options, positionals } = parseArgs({
     gpu: { type: 'string', default: 'h100' },
     stages: { type: 'boolean', default: false },
     again: { type: 'boolean', default: false },
+    limit: { type: 'string' },
     json: { type: 'boolean', default: false },
     'write-table': { type: 'boolean', default: false },
   },
@@ -61,7 +63,7 @@ async function tryOut(task: Task, candidate: number, source: string, device: Dev
     candidateSource: source,
     device,
     gpu: options.gpu,
-    limits: limitsFor(task),
+    limits: { ...limitsFor(task), ...(options.limit && { milliseconds: 1000 * Number(options.limit) }) },
     cacheDir,
     tracesDir,
   };

@@ -6,6 +6,7 @@
  * The batch goes first, then whatever is largest, divided again and again. New sizes are odd and distinct where the program takes that: powers of two and squares hide
  * the faults that judging is for (a missing tail, a swapped dimension).
  */
+import { indicesBeyond } from './index-range.ts';
 import { Attributes } from './operators/operator.ts';
 import { operatorOf } from './operators/table.ts';
 import { sameProgram } from './same-program.ts';
@@ -128,6 +129,7 @@ class Search {
     }
     const work = this.#workOf(traced.graph);
     if (work === 0 || !wanted(work, traced.graph) || !sameProgram(this.#whole, traced.graph)) return false;
+    if (indicesBeyond(traced.graph) > indicesBeyond(this.#whole)) return false;
     for (const [name, value] of Object.entries(values)) {
       this.#now.set(name, value);
       this.#together.set(name, names);

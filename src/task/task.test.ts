@@ -8,6 +8,7 @@ import { workOf } from './scale.ts';
 import { loadTask, loadVerified } from './task.ts';
 import { TaskError } from './trace/task-error.ts';
 import { testCache } from './trace/test-cache.ts';
+import type { Draw } from './types.ts';
 
 const MLP = `import torch
 import torch.nn as nn
@@ -276,5 +277,26 @@ def get_init_inputs():
       verified.signature.tensors.map(({ name }) => name),
       task.signature.tensors.map(({ name }) => name),
     );
+  });
+
+  test('indices that a file draws point into what they index at verified shapes too', async () => {
+    const source = `import torch
+import torch.nn as nn
+class Model(nn.Module):
+    def __init__(self, words, width):
+        super().__init__()
+        self.e = nn.Embedding(words, width)
+    def forward(self, x, index, ids):
+        return torch.gather(x, 1, index[:, :, None].expand(-1, -1, x.size(2))).sum(2), self.e(ids.view(-1))
+def get_inputs():
+    return [torch.randn(64, 200, 8), torch.randint(0, 200, (64, 50)), torch.randint(0, 3000, (64, 30))]
+def get_init_inputs():
+    return [3000, 96]
+`;
+    const { verified } = await loadVerified({ name: 'indices', source }, { cacheDir });
+    const [x, index, ids] = verified.graph.inputs;
+    const highest = (draw: Draw) => (draw?.kind === 'integer' ? draw.high : Number.NaN);
+    assert.ok(x!.spec.shape[1]! < 200 && highest(index!.draw) <= x!.spec.shape[1]!, JSON.stringify(verified.scaled));
+    assert.ok(highest(ids!.draw) <= verified.graph.parameters[0]!.spec.shape[0]!, JSON.stringify(verified.scaled));
   });
 });

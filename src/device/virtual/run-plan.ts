@@ -23,7 +23,7 @@ import type { Call, CallResult, RunRequest, RunResult } from '../types.ts';
 import { DeviceVariables } from './device-variables.ts';
 import { launchConfig } from './launch-config.ts';
 import { modelledLaunch, modelledTransfer } from './modelled-launch.ts';
-import { profileSample } from './sample.ts';
+import { profileBudget, profileSample } from './sample.ts';
 
 /** What only a run with the threads' clocks shows. */
 const RACES: ReadonlySet<Finding['kind']> = new Set(['race', 'missing-syncwarp']);
@@ -333,7 +333,9 @@ class PlanRun {
   ): ModelledLaunch {
     const total = step.grid[0] * step.grid[1] * step.grid[2];
     const whole = this.#gpu.hasGridBarrier(this.#moduleOf(step), step.entry);
-    const blocks = whole ? undefined : profileSample(step.grid, instructions / total);
+    // Where these blocks are the only ones in which races are looked for, there are as many as in a plan of one launch.
+    const launches = races ? 1 : this.#plan.steps.filter(({ kind }) => kind === 'launch').length;
+    const blocks = whole ? undefined : profileSample(step.grid, instructions / total, profileBudget(launches));
     const config = launchConfig(step, this.#pointers);
     const report = this.#gpu.launch(this.#moduleOf(step), step.entry, {
       ...config,

@@ -208,6 +208,23 @@ describe('lowered kernels on the virtual GPU', { skip: skipWithoutCompiler }, ()
       'return F.cross_entropy(x, t, label_smoothing=0.1), F.mse_loss(x, x.roll(1, 0)), c, p, s',
     ),
   };
+  it('folds of what is one element already', async () => {
+    const graph = new GraphBuilder();
+    const over = { dims: [1], keepdim: true };
+    const sum = graph.op('sum', [graph.input([6, 40])], over);
+    const mean = graph.op('mean', [graph.op('max', [sum], over)], over);
+    const task = graph.task([graph.op('logsumexp', [graph.op('logsumexp', [mean], over)], over)]);
+    await check.matches(task, lower(task, 'fused', best).text);
+  });
+  it('a product with a constant', async () => {
+    const text = source(
+      { x: 'torch.randn(5, 12)', w: 'torch.randn(16, 12)' },
+      'h = torch.zeros(5, 12)',
+      'return F.linear(x, w) + F.linear(h + 1, w), x @ torch.full((12, 16), 0.5)',
+    );
+    const task = await loadTask({ name: 'constant', source: text }, { cacheDir });
+    await check.matches(task, lower(task, 'fused', best).text);
+  });
   it('shared kernels and buffers', async () => {
     const task = repeatedBlocks();
     await check.matches(task, lower(task, 'operator', plainChoice).text);

@@ -12,12 +12,15 @@ export function tileableContraction(program: Program, group: Group): ReduceStep 
   return step as ReduceStep & { contraction: Contraction };
 }
 
+/** Whether the group has a product of operands in memory (a constant tensor may be a table of the text). */
 export function isTileable(program: Program, group: Group): boolean {
   const step = group.steps.find((own): own is ReduceStep => own.kind === 'reduce' && own.contraction !== undefined);
   if (!step?.contraction) return false;
   const { a, b } = step.contraction;
-  const floating = (id: number) => /^(b?float(16|32|64))$/.test(program.values[id]!.dtype);
-  return floating(a.value) && floating(b.value);
+  return [a, b].every(({ value }) => {
+    const { dtype, origin } = program.values[value]!;
+    return /^(b?float(16|32|64))$/.test(dtype) && origin.kind !== 'table';
+  });
 }
 
 /** What both kinds of tile kernel choose about their tiles in shared memory. */

@@ -147,7 +147,9 @@ export function planRows(
     const foldsHere = reduces.filter((step) => structure.loop.get(step.outs[0]!) === p);
     const stores = storedElements.filter((id) => structure.loop.get(id) === p);
     const wanted = [
-      ...foldsHere.map((step) => {
+      ...foldsHere.flatMap((step) => {
+        // In rows of one element a fold may take what an earlier one made of the row.
+        if (structure.role.get(step.input.value) === 'row') return [];
         const maker = makers.get(step.input.value);
         return maker ? { step: maker } : { load: { value: step.input.value, access: accesses.operand(step, 0) } };
       }),

@@ -14,7 +14,7 @@ METHODS = {
     'any': _reduce.any_, 'all': _reduce.all_,
 }  # fmt: skip
 for module, names in (
-    (pw, 'isnan isinf isfinite logical_not bitwise_not mul minimum maximum atan2 remainder fmod add sub div true_divide floor_divide logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor masked_fill clamp clamp_min clamp_max lerp addcmul addcdiv nan_to_num logaddexp sinc heaviside xlogy relu selu celu prelu hardshrink'),
+    (pw, 'isnan isinf isfinite logical_not bitwise_not mul minimum maximum atan2 remainder fmod add sub div true_divide floor_divide logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift masked_fill clamp clamp_min clamp_max lerp addcmul addcdiv nan_to_num logaddexp sinc heaviside xlogy relu selu celu prelu hardshrink'),
     (_reduce, 'sum nansum mean prod logsumexp amax amin aminmax max min argmax argmin var std norm count_nonzero dist softmax log_softmax cumsum cumprod logcumsumexp cummax cummin sort argsort topk median diff'),
     (v, 'reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose t movedim expand expand_as broadcast_to select narrow split chunk tensor_split unbind repeat tile repeat_interleave tril triu diag_embed diagonal diag flip fliplr flipud rot90 roll gather scatter scatter_add index_select unfold'),
     (_contract, 'matmul mm bmm mv dot outer addmm addmv baddbmm addbmm addr'),
@@ -227,7 +227,13 @@ def attach():
         setattr(Tensor, f'__{name}__', _guarded(op))
         setattr(Tensor, f'__r{name}__', _guarded(_reflected(op)))
         setattr(Tensor, f'__i{name}__', _in_place_form(name, op))
-    for name, op in {'and': pw.bitwise_and, 'or': pw.bitwise_or, 'xor': pw.bitwise_xor}.items():
+    for name, op in {
+        'and': pw.bitwise_and,
+        'or': pw.bitwise_or,
+        'xor': pw.bitwise_xor,
+        'lshift': pw.bitwise_left_shift,
+        'rshift': pw.bitwise_right_shift,
+    }.items():
         setattr(Tensor, f'__{name}__', _guarded(op))
         setattr(Tensor, f'__r{name}__', _guarded(_reflected(op)))
         setattr(Tensor, f'__i{name}__', _in_place_form(name, op))

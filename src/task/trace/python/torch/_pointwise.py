@@ -115,9 +115,12 @@ def logical_not(input):
 
 
 def bitwise_not(input):
-    if input.dtype is not bool_:
-        raise unsupported('bitwise_not of integers')
-    return logical_not(input)
+    if input.dtype is bool_:
+        return logical_not(input)
+    if input.dtype.category == 2:
+        raise NotImplementedError(f'"bitwise_not" not implemented for {input.dtype!r}')
+    # All bits are ones in -1, and in the largest value of a type without a sign.
+    return bitwise_xor(input, 255 if input.dtype.name == 'uint8' else -1)
 
 
 # -- two operands ----------------------------------------------------------------------------------------------------
@@ -285,6 +288,28 @@ def _bitwise(kind):
 
 
 bitwise_and, bitwise_or, bitwise_xor = _bitwise('and'), _bitwise('or'), _bitwise('xor')
+
+MOST_SHIFTED = {'uint8': 7, 'int8': 6, 'int16': 14, 'int32': 30, 'int64': 62}
+
+
+def _shift(direction, by_power):
+    """A shift by a number of bits, as the product with a power of two, or the floor of the quotient."""
+
+    def f(input, other):
+        if isinstance(other, Tensor) or not isinstance(input, Tensor):
+            raise unsupported(f'a {direction} shift by a tensor', 'shift by a number, or multiply by a power of two')
+        dtype = result_type([input, other])
+        if dtype.name not in MOST_SHIFTED:
+            raise NotImplementedError(f'"{direction}shift" not implemented for {dtype!r}')
+        if not 0 <= other <= MOST_SHIFTED[dtype.name]:
+            raise unsupported(f'a {direction} shift of {dtype!r} by {other} bits')
+        return by_power(input, 2 ** int(other))
+
+    f.__name__ = f'bitwise_{direction}_shift'
+    return f
+
+
+bitwise_left_shift, bitwise_right_shift = _shift('left', mul), _shift('right', floor_divide)
 
 
 def where(condition, input=None, other=None):

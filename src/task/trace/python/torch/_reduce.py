@@ -5,9 +5,9 @@ import math
 
 from . import _constant
 from ._dtypes import bool_, int64
-from ._pointwise import UNARY, add, as_float, cast, clamp, count_cast, div, mul, ne, sub
+from ._pointwise import COMPARISON_FUNCTIONS, UNARY, add, as_float, cast, clamp, count_cast, div, isnan, logical_or, mul, ne, sub, where
 from ._record import plain, unsupported
-from ._tensor import Tensor, check_dim, emit
+from ._tensor import Tensor, check_dim, drawn, emit
 from ._views import copy_reshape, expand, select
 
 
@@ -289,26 +289,49 @@ def _scan(op, counting=True):
 cumsum, cumprod, logcumsumexp = _scan('cumsum'), _scan('cumprod'), _scan('logcumsumexp', False)
 
 
-class _ValuesOnly(tuple):
-    """cummax and cummin: the indices are not traced."""
+class _RunningExtreme(tuple):
+    """cummax and cummin: (values, indices). The indices are made when they are asked for, of operators that there are."""
+
+    def __new__(cls, input, values, dim, at_least):
+        self = tuple.__new__(cls, (values, None))
+        self._made = None
+        self._make = lambda: _extreme_places(input, values, dim, at_least)
+        return self
 
     values = property(lambda self: self[0])
+    indices = property(lambda self: self[1])
 
     def __getitem__(self, i):
-        if i in (1, -1):
-            raise unsupported('the indices of cummax and cummin')
-        return tuple.__getitem__(self, i)
+        if i not in (1, -1):
+            return tuple.__getitem__(self, i)
+        if self._made is None:
+            self._made = self._make()
+        return self._made
 
     def __iter__(self):
-        raise unsupported('the indices of cummax and cummin', 'use .values')
+        return iter((self[0], self[1]))
+
+
+def _extreme_places(input, values, dim, at_least):
+    """The last place so far that holds the running extreme; among NaN the last NaN."""
+    if input.ndim == 0:
+        return cast(input, int64) * 0
+    d = check_dim(dim, input.ndim)
+    size = input.shape[d]
+    places = drawn((size,), int64, {'kind': 'range', 'start': 0, 'step': 1}, list(range(size)))
+    here = at_least(input, values)
+    if input.dtype.category == 2:
+        here = logical_or(here, isnan(input))
+    shape = [size if i == d else 1 for i in range(input.ndim)]
+    return _scan('cummax', False)(where(here, copy_reshape(places, shape), 0), d)
 
 
 def cummax(input, dim):
-    return _ValuesOnly((_scan('cummax', False)(input, dim), None))
+    return _RunningExtreme(input, _scan('cummax', False)(input, dim), dim, COMPARISON_FUNCTIONS['ge'])
 
 
 def cummin(input, dim):
-    return _ValuesOnly((_scan('cummin', False)(input, dim), None))
+    return _RunningExtreme(input, _scan('cummin', False)(input, dim), dim, COMPARISON_FUNCTIONS['le'])
 
 
 @numpy_names

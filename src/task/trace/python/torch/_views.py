@@ -426,10 +426,12 @@ def pad(input, pad, mode='constant', value=None):
         raise unsupported(f'negative padding with mode {mode!r}')
     if not any(pad):
         return input.clone()
+    # A mask is padded with True or False; a graph has numbers.
+    filled = 0.0 if value is None else int(value) if isinstance(value, bool) else value
     return emit(
         'pad',
         [input],
-        {'before': before, 'after': after, 'mode': mode, 'value': plain(0.0 if value is None else value)},
+        {'before': before, 'after': after, 'mode': mode, 'value': plain(filled)},
         (shape, input.dtype),
     )
 
