@@ -2,9 +2,9 @@
  * How near to the floor the built-in engineer's kernels come at a file's own shapes: for each task of a KernelBench level the modelled time of its starting
  * choices and of some variations of the best, as a percentage of the floor, and what limits it. Nothing is judged here: times alone.
  *
- *     npm run bench:floor -- DIR [--level 1] [--only REGEXP] [--vary 0] [--gpu h100] [--precision fp32] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--all]
+ *     npm run bench:floor -- DIR [--level 1] [--only REGEXP] [--starts 8] [--vary 0] [--gpu h100] [--precision fp32] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--all]
  *
- * DIR is a KernelBench checkout. `--vary 6`: so many changes of a knob, one after the other, each of the best so far. `--all`: a line for every candidate.
+ * DIR is a KernelBench checkout. `--starts 3`: so many of the first templates. `--vary 6`: so many changes of a knob, one after the other, each of the best so far. `--all`: a line for every candidate.
  * `--keep`: writes the best candidates there.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -27,6 +27,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     level: { type: 'string', default: '1' },
     only: { type: 'string' },
+    starts: { type: 'string', default: '8' },
     vary: { type: 'string', default: '0' },
     gpu: { type: 'string', default: 'h100' },
     precision: { type: 'string', default: 'fp32' },
@@ -92,7 +93,7 @@ async function measure(path: string): Promise<Row> {
       if (!row.best || time < row.best.modelled.microseconds) row.best = { proposal, modelled };
     };
     try {
-      for (const proposal of (await engineer.start()).slice(1)) await tryOut(proposal);
+      for (const proposal of (await engineer.start()).slice(1, 1 + Number(options.starts))) await tryOut(proposal);
       for (let round = 0; round < Number(options.vary) && row.best; round++) {
         const parent: SearchRecord = {
           ...row.best.proposal,

@@ -1,7 +1,7 @@
 /**
  * Kills a search with SIGKILL at many random moments, resumes it each time, and holds what comes of it to a run of the same seed that was left
- * alone: `npm run bench:kill -- [kills] [seed]`. Each search is killed up to ten times; as many searches are run as the kills take. One in four begins
- * with nothing; the others find traces and builds, as after an earlier run, so that more of the kills meet judgements.
+ * alone: `npm run bench:kill -- [kills] [seed] [warm]`. Each search is killed up to ten times; as many searches are run as the kills take. One in four begins
+ * with nothing; the others find traces and builds, as after an earlier run, so that more of the kills meet judgements. `warm`: all do.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { Random } from '../src/engineer/index.ts';
 import { killOften, runWhole, smallSoftmax } from '../test/killed-run.ts';
 
 const [wanted, seed] = [Number(process.argv[2] ?? 50), Number(process.argv[3] ?? 1)];
+const allWarm = process.argv[4] === 'warm';
 const killsOfOne = 10;
 const random = new Random('kill', seed);
 const folder = mkdtempSync(join(tmpdir(), 'assay-kill-'));
@@ -37,7 +38,7 @@ async function timed(kind: 'cold' | 'warm') {
 try {
   const took = { cold: await timed('cold'), warm: await timed('warm') };
   for (let kills = 0, search = 1; kills < wanted; search++) {
-    const kind = search % 4 === 1 ? 'cold' : 'warm';
+    const kind = search % 4 === 1 && !allWarm ? 'cold' : 'warm';
     const { whole, milliseconds } = took[kind];
     const most = Math.min(killsOfOne, wanted - kills);
     const delays = Array.from({ length: most }, () => Math.round(random.next() * milliseconds));

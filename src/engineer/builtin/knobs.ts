@@ -477,6 +477,8 @@ function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
   if (facts.clusters && facts.kept > 0) along.unshift(...clustered(facts, row));
   const across: KernelChoice[] = [
     row(8, 32, { order: 'rows', vector: 1, combine: 'shared' }),
+    // More neighbours a block: where rows do not begin at whole sectors, fewer of these are read twice.
+    row(8, 128, { order: 'rows', vector: 1, combine: 'shared' }),
     row(16, 32, { order: 'rows', vector: 1, combine: 'shared', softmax }),
     row(1, 128, { combine: 'shared', unroll: 4 }),
     row(1, 64, { combine: 'shared' }),

@@ -35,6 +35,20 @@ const highest = (type: ComputeType): string => {
   return type === 'int' ? '2147483647' : '9223372036854775807LL';
 };
 
+/** The greater or the less of two; of floats by the one instruction that lets NaN win, where the GPU has it (sm_80 and later). */
+const extreme = (type: ComputeType, name: 'max' | 'min', compare: '>' | '<'): string => {
+  if (!isFloating(type)) return `return a ${compare} b ? a : b;`;
+  const plain = `return (a ${compare} b || a != a) ? a : b;`;
+  if (type !== 'float') return plain;
+  return `#if __CUDA_ARCH__ >= 800
+float result;
+asm("${name}.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+return result;
+#else
+${plain}
+#endif`;
+};
+
 /** The running extreme's place, where the last of equals and a NaN before all else count, as in the gradient of cummax. */
 const lastIndex = (compare: '>=' | '<=', worst: (type: ComputeType) => string): Fold => ({
   fields: [
@@ -93,14 +107,14 @@ export const folds: Readonly<Record<FoldName | ScanName, Fold>> = {
     fields: [{ name: 'value', type: 'T' }],
     neutral: (type) => [lowest(type)],
     lift: (x) => [x],
-    merge: (type) => (isFloating(type) ? 'return (a > b || a != a) ? a : b;' : 'return a > b ? a : b;'),
+    merge: (type) => extreme(type, 'max', '>'),
     doc: 'maximum; NaN wins, as in PyTorch',
   },
   min: {
     fields: [{ name: 'value', type: 'T' }],
     neutral: (type) => [highest(type)],
     lift: (x) => [x],
-    merge: (type) => (isFloating(type) ? 'return (a < b || a != a) ? a : b;' : 'return a < b ? a : b;'),
+    merge: (type) => extreme(type, 'min', '<'),
     doc: 'minimum; NaN wins, as in PyTorch',
   },
   any: {

@@ -5,7 +5,7 @@
  * and no division.
  */
 import type { Dimension } from '../groups.ts';
-import { type Affine, coalesce } from '../strides.ts';
+import { type Affine, coalesce, product } from '../strides.ts';
 
 interface Split {
   outer: readonly number[];
@@ -171,11 +171,14 @@ function coordinate(base: string, sizes: readonly number[], d: number): string {
 
 function declarations(type: string, base: string, sizes: readonly number[], used: readonly boolean[]): string[] {
   if (sizes.length <= 1) return [];
+  // Divisions of 64 bits are slow: where only addresses need so many, coordinates are found with 32.
+  const narrow = type !== 'int' && product(sizes) < 2 ** 31;
+  const linear = narrow ? `static_cast<int>(${base})` : base;
   let divisor = 1;
   const lines: string[] = [];
   for (let d = sizes.length - 1; d >= 0; d--) {
-    const quotient = divisor === 1 ? base : `${base} / ${divisor}`;
-    const text = d === 0 ? quotient : divisor === 1 ? `${base} % ${sizes[d]}` : `(${quotient}) % ${sizes[d]}`;
+    const quotient = divisor === 1 ? linear : `${linear} / ${divisor}`;
+    const text = d === 0 ? quotient : divisor === 1 ? `${linear} % ${sizes[d]}` : `(${quotient}) % ${sizes[d]}`;
     if (used[d]) lines.unshift(`const ${type} ${coordinate(base, sizes, d)} = ${text};`);
     divisor *= sizes[d]!;
   }
