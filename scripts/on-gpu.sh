@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be seen on a machine with an NVIDIA GPU, in one run that needs nothing from the network. Carry along: this checkout with its node_modules,
 # and, where the machine has no Node 20 or later, one unpacked into tools/node (https://nodejs.org, linux-x64: `tar xf node-v20...-linux-x64.tar.xz --strip-components=1 -C tools/node`).
+# `scripts/on-gpu/pack.sh` puts both into one file, tools/carried.tar.xz, which this script unpacks. results/README.md has the calls for a machine that is there for minutes.
 # nvcc compiles the candidates; where it is missing NVRTC does: carry along a folder tools/nvrtc with lib/libnvrtc.so.*, lib/libnvrtc-builtins.so.* and include/ (with cccl/), as
 # `pip install nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cuda-cccl` leaves them; the driver assembles its PTX. PyTorch is found by ASSAY_PYTHON.
 #
@@ -12,6 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if [ ! -d node_modules/koffi ] && [ -f tools/carried.tar.xz ]; then tar --extract --xz --file tools/carried.tar.xz; fi
 node="${ASSAY_NODE:-}"
 if [ -z "$node" ] && [ -x tools/node/bin/node ]; then node="$PWD/tools/node/bin/node"; fi
 if [ -z "$node" ]; then node="$(command -v node || true)"; fi
