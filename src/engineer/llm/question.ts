@@ -43,6 +43,9 @@ export interface Answer {
   cachedTokens?: number;
 }
 
+/** Characters of an answer after which reading stops: no kernel file is that long. */
+export const longestAnswer = 400_000;
+
 /** A model that can be asked. */
 export interface Model {
   /** `vendor:name`. */

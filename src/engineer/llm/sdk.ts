@@ -1,6 +1,6 @@
 /**
  * The one file that touches the AI SDK: vendors' clients, one streamed answer, and its errors in our words. Waiting and asking again is
- * ours (patience.ts), because people shall see it and the budget shall know.
+ * ours (desk.ts), because people shall see it and the budget shall know.
  *
  * The SDK is loaded when a model is opened, so that commands without one start as fast as before.
  */
@@ -8,7 +8,7 @@ import type { FilePart, LanguageModel, ModelMessage, TextPart, ToolSet } from 'a
 import type { Json } from '../ports.ts';
 import { kindOfStatus, ModelFailure, retryAfter } from './model-failure.ts';
 import { type ModelName, modelText, type Vendor } from './model-name.ts';
-import type { Answer, Message, Model, Question, ToolCall } from './question.ts';
+import { type Answer, longestAnswer, type Message, type Model, type Question, type ToolCall } from './question.ts';
 
 export interface OpenOptions {
   /** Another address than the vendor's; needed for `openai-compatible`. */
@@ -26,9 +26,6 @@ const keyVariables: Readonly<Record<Exclude<Vendor, 'gguf'>, { names: readonly s
   google: { names: ['GOOGLE_GENERATIVE_AI_API_KEY', 'GEMINI_API_KEY'], needed: true },
   'openai-compatible': { names: ['ASSAY_MODEL_KEY', 'OPENAI_COMPATIBLE_API_KEY'], needed: false },
 };
-
-/** Characters of an answer after which reading stops: no kernel file is that long. */
-const longestAnswer = 400_000;
 
 /** Opens a model of a vendor that is asked over HTTP. Throws a sentence where its key or address is missing. */
 export async function openVendorModel(model: ModelName, options: OpenOptions): Promise<Model> {
@@ -151,11 +148,11 @@ class VendorModel implements Model {
         }
       }
       if (!ended || ended.finish === 'error')
-        throw new ModelFailure('cut-off', `The answer of ${this.id} broke off.`, { mayCost: begun });
+        throw new ModelFailure('cut-off', `The answer of ${this.id} broke off.`, { mayCost: true });
       const { inputTokens, outputTokens, cached } = ended.usage;
       // A stream that breaks off without its closing words ends in `other` and counts nothing.
       if (ended.finish === 'other' && outputTokens === undefined)
-        throw new ModelFailure('cut-off', `The answer of ${this.id} broke off.`, { mayCost: begun });
+        throw new ModelFailure('cut-off', `The answer of ${this.id} broke off.`, { mayCost: true });
       return {
         text,
         finish: finishOf(ended.finish),
@@ -180,6 +177,9 @@ class VendorModel implements Model {
     const mayCost = begun;
     const said = this.#discreet(error instanceof Error ? error.message : String(error)).slice(0, 400);
     if (error instanceof SilenceError) return new ModelFailure('outage', `${this.id}: ${said}`, { mayCost: true });
+    // Before the status: the SDK gives a stream that cannot be read a status of its own.
+    if (isUnreadable(error))
+      return new ModelFailure('malformed', `${this.id} answers what is no answer: ${said}`, { mayCost: true });
     const call = findCall(error);
     if (call?.statusCode !== undefined && call.statusCode >= 400) {
       const kind = kindOfStatus(call.statusCode);
@@ -188,9 +188,6 @@ class VendorModel implements Model {
         mayCost,
       });
     }
-    const name = error instanceof Error ? error.name : '';
-    if (/JSONParse|TypeValidation|InvalidResponse|EmptyResponse|NoOutput|NoObject/.test(name))
-      return new ModelFailure('malformed', `${this.id} answers what is no answer: ${said}`, { mayCost: true });
     if (isErrorEvent(error)) {
       const kind = /rate.?limit|overload|429/i.test(JSON.stringify(error)) ? 'rate-limit' : 'outage';
       return new ModelFailure(kind, `${this.id}: ${this.#discreet(JSON.stringify(error)).slice(0, 400)}`, { mayCost });
@@ -216,6 +213,13 @@ function findCall(error: unknown): { statusCode?: number; responseHeaders?: Reco
     if ('lastError' in at && at.lastError instanceof Error) return findCall(at.lastError);
   }
   return undefined;
+}
+
+/** Whether the vendor answered, and what came is none of its protocol's answers. */
+function isUnreadable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const ours = /JSONParse|TypeValidation|InvalidResponse|EmptyResponse|NoOutput|NoObject/;
+  return ours.test(error.name) || error.message.startsWith('JSON parsing failed');
 }
 
 /** An error that came as an event in the stream is a plain object or a text. */

@@ -161,10 +161,16 @@ for (const vendor of ['anthropic', 'openai', 'google', 'openai-compatible'] as c
     it('that answer what is no answer fail', () =>
       asking(
         vendor,
-        [{ raw: 'data: {"this is": not json\n\n' }, { raw: '<html>hello</html>', type: 'text/html' }],
+        [{ raw: 'data: {"this is": not json\n\n' }, { raw: '<html>hello</html>', type: 'text/html' }, { raw: '' }],
         async (ask) => {
-          await failure(ask());
-          await failure(ask());
+          assert.equal((await failure(ask())).kind, 'malformed');
+          for (const what of ['a page', 'nothing']) {
+            const { kind, mayCost } = await failure(ask());
+            assert.ok(
+              (kind === 'malformed' || kind === 'cut-off') && mayCost,
+              `${what} is ${kind}, and free: ${!mayCost}`,
+            );
+          }
         },
       ));
 
