@@ -12,7 +12,7 @@
  */
 import type { Evaluation, SearchArchive, SearchRecord } from '../src/engineer/index.ts';
 import { Random } from '../src/engineer/index.ts';
-import { type ChooseArm, chooseArmWithin } from '../src/engineer/search/bandit.ts';
+import { type ChooseArm, chooseByRates } from '../src/engineer/search/bandit.ts';
 import { optimise } from '../src/engineer/search/optimise.ts';
 import { type Kernel, Landscape, read } from './search-world/landscape.ts';
 import { ensemble, isWrong, Numeric, SimulatedModel } from './search-world/proposers.ts';
@@ -50,20 +50,19 @@ interface Variant {
   name: string;
   islands: number;
   retrieval: boolean;
-  choose(seed: number, budget: Budget): ChooseArm;
+  choose(seed: number): ChooseArm;
 }
 
 const full: Variant = {
-  name: 'full: rates, prices, retrieval',
+  name: 'full: rates, retrieval',
   islands: 1,
   retrieval: true,
-  choose: (seed, { judgements, dollars }) => chooseArmWithin({ seed, judgements, dollars }),
+  choose: chooseByRates,
 };
 
 const variants: readonly Variant[] = [
   full,
   { ...full, name: 'any arm', choose: anyArm },
-  { ...full, name: 'rates without prices', choose: (seed) => chooseArmWithin({ seed }) },
   { ...full, name: 'retrieval off', retrieval: false },
   { ...full, name: 'three islands', islands: 3 },
 ];
@@ -99,7 +98,7 @@ async function search({ islands, retrieval, choose }: Variant, seed: number, bud
       seed,
       islands,
     },
-    ...{ archive: new Memory(related), evaluate: judgeOn(landscape), choose: choose(seed, budget) },
+    ...{ archive: new Memory(related), evaluate: judgeOn(landscape), choose: choose(seed) },
     budget: { judgements: budget.judgements, patience: 1000 },
   });
   return best!.evaluation!.microseconds! / landscape.optimum();

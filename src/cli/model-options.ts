@@ -63,22 +63,16 @@ export function withModels(command: Command): Command {
     .option('--replay <file>', 'play recorded calls back; nobody is asked');
 }
 
-/** What models may cost in a run; undefined where no dollars are counted. */
-export function modelDollars({ model, dollars }: ModelOptions): number | undefined {
-  if (!model) return undefined;
-  const local = model.every(({ vendor }) => vendor === 'openai-compatible' || vendor === 'gguf');
-  return dollars ?? (local ? undefined : usualDollars);
-}
-
 /** The engineers of a run: the built-in one alone, or with models and what sets the constants that they leave open. */
 export function engineersFor(options: ModelOptions, seconds: number): readonly Hire[] {
-  const { model: models, builtin, tokens, calls, baseUrl, prompts, record, replay } = options;
+  const { model: models, builtin, dollars, tokens, calls, baseUrl, prompts, record, replay } = options;
   if (!models) {
     if (!builtin) throw new Error('Without the built-in engineer a model is needed: name one with --model.');
     return [hireBuiltin];
   }
   const prices = parsePrices(options.price);
-  const most = modelDollars(options);
+  const local = models.every(({ vendor }) => vendor === 'openai-compatible' || vendor === 'gguf');
+  const most = dollars ?? (local ? undefined : usualDollars);
   const limits = { calls, ...(most !== undefined && { dollars: most }), ...(tokens !== undefined && { tokens }) };
   const hired = hireModels({
     ...{ models, environment: process.env, prices, limits, seconds },

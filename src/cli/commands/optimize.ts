@@ -8,7 +8,7 @@ import { evidencePage, speedInWords } from '../../judge/index.ts';
 import { type FullTask, specText, type Task } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import { type DeviceOptions, type Devices, openDevices } from '../devices.ts';
-import { engineersFor, type ModelOptions, modelDollars } from '../model-options.ts';
+import { engineersFor, type ModelOptions } from '../model-options.ts';
 import type { Places } from '../places.ts';
 import { type TaskOptions, taskFrom } from '../task-options.ts';
 import { type Colours, coloursFor } from '../terminal/colour.ts';
@@ -71,7 +71,6 @@ export async function optimize(
           cacheDir: places.builds,
         },
         engineers: engineersFor(options, options.budget),
-        modelDollars: modelDollars(options),
         budget: {
           ...{ seconds: options.budget, judgements: options.judgements, patience: options.patience },
           withinFloor: 1 + options.headroom / 100,

@@ -31,8 +31,6 @@ export interface OptimiseTaskOptions {
   /** Cache of compiled device code. */
   cacheDir: string;
   budget: SearchBudget;
-  /** What models may cost, US dollars, where that is limited: whoever hires them keeps the limit, the search weighs what they cost by it. */
-  modelDollars?: number;
   /** Who proposes candidates; absent: the built-in engineer alone. */
   engineers?: readonly Hire[];
   seed: number;
@@ -137,7 +135,6 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
       ...{ run: run.id, task, gpu, engineers, archive: port, events, signal },
       ...{ budget: options.budget, seed: run.seed, concurrency: options.concurrency },
       islands: options.islands,
-      modelDollars: options.modelDollars,
       // The floor is of the GPU that the target names: simulated clocks know nothing of it.
       floorMicroseconds: objective.kind === 'simulated' ? undefined : bench.floor.microseconds,
       evaluate: (record, abort) => port.evaluate(record, abort),

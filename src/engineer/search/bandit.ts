@@ -1,10 +1,11 @@
 /**
- * Which engineer, by which strategy, makes the next candidate: at random, engineers that write right kernels at a low price more often.
+ * Which engineer, by which strategy, makes the next candidate: at random, those more often whose kernels stand.
  * A pure function of the records, so that a resumed run chooses as the uninterrupted one would.
  *
  * What decides is whether an engineer's candidates stand at all, not by how much they win: on one task a good model may fail at everything, and a few attempts show
  * that, while gains are so rare and so much luck that in a run's length they say little of who will make the next one. UCB1 over gains, and arms
- * sampled by their gains, were no better than any arm (`npm run bench:search`, README.md).
+ * sampled by their gains, were no better than any arm, and to count what candidates cost brought nothing either: money is kept by whoever spends it
+ * (`npm run bench:search`, README.md).
  */
 import type { Engineer, SearchRecord, Strategy } from '../ports.ts';
 import { timeOf } from './population.ts';
@@ -22,26 +23,15 @@ export type ChooseArm = (
   pending: ReadonlyMap<Arm, number>,
 ) => Arm;
 
-/** What a run has to spend; without both numbers no price is counted. */
-export interface Means {
-  seed: number;
-  judgements?: number;
-  /** For models, US dollars. */
-  dollars?: number;
-}
-
 /** From this rate of candidates that stand on, one engineer is as good as another. */
 const goodRate = 0.6;
-/** Weight of money beside judgements: candidates that take as large a share of both are chosen 1.3 times more rarely than those that take no money. */
-const moneyWeight = 0.3;
 
-/** Chooses within the means of a run. */
-export function chooseArmWithin({ seed, judgements, dollars }: Means): ChooseArm {
-  const candidatesADollar = judgements !== undefined && dollars ? judgements / dollars : 0;
+/** Chooses by how many of each engineer's candidates stood. */
+export function chooseByRates(seed: number): ChooseArm {
   return (arms, records, pending) => {
     const made = records.length + [...pending.values()].reduce((sum, count) => sum + count, 0);
     const random = new Random('arm', seed, made, records.at(-1)?.source ?? '');
-    const weights = arms.map(({ engineer }) => weightOf(engineer, records, candidatesADollar));
+    const weights = arms.map(({ engineer }) => weightOf(engineer, records));
     let left = random.next() * weights.reduce((sum, weight) => sum + weight, 0);
     for (const [index, arm] of arms.entries()) {
       left -= weights[index]!;
@@ -51,8 +41,8 @@ export function chooseArmWithin({ seed, judgements, dollars }: Means): ChooseArm
   };
 }
 
-/** How optimistic one may be about the engineer's next candidate, by its price. First candidates were not its choice and do not count. */
-function weightOf({ name }: Engineer, records: readonly SearchRecord[], candidatesADollar: number): number {
+/** How optimistic one may be about the engineer's next candidate. First candidates were not its choice and do not count. */
+function weightOf({ name }: Engineer, records: readonly SearchRecord[]): number {
   const own = records.filter(
     ({ engineer, generation, evaluation }) => engineer === name && generation > 0 && evaluation,
   );
@@ -60,7 +50,5 @@ function weightOf({ name }: Engineer, records: readonly SearchRecord[], candidat
   // Mean and deviation of the rate, from a uniform prior.
   const mean = (stood + 1) / (own.length + 2);
   const deviation = Math.sqrt((mean * (1 - mean)) / (own.length + 3));
-  const hope = Math.min(1, (mean + deviation) / goodRate);
-  const spent = own.reduce((sum, { made }) => sum + (made?.dollars ?? 0), 0) / Math.max(1, own.length);
-  return hope ** 2 / (1 + moneyWeight * spent * candidatesADollar);
+  return Math.min(1, (mean + deviation) / goodRate) ** 2;
 }

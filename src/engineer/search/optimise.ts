@@ -7,7 +7,7 @@
  */
 import type { EventStream } from '../../events/index.ts';
 import type { Engineer, Evaluation, Proposal, SearchArchive, SearchRecord } from '../ports.ts';
-import { type Arm, type ChooseArm, chooseArmWithin } from './bandit.ts';
+import { type Arm, type ChooseArm, chooseByRates } from './bandit.ts';
 import { endBefore, judgedInFull, type SearchBudget, type StopReason, spent } from './budget.ts';
 import { type Archipelago, islandAt, migrantAt, population } from './islands.ts';
 import { Jury, type JuryOptions } from './jury.ts';
@@ -31,9 +31,7 @@ export interface SearchOptions extends Omit<JuryOptions, 'concurrency'> {
   floorMicroseconds?: number;
   /** Candidates compiled, ranked or judged at the same time (default 1). With 1, a seed gives the same run again. */
   concurrency?: number;
-  /** What models may cost in this run, US dollars: what their candidates cost is weighed by it. No limit: that is the business of who asks them. */
-  modelDollars?: number;
-  /** Who makes the next candidate (default: {@link chooseArmWithin} the budget). */
+  /** Who makes the next candidate (default: {@link chooseByRates}). */
   choose?: ChooseArm;
   /** Candidates a generation after the first, over all islands (default 6). */
   generationSize?: number;
@@ -216,8 +214,7 @@ class Search {
   /** New candidates for a generation beside those that stand in it, by the records of earlier generations alone. */
   async *#breed(generation: number, own: readonly SearchRecord[]): AsyncGenerator<SearchRecord> {
     const { engineers, seed, signal, events, generationSize = 6 } = this.#options;
-    const { budget, modelDollars: dollars } = this.#options;
-    const choose = this.#options.choose ?? chooseArmWithin({ seed, judgements: budget.judgements, dollars });
+    const choose = this.#options.choose ?? chooseByRates(seed);
     const past = this.#records.filter((record) => record.generation < generation);
     if (own.length === 0) {
       events?.emit({ type: 'generation.started', generation, proposed: generationSize });
