@@ -14,10 +14,19 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type CorpusCase, corpusCases, loadCaseTask } from '../scripts/corpus-cases.ts';
+import { type CorpusCase, corpusCases, loadCaseTask, taskKey } from '../scripts/corpus-cases.ts';
 import { createVirtualDevice } from '../src/device/index.ts';
-import { createOracle, type Fate, FaultTrial, limitsFor, planFaults, ptxFaults } from '../src/judge/index.ts';
+import {
+  createOracle,
+  type Fate,
+  FaultTrial,
+  limitsFor,
+  type Oracle,
+  planFaults,
+  ptxFaults,
+} from '../src/judge/index.ts';
 import { factsOf, prepareCandidate } from '../src/kernel/index.ts';
+import type { Task } from '../src/task/index.ts';
 import { gpuTarget } from '../src/vgpu/index.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -74,19 +83,27 @@ function drawn<T extends { kind: string }>(faults: readonly T[], count: number, 
   return chosen;
 }
 
-async function tryKernel(each: CorpusCase, cacheDir: string, report: (row: Row) => void): Promise<void> {
+/** Tries the kernels of one task: how to draw its inputs is found out once. */
+async function tryTask(cases: readonly CorpusCase[], cacheDir: string, report: (row: Row) => void): Promise<void> {
+  const { task } = await loadCaseTask(cases[0]!.task, join(cacheDir, 'traces'));
+  const oracle = createOracle(task);
+  for (const each of cases) await tryKernel(each, { task, oracle }, cacheDir, report);
+}
+
+async function tryKernel(
+  each: CorpusCase,
+  { task, oracle }: { task: Task; oracle: Oracle },
+  cacheDir: string,
+  report: (row: Row) => void,
+): Promise<void> {
   const tracesDir = join(cacheDir, 'traces');
-  const { task } = await loadCaseTask(each.task, tracesDir);
   const target = gpuTarget('h100');
   const candidate = await prepareCandidate(each.source, task.signature, {
     ...{ arch: target.arch, facts: factsOf(target), cacheDir: join(cacheDir, 'builds'), tracesDir, task },
   });
   const device = createVirtualDevice({ gpu: 'h100' });
   try {
-    const trial = new FaultTrial(
-      { task, oracle: createOracle(task), device, gpu: 'h100', limits: limitsFor(task) },
-      candidate,
-    );
+    const trial = new FaultTrial({ task, oracle, device, gpu: 'h100', limits: limitsFor(task) }, candidate);
     const original = await trial.original();
     if (original.outcome !== 'correct') {
       console.error(`${each.name} is not accepted itself: ${original.reason}`);
@@ -173,7 +190,8 @@ if (options.worker === undefined) {
     if (options.cache === undefined) rmSync(cacheDir, { recursive: true, force: true });
   }
 } else {
-  const mine = casesAsked().filter((_, i) => i % Number(options.processes) === Number(options.worker));
-  for (const each of mine) await tryKernel(each, options.cache!, (row) => void process.send!(row));
+  const tasks = [...grouped(casesAsked(), ({ task }) => taskKey(task)).values()];
+  const mine = tasks.filter((_, i) => i % Number(options.processes) === Number(options.worker));
+  for (const cases of mine) await tryTask(cases, options.cache!, (row) => void process.send!(row));
   process.disconnect();
 }

@@ -33,7 +33,7 @@ const MUCH_WORK = 4e6;
  * Arithmetics that an honest kernel of a precision policy may use: every order of summation that kernels use, contractions fused or
  * not, elementary functions as exact as a library's and as rough as the hardware's fast ones (`__expf`, whose
  * error grows with its argument up to some 100 units of 2^-24 before it underflows; `rsqrtf`, `__fdividef`), formulas as books write them (elu by exp(x) - 1,
- * which has nothing left of a small x) and with care, softmax in base two or with its maximum in the logarithm, whose terms are rounded at their own size, 3x3 convolutions straight or through Winograd's tiles, which spread the rounding of a large input over their other outputs.
+ * which has nothing left of a small x) and with care, softmax in base two or with its maximum in the logarithm, whose terms are rounded at their own size, subnormals flushed as under -use_fast_math, 3x3 convolutions straight or through Winograd's tiles, which spread the rounding of a large input over their other outputs.
  * The first four cover all orders; costly graphs use only those.
  */
 export function honestArithmetics(task: Task): ArithmeticChoice[] {
@@ -49,6 +49,7 @@ export function honestArithmetics(task: Task): ArithmeticChoice[] {
       approximate: { seed: 12, ulps: 16 },
       textbook: true,
       lateMaximum: true,
+      flushes: true,
     },
     { format, order: 'pairwise', fused: true, transformed: !lowered },
     {
@@ -77,8 +78,9 @@ export function arithmeticName(choice: ArithmeticChoice): string {
   const functions = choice.approximate ? `functions within ${choice.approximate.ulps} ulp` : 'functions rounded once';
   const formulas = choice.textbook ? ', textbook formulas' : '';
   const late = choice.lateMaximum ? ', maximum taken off late' : '';
+  const flushes = choice.flushes ? ', subnormals taken for zero' : '';
   const tiles = choice.transformed ? ", 3x3 convolutions in Winograd's tiles" : '';
-  return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}${formulas}${late}${tiles}`;
+  return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}${formulas}${late}${flushes}${tiles}`;
 }
 
 /** Families tried for mutants that the task's own inputs do not show, the likeliest first. */

@@ -34,7 +34,7 @@ const FAMILIES = {
     secret: 2,
     again: true,
   },
-  light: { always: ['small-integers', 'mixture', 'far-below', 'far-above'], secret: 1, again: false },
+  light: { always: ['small-integers', 'mixture', 'shifted', 'far-below', 'far-above'], secret: 1, again: false },
 } as const;
 
 /** By so many calls the state of device variables is moved on before each of the calls that follow two without a reset. */

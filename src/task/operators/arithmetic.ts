@@ -42,6 +42,8 @@ export interface ArithmeticChoice {
    * Triton), and x - (max + log(sum)). Off by about |x| 2^-24, as if each score were the next number to itself.
    */
   lateMaximum?: boolean;
+  /** Values below the least normal float32 are taken for zero, as operands and as results of every operator: what -use_fast_math (-ftz=true) does. */
+  flushes?: boolean;
   /** Convolutions by 3x3 filters go through Winograd's transforms, as libraries compute them in float32. */
   transformed?: boolean;
   /**
@@ -203,6 +205,7 @@ export function arithmeticFor(choice: ArithmeticChoice, dtype: DType = 'float32'
     choice.textbook,
     choice.lateMaximum,
     choice.transformed,
+    choice.flushes,
     choice.intermediates,
     double,
   ]);

@@ -120,6 +120,30 @@ describe('arithmetics', () => {
     assert.equal(apply('sum', { dims: [1], keepdim: false }, [x], { format: 'float32' }).values[0], sum);
   });
 
+  it('take subnormal operands and results for zero where they flush', () => {
+    const spec = { shape: [3], dtype: 'float32' } as const;
+    const graph: Graph = {
+      inputs: [0, 1].map((id) => ({ id, spec, name: `x${id}`, draw: { kind: 'normal', mean: 0, std: 1 } })),
+      ...{ parameters: [], constants: [], outputs: [3] },
+      nodes: [
+        { op: 'add', attributes: {}, inputs: [0, 1], outputs: [{ id: 2, spec }], line: 1 },
+        { op: 'mul', attributes: { other: 2 ** 100, reverse: false }, inputs: [2], outputs: [{ id: 3, spec }], line: 2 },
+      ],
+    };
+    const least = 2 ** -126;
+    const x = [row(least / 2, 1.5 * least, -least), row(least, -least, 0)];
+    const sum = (flushes: boolean) => values(evaluateGraph(graph, x, { format: 'float32', flushes })[0]!);
+    assert.deepEqual(
+      sum(false),
+      [1.5, 0.5, -1].map((f) => f * 2 ** -26),
+    );
+    assert.deepEqual(
+      sum(true),
+      [1, 0, -1].map((f) => f * 2 ** -26),
+    );
+    assert.equal(x[0]!.values[0], least / 2);
+  });
+
   it('sum what cancels exactly in the reference', () => {
     const x = hostTensor([4], 'float64', [1e100, 1, -1e100, 1]);
     assert.equal(apply('sum', { dims: [0], keepdim: false }, [x]).values[0], 2);

@@ -91,7 +91,7 @@ export function evaluateGraph(
     if (!sameSpec(value.spec, argument.spec)) {
       throw new Error(`${argument.name} must be ${specText(argument.spec)}, not ${specText(value.spec)}.`);
     }
-    known.set(argument.id, value);
+    known.set(argument.id, choice.flushes ? { ...value, values: flushed(value.values, value.spec) } : value);
   });
   for (const constant of graph.constants) known.set(constant.id, fixedTensor(constant.spec, constant.draw));
 
@@ -137,8 +137,22 @@ export function evaluateNode(node: GraphNode, inputs: readonly HostTensor[], cho
   const dtype = inputs.find((t) => isFloating(t.spec.dtype))?.spec.dtype ?? specs[0]!.dtype;
   return atLine(node, () => {
     const results = operator.evaluate(inputs, attributes, arithmeticFor(choice, dtype), specs);
-    return results.map((result, o) => ({ spec: specs[o]!, values: store(result, specs[o]!, inputs, choice, node.op) }));
+    return results.map((result, o) => {
+      const values = store(result, specs[o]!, inputs, choice, node.op);
+      return { spec: specs[o]!, values: choice.flushes ? flushed(values, specs[o]!) : values };
+    });
   });
+}
+
+/** The values with those below the least normal float32 taken for zero, in an array of their own where there are any. Doubles and integers stay. */
+function flushed(values: Float64Array, { dtype }: TensorSpec): Float64Array {
+  if (!isFloating(dtype) || dtype === 'float64') return values;
+  const isSmall = (x: number) => x !== 0 && x < 2 ** -126 && x > -(2 ** -126);
+  const first = values.findIndex(isSmall);
+  if (first < 0) return values;
+  const result = values.slice();
+  for (let i = first; i < result.length; i++) if (isSmall(result[i]!)) result[i] = 0;
+  return result;
 }
 
 /** What a node's result is rounded to when it is written. A result that is an operand's own array is copied before it is changed. */
