@@ -2,11 +2,11 @@
  * What the built-in engineer covers: for each task of a folder, at the scale at which its mutants can be tried, its first candidates and what the judge says of
  * them. No model, no search.
  *
- *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--stages] [--again] [--limit SECONDS] [--json | --write-table]
+ *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--stages] [--again | --kept] [--limit SECONDS] [--json | --write-table]
  *
  * DIR is a KernelBench checkout (folders level1, level2, ...). `--candidates 1,2`: which ones; 1 is the direct translation, the others templates. `--dry`: says what
  * lowers, builds and judges nothing. `--keep`: writes the candidates there. `--stages`: where the time of each judgement went. What came of a candidate is kept by its text, so that a
- * run that was stopped goes on; `--again` judges those once more that were not found correct, `--limit`
+ * run that was stopped goes on; `--again` judges those once more that were not found correct, `--kept` judges nothing that is not kept, `--limit`
  * gives each run of the device longer than the judge does, on a machine that is busy with other things. `--write-table` puts what was seen into docs/coverage.md.
  */
 import { createHash } from 'node:crypto';
@@ -36,6 +36,7 @@ const { values: options, positionals } = parseArgs({
     gpu: { type: 'string', default: 'h100' },
     stages: { type: 'boolean', default: false },
     again: { type: 'boolean', default: false },
+    kept: { type: 'boolean', default: false },
     limit: { type: 'string' },
     json: { type: 'boolean', default: false },
     'write-table': { type: 'boolean', default: false },
@@ -46,7 +47,8 @@ const seconds = (since: number) => (performance.now() - since) / 1000;
 
 async function tryOut(task: Task, candidate: number, source: string, device: Device): Promise<Trial> {
   const known = { candidate, kernels: source.split('__global__').length - 1, lines: source.split('\n').length };
-  if (options.dry) return { outcome: 'lowered', ...known, seconds: 0, date: new Date().toISOString() };
+  const unjudged: Trial = { outcome: 'lowered', ...known, seconds: 0, date: new Date().toISOString() };
+  if (options.dry) return unjudged;
   const key = createHash('sha256')
     .update(JSON.stringify([task.hash, task.scaled, options.gpu]))
     .update(source)
@@ -56,6 +58,7 @@ async function tryOut(task: Task, candidate: number, source: string, device: Dev
     const before = JSON.parse(readFileSync(kept, 'utf8')) as Trial;
     if (before.outcome === 'correct' || !options.again) return before;
   }
+  if (options.kept) return unjudged;
   const started = performance.now();
   const [cacheDir, tracesDir] = [join(options.cache, 'builds'), join(options.cache, 'traces')];
   const request = {

@@ -35,10 +35,11 @@ test('each task counts once: correct by its direct translation, random, not lowe
       row(1, '4_a', {
         trials: [trial({ outcome: 'unjudgeable', check: 'completes', reason: 'too long', seconds: 9 })],
       }),
+      row(1, '5_a', { trials: [trial({ outcome: 'lowered', seconds: 0 })] }),
     ],
     'h100',
   );
-  assert.match(page, /^\| 1 \| 4 \| 1 \| 1 \| 1 \| 1 \| 15 \| 3\.0 \| 9\.0 \|$/m, page);
+  assert.match(page, /^\| 1 \| 5 \| 1 \| 1 \| 1 \| 1 \| 1 \| 15 \| 3\.0 \| 9\.0 \|$/m, page);
   assert.match(
     page,
     /^\| 10_b \| 3 \| correct \| 2 \| 4\.56 \| 3\.0 \| rejected by values: a \\\| b \| 2 \| 4\.56 \| 3\.0 \|$/m,

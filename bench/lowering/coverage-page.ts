@@ -14,7 +14,8 @@ export function writeCoverage(rows: readonly Row[], gpu: string): void {
 /** The page's text: counts for each level, then a line a task. `gpu`: whose times are modelled. */
 export function coveragePage(rows: readonly Row[], gpu: string): string {
   const levels = [...new Set(rows.map(({ level }) => level))].sort((a, b) => a - b);
-  const dates = rows.flatMap(({ trials }) => trials.map(({ date }) => date)).sort();
+  const judged = rows.flatMap(({ trials }) => trials.filter(({ outcome }) => outcome !== 'lowered'));
+  const dates = judged.map(({ date }) => date).sort();
   const days = [...new Set([dates[0], dates.at(-1)].map((date) => date?.slice(0, 10)))].join(' to ');
   return [
     '# What the built-in engineer covers',
@@ -22,13 +23,14 @@ export function coveragePage(rows: readonly Row[], gpu: string): string {
     'KernelBench (its repository is not part of this one), with no model and no search: for each task its *direct translation*, a plain kernel for each operator, and where',
     'a second candidate is listed its first *template*, as the judge found them at the scale at which a task and its mutants can be tried in seconds (`loadVerified`). `correct` means every',
     'check of [the judge](../src/judge/README.md) on every call. A task that draws random numbers itself has no right answer and is refused with that reason.',
+    'Networks whose sizes stand inside the model stay large at any scale; those that take minutes to judge are lowered and not judged.',
     '',
-    `Judged on ${days}, on ${cpus().length} cores, on the virtual GPU as \`${gpu}\`. This page is written by`,
+    `Judged on ${days}, on ${cpus().length} cores that other work shared, on the virtual GPU as \`${gpu}\`. This page is written by`,
     '',
     `    npm run bench:lowering -- DIR --level ${levels.join(',')} --candidates ${candidatesOf(rows).join(',')} --write-table`,
     '',
-    '| level | tasks | correct | random, refused | not lowered | not found correct | seconds of judging: all | median | most |',
-    '|---|---|---|---|---|---|---|---|---|',
+    '| level | tasks | correct | random, refused | not lowered | not judged | not found correct | seconds of judging: all | median | most |',
+    '|---|---|---|---|---|---|---|---|---|---|',
     ...levels.map((level) => totals(level, rows)),
     '',
     ...levels.flatMap((level) => ['', ...levelTable(level, rows)]),
@@ -36,8 +38,11 @@ export function coveragePage(rows: readonly Row[], gpu: string): string {
   ].join('\n');
 }
 
-const candidatesOf = (rows: readonly Row[]) =>
-  [...new Set(rows.flatMap(({ trials }) => trials.map(({ candidate }) => candidate)))].sort((a, b) => a - b);
+/** The first candidate, and those others of which any was judged. */
+function candidatesOf(rows: readonly Row[]): number[] {
+  const judged = rows.flatMap(({ trials }) => trials.filter(({ outcome }) => outcome !== 'lowered'));
+  return [...new Set([1, ...judged.map(({ candidate }) => candidate)])].sort((a, b) => a - b);
+}
 
 const isRandom = ({ refused }: Row) => refused !== undefined && /\brandom\b/.test(refused);
 /** A task counts as correct when its first candidate does: the direct translation is the one that must be right whatever the shapes. */
@@ -48,10 +53,13 @@ function totals(level: number, rows: readonly Row[]): string {
   const random = own.filter(isRandom).length;
   const refused = own.filter(({ refused }) => refused !== undefined).length - random;
   const correct = own.filter(isCorrect).length;
-  const times = own.flatMap(({ trials }) => trials.map(({ seconds }) => seconds)).sort((a, b) => a - b);
+  const unjudged = own.filter(({ trials }) => trials[0]?.outcome === 'lowered').length;
+  const judged = own.flatMap(({ trials }) => trials.filter(({ outcome }) => outcome !== 'lowered'));
+  const times = judged.map(({ seconds }) => seconds).sort((a, b) => a - b);
   const all = times.reduce((sum, one) => sum + one, 0);
   const some = times.length === 0 ? [0, 0] : [times[times.length >> 1]!, times.at(-1)!];
-  const counts = [own.length, correct, random, refused, own.length - correct - random - refused];
+  const wrong = own.length - correct - random - refused - unjudged;
+  const counts = [own.length, correct, random, refused, unjudged, wrong];
   return `| ${[level, ...counts, all.toFixed(0), ...some.map((one) => one.toFixed(1))].join(' | ')} |`;
 }
 
@@ -76,12 +84,14 @@ function cells({ refused, trials }: Row, candidates: readonly number[]): string[
     const trial = trials.find((one) => one.candidate === candidate);
     if (trial === undefined) return ['', '', '', ''];
     const time = trial.microseconds === undefined ? '' : trial.microseconds.toPrecision(3);
-    return [said(trial), String(trial.kernels), time, trial.seconds.toFixed(1)];
+    const took = trial.outcome === 'lowered' ? '' : trial.seconds.toFixed(1);
+    return [said(trial), String(trial.kernels), time, took];
   });
 }
 
 function said({ outcome, check, reason }: Trial): string {
-  return outcome === 'correct' || outcome === 'lowered' ? outcome : inCell(`${outcome} by ${check}: ${reason}`);
+  if (outcome === 'lowered') return 'lowered, not judged';
+  return outcome === 'correct' ? outcome : inCell(`${outcome} by ${check}: ${reason}`);
 }
 
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
