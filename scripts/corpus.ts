@@ -122,9 +122,11 @@ const caseName = ({ kind, name }: CorpusCase) => `${kind}/${name}`;
 async function judgeAll(cases: readonly CorpusCase[], filter: string, jobs: number): Promise<CaseReport[]> {
   const cacheDir = mkdtempSync(join(tmpdir(), 'assay-corpus-'));
   const waiting = portions(cases);
+  // References are large arrays of short lives: in a small nursery a tenth of the time goes into moving them.
+  const execArgv = [...process.execArgv, '--max-semi-space-size=64'];
   const reports: CaseReport[] = [];
   const workers = Array.from({ length: Math.min(jobs, waiting.length) }, () => {
-    const child = fork(fileURLToPath(import.meta.url), ['--worker', filter, cacheDir]);
+    const child = fork(fileURLToPath(import.meta.url), ['--worker', filter, cacheDir], { execArgv });
     return { child, done: followWorker(child, waiting, (report) => void reports.push(printed(report))) };
   });
   try {

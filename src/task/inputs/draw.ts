@@ -6,7 +6,7 @@ import { float64 } from '../operators/arithmetic.ts';
 import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
 import { isFloating, newValues, roundArray } from '../operators/tensor.ts';
 import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
-import { drawFloats, drawIntegers, families, isTelling, scaled } from './families.ts';
+import { drawFloats, drawIntegers, families, isTelling } from './families.ts';
 import { rememberedFamilies } from './known-families.ts';
 import type { ScaleEnd } from './random.ts';
 import { Random } from './random.ts';
@@ -200,8 +200,8 @@ const known = new WeakMap<Graph, readonly InputFamily[]>();
 
 /**
  * The families this task can be judged with, `as-written` first. A family stays out when it makes NaN or overflow that the file's own
- * distribution does not; where the file draws non-negative values, its absolute or unit form is tried instead. Costs one or two float64
- * evaluations of the graph a family; remembered a graph, in `cacheDir` beyond this process. Uses a fixed public seed: whether a family is legal is no secret.
+ * distribution does not; where the file draws non-negative values, its absolute or unit form is tried instead. Costs a float64
+ * evaluation of the graph a family; remembered a graph, in `cacheDir` beyond this process. Uses a fixed public seed: whether a family is legal is no secret.
  */
 export function inputFamilies(task: Pick<Task, 'graph'>, cacheDir?: string): readonly InputFamily[] {
   const { graph } = task;
@@ -215,9 +215,11 @@ export function inputFamilies(task: Pick<Task, 'graph'>, cacheDir?: string): rea
 function legalFamilies(graph: Graph): InputFamily[] {
   const at = (family: string, end: ScaleEnd) => illegalValues(graph, drawAt(graph, family, 0, end));
   const allowed = at(AS_WRITTEN, 'high');
-  // A family must be legal at both ends of its scales, or some secret draw would not be.
-  const isLegal = (name: string) =>
-    at(name, 'high') <= allowed && (!scaled.has(splitFamily(name).family) || at(name, 'low') <= allowed);
+  const isLegal = once((name: string) => {
+    if (at(name, 'high') > allowed) return false;
+    // Towards zero is another danger than away from it; what lies between `normal` and the far end of a scale has neither.
+    return splitFamily(name).family !== 'small' || at(name, 'low') <= allowed;
+  });
   const legal: InputFamily[] = [{ name: AS_WRITTEN, purpose: 'what the task file itself draws' }];
   if (hasChoice(graph)) {
     const nonNegative = graph.inputs.some((input) => drawsNonNegative(input.draw));
@@ -237,6 +239,16 @@ function legalFamilies(graph: Graph): InputFamily[] {
     }
   }
   return legal;
+}
+
+/** The function with its answers remembered. */
+function once(answer: (name: string) => boolean): (name: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (name) => {
+    const said = known.get(name) ?? answer(name);
+    known.set(name, said);
+    return said;
+  };
 }
 
 function drawsNonNegative(draw: Draw): boolean {

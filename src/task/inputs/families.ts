@@ -185,12 +185,6 @@ export const families: Readonly<Record<string, string>> = {
   mixture: 'every line from a family of its own: a kernel cannot look at the first and guess the rest',
 };
 
-/** Families whose lines share a drawn scale or offset, so that one draw does not show the extremes of another. */
-export const scaled: ReadonlySet<string> = new Set([
-  ...['shifted', 'large', 'small', 'heavy-tailed', 'one-hot', 'mixture'],
-  ...['far-below', 'far-above'],
-]);
-
 /** Whether a family has something to show of a graph of these operators. */
 export function isTelling(family: string, operators: ReadonlySet<string>): boolean {
   const only = base[family]?.operators;
