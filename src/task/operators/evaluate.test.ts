@@ -127,7 +127,13 @@ describe('arithmetics', () => {
       ...{ parameters: [], constants: [], outputs: [3] },
       nodes: [
         { op: 'add', attributes: {}, inputs: [0, 1], outputs: [{ id: 2, spec }], line: 1 },
-        { op: 'mul', attributes: { other: 2 ** 100, reverse: false }, inputs: [2], outputs: [{ id: 3, spec }], line: 2 },
+        {
+          op: 'mul',
+          attributes: { other: 2 ** 100, reverse: false },
+          inputs: [2],
+          outputs: [{ id: 3, spec }],
+          line: 2,
+        },
       ],
     };
     const least = 2 ** -126;
