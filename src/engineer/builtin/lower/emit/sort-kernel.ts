@@ -54,7 +54,7 @@ export function sortKernel(
   body.line(`__shared__ int place_of[${padded}];`);
   body.open(`for (int j = threadIdx.x; j < ${padded}; j += ${block}) {`);
   const read = context.read(step.input.value, walk.index(accesses.operand(step, 0)));
-  body.line(`line_value[j] = ${padded === length ? read : `j < ${length} ? ${read} : ${type}(0)`};`);
+  body.line(`line_value[j] = ${padded === length ? read : `j < ${length} ? ${read} : static_cast<${type}>(0)`};`);
   body.line('place_of[j] = j;');
   body.close();
   body.line(
