@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Draw, HostTensor } from '../task/index.ts';
-import { canBePartlyNew, partlyNew } from './partly-new.ts';
+import { canBePartlyNew, halfNew, partlyNew } from './partly-new.ts';
 
 const spec = { shape: [10, 100], dtype: 'float32' } as const;
 const filled = (value: number): HostTensor => ({ spec, values: new Float64Array(1000).fill(value) });
@@ -50,4 +50,19 @@ test('inputs made by a computation stay whole, since their elements may belong t
   );
   assert.deepEqual(first, filled(1));
   assert.notDeepEqual(second, filled(1));
+});
+
+test('every element is new in the one half or in the other, and each half has about as many', () => {
+  const graph = { inputs: [normal] };
+  const made = ([0, 1] as const).map(
+    (half) => halfNew([filled(1)], [filled(2)], graph, '1234567890ab', half)[0]!.values,
+  );
+  const [one, other] = made.map((values) => values.filter((v) => v === 2).length);
+  assert.equal(one! + other!, 1000);
+  assert.ok(one! > 400 && other! > 400, `${one} ${other}`);
+  assert.ok(
+    made[0]!.every((v, i) => v !== made[1]![i]),
+    'an element is new in both halves, or in none',
+  );
+  assert.deepEqual(halfNew([filled(1)], [filled(2)], { inputs: [computed] }, '1234567890ab', 0)[0], filled(1));
 });

@@ -91,7 +91,7 @@ const PUBLIC_SEED = '0'.repeat(64);
 const MOST_SHARED = 1e8;
 
 /** Sets of inputs that are kept, and whose expectation is: all that one candidate meets, so that the next of its generation finds them. */
-const KEPT = 20;
+const KEPT = 24;
 
 /** The oracle of a task. What follows from the task alone and takes long to find is kept in `cacheDir`. */
 export function createOracle(task: Task, cacheDir?: string): Oracle {

@@ -11,7 +11,7 @@ import { decode, encode, type HostTensor, isFloating, type Task } from '../task/
 import { examineFullSize, type FullSize } from './full-size.ts';
 import type { FullSizeReport } from './full-size-report.ts';
 import type { Oracle } from './oracle.ts';
-import { canBePartlyNew, partlyNew } from './partly-new.ts';
+import { canBePartlyNew, halfNew, partlyNew } from './partly-new.ts';
 import { type Commitment, derivePoison, deriveSeed } from './seeds.ts';
 import { plantSpecialValues } from './special-values.ts';
 import { type Comparison, compareOutput, type OutputTolerance } from './tolerance.ts';
@@ -24,17 +24,21 @@ export const SPECIAL = -1;
 export const OTHER_POISON = 1;
 export const REPEATED = 2;
 
+/** Offered to tasks that seek a greatest or a least value, in one of two distances. */
+const EXTREMES = ['farthest-below', 'far-below', 'farthest-above', 'far-above'] as const;
+
 /**
  * Ways of drawing inputs that every candidate meets, by what they show (see src/task/inputs), and how many of the others it meets besides; which
- * ones is secret. `again`: its own family once more, at the end. A mixture draws every line from another family, so that it stands for many where each call costs much.
+ * ones is secret. `again`: its own family once more, at the end. `halves`: how many calls then have half of the elements new. A mixture draws every line from another family, so that it stands for many where each call costs much.
  */
 const FAMILIES = {
   full: {
-    always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed', 'far-below', 'far-above'],
+    always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed', ...EXTREMES],
     secret: 2,
     again: true,
+    halves: 2,
   },
-  light: { always: ['small-integers', 'mixture', 'shifted', 'far-below', 'far-above'], secret: 1, again: false },
+  light: { always: ['small-integers', 'mixture', 'shifted', ...EXTREMES], secret: 1, again: false, halves: 1 },
 } as const;
 
 /** By so many calls the state of device variables is moved on before each of the calls that follow two without a reset. */
@@ -105,20 +109,29 @@ export function planCalls(oracle: Choice, commitment: Commitment): CallPlan[] {
   return [first, otherPoison, repeated, ...changing];
 }
 
-/** The last call's inputs once more, two elements of them new: what a result kept under a part of the inputs does not notice. */
-function planPartlyNew(plans: readonly CallPlan[], commitment: Commitment): CallPlan {
-  const index = plans.length;
-  const last = plans[index - 1]!;
-  return {
-    family: last.family,
-    inputsOf: index,
-    inputSeed: deriveSeed(commitment, `call ${index} inputs`),
-    baseSeed: last.inputSeed,
-    poisonSeed: derivePoison(commitment, `call ${index} poison`),
-    resetGlobals: false,
-    freshMemory: false,
-    purpose: 'two elements of the inputs new in the same buffers, nothing reset',
+/**
+ * The last call's inputs once more, two elements of them new: what a result kept under a part of the inputs does not notice. Then with half of the elements new, then
+ * with the other half new, while the first half stays as it was: whatever element a kept result's key is made of, one of the two calls has it as it was, and most else not.
+ */
+function planPartlyNew(plans: readonly CallPlan[], halves: number, commitment: Commitment): CallPlan[] {
+  const last = plans.at(-1)!;
+  const planned = (number: number, purpose: string, part: Pick<CallPlan, 'baseSeed' | 'halves'>): CallPlan => {
+    const index = plans.length + number;
+    return {
+      ...{ family: last.family, inputsOf: index, ...part },
+      inputSeed: deriveSeed(commitment, `call ${index} inputs`),
+      poisonSeed: derivePoison(commitment, `call ${index} poison`),
+      ...{ resetGlobals: false, freshMemory: false },
+      purpose: `${purpose} of the inputs new in the same buffers, nothing reset`,
+    };
   };
+  const made = [planned(0, 'two elements', { baseSeed: last.inputSeed })];
+  const seed = deriveSeed(commitment, 'halves');
+  for (const half of ([0, 1] as const).slice(0, halves)) {
+    const baseSeed = half === 0 ? last.inputSeed : made.at(-1)!.inputSeed;
+    made.push(planned(1 + half, 'half', { baseSeed, halves: { seed, half } }));
+  }
+  return made;
 }
 
 /**
@@ -197,11 +210,13 @@ export class Trial {
     this.task = options.task;
     this.candidate = options.candidate;
     this.oracle = options.oracle;
-    const plans = planCalls(options.oracle, options.commitment);
-    const more = canBePartlyNew(options.task.graph) ? [planPartlyNew(plans, options.commitment)] : [];
+    const { oracle, commitment, task } = options;
+    const plans = planCalls(oracle, commitment);
+    const changeable = canBePartlyNew(task.graph);
+    const more = changeable ? planPartlyNew(plans, FAMILIES[oracle.effort].halves, commitment) : [];
     this.plans = [...plans, ...more];
-    const floating = options.task.signature.tensors.some((one) => one.role === 'input' && isFloating(one.spec.dtype));
-    this.special = floating ? planSpecial(options.oracle.families, options.commitment) : undefined;
+    const floating = task.signature.tensors.some((one) => one.role === 'input' && isFloating(one.spec.dtype));
+    this.special = floating ? planSpecial(oracle.families, commitment) : undefined;
     this.#options = options;
   }
 
@@ -242,7 +257,12 @@ export class Trial {
 
   #draw(plan: CallPlan): readonly HostTensor[] {
     const { graph, signature } = this.task;
-    const { baseSeed, inputSeed } = plan;
+    const { baseSeed, inputSeed, halves } = plan;
+    if (baseSeed !== undefined && halves !== undefined) {
+      const before = this.oracle.draw(plan.family, baseSeed);
+      const fresh = this.oracle.draw(plan.family, inputSeed);
+      return madeOnce(partlyNewOf, fresh, () => halfNew(before, fresh, graph, halves.seed, halves.half));
+    }
     if (baseSeed !== undefined) {
       const before = this.oracle.draw(plan.family, baseSeed);
       const planted = this.oracle.draw(plantedFamily(this.oracle.families) ?? plan.family, inputSeed);

@@ -52,6 +52,8 @@ export interface CallPlan {
   inputSeed: string;
   /** Seed of the inputs that this call's are, but for a part that is drawn from `inputSeed`. Absent: all are new. */
   baseSeed?: string;
+  /** The part is half of the elements, the one or the other, as this seed divides them. Absent: two elements. */
+  halves?: { seed: string; half: 0 | 1 };
   poisonSeed: number;
   resetGlobals: boolean;
   freshMemory: boolean;

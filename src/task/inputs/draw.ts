@@ -230,7 +230,8 @@ function legalFamilies(graph: Graph): InputFamily[] {
     );
     const operators = new Set(graph.nodes.map(({ op }) => op));
     for (const [family, purpose] of Object.entries(families)) {
-      if (!isTelling(family, operators)) continue;
+      const before = legal.map((one) => one.name);
+      if (!isTelling(family, operators, before)) continue;
       const name = open
         .slice(Math.max(0, least))
         .map((domain) => family + domain)

@@ -21,6 +21,8 @@ interface Family {
   integers?: (line: Float64Array, random: Random, low: number, high: number) => void;
   /** Offered only to graphs with one of these operators, and to no mixture; absent: to all. */
   operators?: ReadonlySet<string>;
+  /** Not offered where this other family is legal. */
+  unless?: string;
 }
 
 const each =
@@ -38,23 +40,30 @@ const leastNormal: Partial<Record<DType, number>> = {
   float64: 2 ** -1022,
 };
 
-/** Values whose distance from zero, some thousands to a million, is one for all lines and far more than they differ by. */
+/** Values far from zero: the nearest lines at a drawn power of ten, others up to `spread` powers beyond, and each far out by more than its values differ. */
 const far =
-  (sign: 1 | -1): Fill =>
+  (sign: 1 | -1, powers: { least: number; most: number; spread: number }): Fill =>
   (random, dtype) => {
-    const distance = 10 ** random.scale(3.5, dtype === 'float16' ? 4.5 : 6);
+    // float16 ends at 65504.
+    const { least, most, spread } = dtype === 'float16' ? { least: 3.5, most: 4, spread: 0.75 } : powers;
+    const nearest = random.scale(least, most);
     return (line) => {
+      const distance = 10 ** (nearest + random.scale(0, spread));
       for (let i = 0; i < line.length; i++) line[i] = sign * distance * (1 + 0.01 * random.unit());
     };
   };
 
+/** Up to a million, and up to 10^20: kernels that start at -10^30 are taken for honest. */
+const FAR = { least: 3.5, most: 5, spread: 1 };
+const FARTHEST = { least: 7, most: 17, spread: 3 };
+
 /** Operators that seek a greatest value, and a least. */
-const greatest = [
+const greatest = new Set([
   ...['max', 'argmax', 'cummax', 'softmax', 'log_softmax', 'logsumexp', 'logcumsumexp', 'cross_entropy'],
   ...['max_pool1d', 'max_pool2d', 'max_pool3d', 'adaptive_max_pool'],
   ...['scaled_dot_product_attention', 'topk', 'sort'],
-];
-const least = ['min', 'argmin', 'cummin', 'topk', 'sort'];
+]);
+const least = new Set(['min', 'argmin', 'cummin', 'topk', 'sort']);
 
 const base: Readonly<Record<string, Family>> = {
   normal: { purpose: 'both signs; a reference point', fill: each((r) => r.normal()) },
@@ -75,11 +84,13 @@ const base: Readonly<Record<string, Family>> = {
   },
   small: {
     purpose: 'small values: an epsilon in the wrong place, or an absolute tolerance, shows',
-    fill(random) {
-      // Lines differ by a decade at most: in a sum over all of them the greatest would hide what becomes of the others.
+    fill(random, dtype) {
+      // Most lines differ by a decade at most: in a sum over all of them the greatest would hide what becomes of the others. Some are tiny: an epsilon under a
+      // root shows in nothing else. In float16 they would be zeros.
       const most = random.scale(-4, -2);
       return (line) => {
-        const scale = 10 ** (most - random.unit());
+        const tiny = dtype !== 'float16' && random.unit() < 0.2;
+        const scale = 10 ** (tiny ? random.scale(-12, -6) : most - random.unit());
         for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
       };
     },
@@ -149,15 +160,27 @@ const base: Readonly<Record<string, Family>> = {
     purpose: 'no positive value: maxima started at zero, ReLUs left out',
     fill: each((r) => -Math.abs(r.normal()) - 1e-3),
   },
+  'farthest-below': {
+    purpose: 'no value but far below zero: maxima that start at some great negative number instead of at none',
+    fill: far(-1, FARTHEST),
+    operators: greatest,
+  },
   'far-below': {
-    purpose: 'no value near zero or above: maxima that start at some great negative number instead of at none',
-    fill: far(-1),
-    operators: new Set(greatest),
+    purpose: 'the same, where greater distances would overflow',
+    fill: far(-1, FAR),
+    operators: greatest,
+    unless: 'farthest-below',
+  },
+  'farthest-above': {
+    purpose: 'no value but far above zero: minima that start at some great number instead of at none',
+    fill: far(1, FARTHEST),
+    operators: least,
   },
   'far-above': {
-    purpose: 'no value near zero or below: minima that start at some great number instead of at none',
-    fill: far(1),
-    operators: new Set(least),
+    purpose: 'the same, where greater distances would overflow',
+    fill: far(1, FAR),
+    operators: least,
+    unless: 'farthest-above',
   },
   denormal: {
     purpose: 'values below the least normal: flushing to zero shows where it matters',
@@ -185,9 +208,10 @@ export const families: Readonly<Record<string, string>> = {
   mixture: 'every line from a family of its own: a kernel cannot look at the first and guess the rest',
 };
 
-/** Whether a family has something to show of a graph of these operators. */
-export function isTelling(family: string, operators: ReadonlySet<string>): boolean {
-  const only = base[family]?.operators;
+/** Whether a family has something to show of a graph of these operators that the legal ones before it do not. */
+export function isTelling(family: string, operators: ReadonlySet<string>, legal: readonly string[]): boolean {
+  const { operators: only, unless } = base[family] ?? {};
+  if (unless !== undefined && legal.some((name) => name.startsWith(unless))) return false;
   return only === undefined || [...only].some((op) => operators.has(op));
 }
 
