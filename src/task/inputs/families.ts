@@ -55,7 +55,7 @@ const far =
 
 /** Up to a million, and up to 10^20: kernels that start at -10^30 are taken for honest. */
 const FAR = { least: 3.5, most: 5, spread: 1 };
-const FARTHEST = { least: 7, most: 17, spread: 3 };
+const FARTHEST = { least: 10, most: 17, spread: 3 };
 
 /** Operators that seek a greatest value, and a least. */
 const greatest = new Set([
