@@ -48,14 +48,12 @@ interface Budget {
 
 interface Variant {
   name: string;
-  islands: number;
   retrieval: boolean;
   choose(seed: number): ChooseArm;
 }
 
 const full: Variant = {
   name: 'full: rates, retrieval',
-  islands: 1,
   retrieval: true,
   choose: chooseByRates,
 };
@@ -64,7 +62,6 @@ const variants: readonly Variant[] = [
   full,
   { ...full, name: 'any arm', choose: anyArm },
   { ...full, name: 'retrieval off', retrieval: false },
-  { ...full, name: 'three islands', islands: 3 },
 ];
 
 /** One arm as good as another. */
@@ -83,7 +80,7 @@ function judgeOn(landscape: Landscape) {
 }
 
 /** What was found, over the optimum. */
-async function search({ islands, retrieval, choose }: Variant, seed: number, budget: Budget): Promise<number> {
+async function search({ retrieval, choose }: Variant, seed: number, budget: Budget): Promise<number> {
   const landscape = new Landscape(seed);
   const purse = { left: budget.dollars };
   const related = retrieval ? await relatedWork(seed) : [];
@@ -96,7 +93,6 @@ async function search({ islands, retrieval, choose }: Variant, seed: number, bud
       gpu: 'h100',
       engineers: [new Numeric(), ...models],
       seed,
-      islands,
     },
     ...{ archive: new Memory(related), evaluate: judgeOn(landscape), choose: choose(seed) },
     budget: { judgements: budget.judgements, patience: 1000 },

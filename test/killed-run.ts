@@ -97,8 +97,8 @@ async function candidatesIn(home: string): Promise<JudgedCandidate[]> {
 
 /** What two runs of one seed have in common: what was proposed, and what became of it. */
 const history = (candidates: readonly JudgedCandidate[]) =>
-  candidates.map(({ number, generation, island, strategy, source, verdict }) => {
-    return { number, generation, island, strategy, source, outcome: verdict?.outcome };
+  candidates.map(({ number, generation, strategy, source, verdict }) => {
+    return { number, generation, strategy, source, outcome: verdict?.outcome };
   });
 
 /** Runs a search to its end and gives its candidates and the best of them. */

@@ -81,7 +81,6 @@ describe('a recorded run with a model', { skip }, () => {
         ...{ task, gpu: 'h100', archive, cacheDir: join(folder, 'builds'), seed: 1, resume: false, concurrency: 2 },
         engineers: [startsOfBuiltin, ...models],
         budget: { judgements: 6, generations: 2 },
-        islands: 1,
       });
       const candidates = await archive.candidates(run);
       const times = (engineer: string) =>

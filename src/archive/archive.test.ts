@@ -88,7 +88,7 @@ describe('the file of an archive', () => {
     const [candidate] = await archive.candidates('r');
     const [related] = await archive.related(taskOf('new', [96, 160], 'softmax'), 'h100', 3);
     await archive.close();
-    assert.equal(candidate?.island, 0);
+    assert.equal(candidate?.verdict?.codeHash, 'code');
     assert.equal(related?.task.name, 'old');
     assert.ok(related.similarity > 0.99, String(related.similarity));
   });

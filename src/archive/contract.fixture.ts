@@ -41,7 +41,7 @@ export function taskOf(hash: string, shape: readonly number[], ...operators: rea
 
 export function proposal(number: number, source = `// kernel ${number}`, run = 'run-1'): CandidateRecord {
   return {
-    ...{ id: `${run}-${number}`, run, number, generation: 0, island: number % 2 },
+    ...{ id: `${run}-${number}`, run, number, generation: 0 },
     ...{ engineer: 'builtin', strategy: 'start', summary: `block ${number}` },
     knobs: { block: number },
     source,

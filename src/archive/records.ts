@@ -44,8 +44,6 @@ export interface CandidateRecord {
   /** 1, 2, ... in the order proposed within the run. */
   number: number;
   generation: number;
-  /** The population that it belongs to, from 0. */
-  island: number;
   /** Who proposed it, and how. */
   engineer: string;
   strategy: string;

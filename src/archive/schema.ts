@@ -122,6 +122,9 @@ export const migrations: readonly string[] = [
   `
   ALTER TABLE runs ADD COLUMN holder TEXT;                         -- JSON, run-holder.ts: the process that works on it; NULL for none
   `,
+  `
+  ALTER TABLE candidates DROP COLUMN island;                       -- a run has one population
+  `,
 ];
 
 /** A migration in PostgreSQL's words: types of 64 bits, and no STRICT tables, since all are. */

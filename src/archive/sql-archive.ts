@@ -124,10 +124,10 @@ export class SqlArchive implements Archive {
   }
 
   async addCandidate(candidate: CandidateRecord, calls: readonly string[] = []): Promise<void> {
-    const { id, run, number, generation, island, engineer, strategy, summary, source, sourceHash } = candidate;
+    const { id, run, number, generation, engineer, strategy, summary, source, sourceHash } = candidate;
     await this.#database.write([
       insert('candidates', {
-        ...{ id, run, number, generation, island, engineer, strategy, summary },
+        ...{ id, run, number, generation, engineer, strategy, summary },
         ...{ knobs: JSON.stringify(candidate.knobs ?? null), source, source_hash: sourceHash, proposed: now() },
       }),
       ...[...new Set(candidate.parents)].map((parent, position) =>
@@ -282,7 +282,6 @@ export class SqlArchive implements Archive {
         run: String(row.run),
         number: Number(row.number),
         generation: Number(row.generation),
-        island: Number(row.island),
         engineer: String(row.engineer),
         strategy: String(row.strategy),
         summary: String(row.summary),

@@ -87,8 +87,6 @@ export interface SearchRecord extends Proposal {
   /** 1, 2, ... in the order proposed within the run. */
   number: number;
   generation: number;
-  /** The population that it belongs to, from 0. */
-  island?: number;
   /** Name of the engineer. */
   engineer: string;
   evaluation?: Evaluation;

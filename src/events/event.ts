@@ -11,8 +11,6 @@ export type AssayEvent =
   | { type: 'task.floor'; gpu: string; microseconds: number; limitedBy: string }
   | { type: 'task.degenerate'; operator: string; reason: string }
   | { type: 'generation.started'; generation: number; proposed: number }
-  /** An island's best may breed on another from now on. */
-  | { type: 'island.migrated'; generation: number; candidate: string; from: number; to: number }
   | { type: 'candidate.proposed'; candidate: string; generation: number; parent?: string; summary: string }
   | { type: 'candidate.building'; candidate: string }
   | { type: 'check.passed'; candidate: string; check: string; ms: number }

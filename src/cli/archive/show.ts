@@ -35,14 +35,13 @@ export function candidateRows(candidates: readonly JudgedCandidate[]): string[] 
       { name: '#', right: true },
       { name: 'outcome' },
       { name: 'time', right: true },
-      { name: 'island', right: true },
       { name: 'by' },
       { name: 'what it is', rest: true },
     ],
-    candidates.map(({ number, verdict, island, engineer, summary }) => {
+    candidates.map(({ number, verdict, engineer, summary }) => {
       const [best] = verdict?.times ?? [];
       const outcome = verdict ? (verdict.check ?? verdict.outcome) : 'not judged';
-      return [String(number), outcome, best ? time(best.microseconds) : '', String(island), engineer, summary];
+      return [String(number), outcome, best ? time(best.microseconds) : '', engineer, summary];
     }),
   );
 }
@@ -104,14 +103,14 @@ async function showRun(archive: Archive, run: RunRecord): Promise<Shown> {
 const withoutSource = ({ source: _, ...rest }: JudgedCandidate) => rest;
 
 async function showCandidate(archive: Archive, candidate: JudgedCandidate): Promise<Shown> {
-  const { id, run, generation, island, engineer, strategy, summary, parents, verdict, source } = candidate;
+  const { id, run, generation, engineer, strategy, summary, parents, verdict, source } = candidate;
   const calls = (await archive.calls(run)).filter((call) => call.candidate === id);
   const line = await lineage(archive, candidate);
   const row = (name: string, text: string) => `${name.padEnd(11)}${wrap(printable(text), 68, ' '.repeat(11))}`;
   const lines = [
     `candidate ${printable(id)}`,
     row('what it is', summary),
-    row('made by', `${engineer}, ${strategy}; generation ${generation}, island ${island}`),
+    row('made by', `${engineer}, ${strategy}; generation ${generation}`),
     row('parents', parents.length > 0 ? parents.join(', ') : 'none'),
     row(
       'verdict',

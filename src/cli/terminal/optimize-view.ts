@@ -81,8 +81,6 @@ export class OptimizeView {
         this.#underWay.delete(event.candidate);
         this.#passedOver++;
         break;
-      case 'island.migrated':
-        break;
       case 'candidate.best': {
         const { percentOfFloor, summary } = event;
         const share = percentOfFloor === undefined ? '' : `, ${significant(percentOfFloor)} % of the speed of light`;

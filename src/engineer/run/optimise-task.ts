@@ -38,8 +38,6 @@ export interface OptimiseTaskOptions {
   resume: boolean;
   /** Candidates compiled, ranked or judged at the same time. With 1, a seed gives the same run again. */
   concurrency: number;
-  /** Populations that breed apart (default 1). */
-  islands?: number;
   events?: EventStream;
   signal?: AbortSignal;
 }
@@ -134,7 +132,6 @@ export async function optimiseTask(options: OptimiseTaskOptions): Promise<Optimi
     const result = await optimise({
       ...{ run: run.id, task, gpu, engineers, archive: port, events, signal },
       ...{ budget: options.budget, seed: run.seed, concurrency: options.concurrency },
-      islands: options.islands,
       // The floor is of the GPU that the target names: simulated clocks know nothing of it.
       floorMicroseconds: objective.kind === 'simulated' ? undefined : bench.floor.microseconds,
       evaluate: (record, abort) => port.evaluate(record, abort),

@@ -17,8 +17,7 @@ import { feedbackOf } from './feedback.ts';
 export function toCandidate(record: SearchRecord, run: string): CandidateRecord {
   const { id, number, generation, engineer, strategy, summary, knobs, source, parents } = record;
   const hash = sourceHash(source);
-  const island = record.island ?? 0;
-  return { id, run, number, generation, island, engineer, strategy, summary, knobs, source, sourceHash: hash, parents };
+  return { id, run, number, generation, engineer, strategy, summary, knobs, source, sourceHash: hash, parents };
 }
 
 /** Which times a run goes by: of one kind, on one device (the target's id for modelled ones, the GPU's name for others). */
@@ -29,9 +28,9 @@ export interface Objective {
 
 /** As the search sees it, with its time by the objective; `evidence` is that of its verdict. */
 export function toRecord(candidate: JudgedCandidate, objective: Objective, evidence?: Evidence): SearchRecord {
-  const { id, number, generation, island, engineer, strategy, summary, source, parents, verdict } = candidate;
+  const { id, number, generation, engineer, strategy, summary, source, parents, verdict } = candidate;
   const record: SearchRecord = {
-    ...{ id, number, generation, island, engineer, strategy, summary, source, parents },
+    ...{ id, number, generation, engineer, strategy, summary, source, parents },
     knobs: candidate.knobs as Json,
   };
   if (!verdict) return record;

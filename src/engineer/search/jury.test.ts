@@ -34,7 +34,7 @@ const rank = async ({ source }: SearchRecord) => {
   const point = read(source);
   return { microseconds: point.x < 3 ? 1 : time(point) };
 };
-const options: Partial<SearchOptions> = { rank, islands: 2, budget: { generations: 20, patience: 20 } };
+const options: Partial<SearchOptions> = { rank, budget: { generations: 20, patience: 20 } };
 
 describe('the jury', () => {
   it('judges in full what could win, passes over the rest, and never calls that correct', async () => {

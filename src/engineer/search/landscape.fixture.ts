@@ -129,4 +129,4 @@ export function searchOn(
 
 /** What was proposed, in order: two runs with the same are the same run. */
 export const history = (records: readonly SearchRecord[]) =>
-  records.map((record) => [record.id, record.generation, record.island, record.source, record.strategy]);
+  records.map((record) => [record.id, record.generation, record.source, record.strategy]);

@@ -1,5 +1,5 @@
 /**
- * The search: one loop for every engineer. Generations of candidates are proposed on islands, recorded, judged, recorded again; parents
+ * The search: one loop for every engineer. Generations of candidates are proposed, recorded, judged, recorded again; parents
  * are drawn by tournament; it ends at a budget, at the floor, or when nothing improves.
  *
  * All state is in the records. What generation g proposes depends only on the seed, on g and on the records of the
@@ -9,10 +9,9 @@ import type { EventStream } from '../../events/index.ts';
 import type { Engineer, Evaluation, Proposal, SearchArchive, SearchRecord } from '../ports.ts';
 import { type Arm, type ChooseArm, chooseByRates } from './bandit.ts';
 import { endBefore, judgedInFull, type SearchBudget, type StopReason, spent } from './budget.ts';
-import { type Archipelago, islandAt, migrantAt, population } from './islands.ts';
 import { Jury, type JuryOptions } from './jury.ts';
 import { sourceKey } from './novelty.ts';
-import { type Individual, ranked, tournament } from './population.ts';
+import { breeders, type Individual, ranked, tournament } from './population.ts';
 import { Random } from './random.ts';
 import { Turns } from './turns.ts';
 
@@ -33,12 +32,8 @@ export interface SearchOptions extends Omit<JuryOptions, 'concurrency'> {
   concurrency?: number;
   /** Who makes the next candidate (default: {@link chooseByRates}). */
   choose?: ChooseArm;
-  /** Candidates a generation after the first, over all islands (default 6). */
+  /** Candidates a generation after the first (default 6). */
   generationSize?: number;
-  /** Populations that breed apart (default 1). */
-  islands?: number;
-  /** Generations between migrations of each island's best to the next (default 2). */
-  migrationInterval?: number;
 }
 
 export interface SearchResult {
@@ -51,7 +46,7 @@ export interface SearchResult {
   seconds: number;
 }
 
-/** Individuals of an island that may become parents. */
+/** So many of the fastest may become parents. */
 const breeding = 12;
 const tournamentSize = 3;
 /** Attempts at a proposal that is not a repetition before a place in a generation stays empty. */
@@ -76,14 +71,12 @@ interface FirstProposal {
 /** A variation that an engineer was asked for. */
 interface Asked {
   arm: Arm;
-  parents: readonly Individual[];
   random: Random;
   answer: Promise<Proposal | undefined>;
 }
 
 class Search {
   readonly #options: SearchOptions;
-  readonly #archipelago: Archipelago;
   readonly #started = performance.now();
   /** How many variations each engineer may be asked for at once. */
   readonly #asking = new Map<Engineer, Turns>();
@@ -95,10 +88,6 @@ class Search {
 
   constructor(options: SearchOptions) {
     this.#options = options;
-    this.#archipelago = {
-      islands: Math.max(1, options.islands ?? 1),
-      interval: Math.max(1, options.migrationInterval ?? 2),
-    };
     for (const engineer of options.engineers) this.#asking.set(engineer, new Turns(engineer.atOnce ?? 1));
   }
 
@@ -180,8 +169,7 @@ class Search {
 
   async *#firstRecord({ engineer, proposal }: FirstProposal): AsyncGenerator<SearchRecord> {
     if (this.#seen.has(sourceKey(proposal.source))) return;
-    const place = this.#records.length;
-    yield await this.#record(engineer, proposal, 0, islandAt(place, 0, this.#archipelago));
+    yield await this.#record(engineer, proposal, 0);
   }
 
   /** What the archive has for this task: other runs' best, and what engineers can take over from related tasks' best. */
@@ -216,10 +204,8 @@ class Search {
     const { engineers, seed, signal, events, generationSize = 6 } = this.#options;
     const choose = this.#options.choose ?? chooseByRates(seed);
     const past = this.#records.filter((record) => record.generation < generation);
-    if (own.length === 0) {
-      events?.emit({ type: 'generation.started', generation, proposed: generationSize });
-      this.#announceMigrants(generation, past);
-    }
+    if (own.length === 0) events?.emit({ type: 'generation.started', generation, proposed: generationSize });
+    const parents = breeders(past).slice(0, breeding);
     const arms: Arm[] = engineers.flatMap((engineer) =>
       engineer.strategies.map((strategy) => ({ engineer, strategy })),
     );
@@ -235,11 +221,9 @@ class Search {
       for (; next < Math.min(generationSize, place + ahead); next++) {
         const arm = choose(arms, past, pending);
         count(arm, 1);
-        const island = islandAt(next, generation, this.#archipelago);
-        const parents = population(island, generation, past, this.#archipelago).slice(0, breeding);
         asked.set(next, this.#ask(arm, parents, past, new Random(seed, generation, next)));
       }
-      const { arm: first, parents, random, answer } = asked.get(place)!;
+      const { arm: first, random, answer } = asked.get(place)!;
       let proposal = await answer;
       let arm = first;
       // What came of an engineer asked ahead may have been proposed by another since.
@@ -255,7 +239,7 @@ class Search {
       if (!proposal) break;
       count(first, -1);
       count(arm, 1);
-      yield await this.#record(arm.engineer.name, proposal, generation, islandAt(place, generation, this.#archipelago));
+      yield await this.#record(arm.engineer.name, proposal, generation);
     }
     await Promise.allSettled([...asked.values()].map(({ answer }) => answer));
   }
@@ -264,7 +248,7 @@ class Search {
   #ask(arm: Arm, parents: readonly Individual[], past: readonly SearchRecord[], random: Random): Asked {
     const answer = this.#asking.get(arm.engineer)!.take(() => this.#vary(arm, parents, past, random));
     answer.catch(() => undefined);
-    return { arm, parents, random, answer };
+    return { arm, random, answer };
   }
 
   /** A variation that has not been proposed before. */
@@ -288,12 +272,12 @@ class Search {
     return undefined;
   }
 
-  async #record(engineer: string, proposal: Proposal, generation: number, island: number): Promise<SearchRecord> {
+  async #record(engineer: string, proposal: Proposal, generation: number): Promise<SearchRecord> {
     const { run, events, archive } = this.#options;
     const number = this.#records.length + 1;
     const { source, strategy, summary, knobs, parents, made } = proposal;
     const record: SearchRecord = {
-      ...{ id: `${run}-${number}`, number, generation, island, engineer, source, strategy, summary, knobs, parents },
+      ...{ id: `${run}-${number}`, number, generation, engineer, source, strategy, summary, knobs, parents },
       ...(made && { made }),
     };
     this.#seen.add(sourceKey(source));
@@ -332,15 +316,6 @@ class Search {
       percentOfFloor,
       summary: record.summary,
     });
-  }
-
-  #announceMigrants(generation: number, past: readonly SearchRecord[]): void {
-    for (let to = 0; to < this.#archipelago.islands; to++) {
-      const migrant = migrantAt(generation, to, past, this.#archipelago);
-      if (!migrant) continue;
-      const { from, record } = migrant;
-      this.#options.events?.emit({ type: 'island.migrated', generation, candidate: record.id, from, to });
-    }
   }
 
   async #stop(underWay: number): Promise<StopReason | undefined> {
