@@ -4,8 +4,8 @@
  *
  *     npm run bench:floor -- DIR [--level 1] [--only REGEXP] [--starts 8] [--vary 0] [--gpu h100] [--precision fp32] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--all]
  *
- * DIR is a KernelBench checkout. `--starts 3`: so many of the first templates. `--vary 6`: so many changes of a knob, one after the other, each of the best so far. `--all`: a line for every candidate.
- * `--keep`: writes the best candidates there.
+ * DIR is a KernelBench checkout. `--starts 3`: so many of the first templates. `--vary 6`: so many changes of a knob, one after the other, each of the best so far.
+ * `--all`: a line for every candidate. `--keep`: writes the best candidates there.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -56,7 +56,7 @@ function say(text: string): void {
 }
 const microseconds = (value: number) => `${value.toPrecision(4)} us`;
 
-/** The longest two resources of a time, in words. */
+/** The longest three resources of a time, in words. */
 function limits({ resources = [] }: ModelledTime): string {
   return resources
     .slice(0, 3)
@@ -64,7 +64,8 @@ function limits({ resources = [] }: ModelledTime): string {
     .join('; ');
 }
 
-async function measure(path: string): Promise<Row> {
+/** Ranks a task's candidates by their modelled time. A task that cannot be traced or lowered is a row with the reason. */
+async function timesOf(path: string): Promise<Row> {
   const name = basename(path, '.py');
   const row: Row = { name, tried: 0 };
   const { gpu, cache } = options;
@@ -140,7 +141,7 @@ async function main(): Promise<number> {
   const rows: Row[] = [];
   const worker = async () => {
     for (let file = files.shift(); file; file = files.shift()) {
-      const row = await measure(file.path);
+      const row = await timesOf(file.path);
       rows.push(row);
       print(row);
     }

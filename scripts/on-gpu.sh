@@ -9,6 +9,7 @@
 #   scripts/on-gpu.sh --stages device,corpora --filter softmax
 #   scripts/on-gpu.sh --quick                  a few small things of every stage
 #   scripts/on-gpu.sh --out DIR --seconds 540  stops beginning new things after that time; run again into DIR, it does the rest
+#   scripts/on-gpu.sh --at-once 8              shares out what is not timed (the corpora) among so many processes
 #   ASSAY_FAKE_CUDA=1 scripts/on-gpu.sh        the same over the fake driver: proves that the script runs, writes to a temporary folder, measures nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."

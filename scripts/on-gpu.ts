@@ -1,6 +1,8 @@
 /**
  * `scripts/on-gpu.sh`: the tests, corpora, times and calibration that need a real GPU, stage by stage. A stage that fails is reported and the next one runs; the exit code
- * is 1 then. What was done is not done again by a run into the same folder, so that several short calls do all of it. With --at-once N what is not timed (the corpora) is shared out among N processes. Everything goes to results/DATE-DEVICE/, one JSON file a stage with its raw samples; over the fake driver to a temporary folder, each file saying so.
+ * is 1 then. What was done is not done again by a run into the same folder, so that several short calls do all of it. With `--at-once N` what is not timed (the corpora) is
+ * shared out among N processes; `--part I/N` is how such a process is told its share. Everything goes to results/DATE-DEVICE/, one JSON file a stage with its raw samples; over
+ * the fake driver to a temporary folder, each file saying so.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -61,21 +63,9 @@ async function main(): Promise<number> {
   const unfinished: string[] = [];
   try {
     for (const stage of stages.filter(({ name }) => wanted.includes(name))) {
-      process.stdout.write(`\n== ${stage.name}: ${stage.purpose}\n`);
-      const started = performance.now();
-      try {
-        if (stage.shared) await inParts(stage, place, Number(values['at-once']), Number(values.seconds) - elapsed());
-        const { passed, left = 0, content, words } = await stage.run(place);
-        place.write(stage.name, { passed, left, ...content });
-        if (left > 0) unfinished.push(stage.name);
-        if (!passed) failed.push(stage.name);
-        const seconds = ((performance.now() - started) / 1000).toFixed(0);
-        process.stdout.write(`${words}\n${passed ? 'passed' : 'FAILED'} after ${seconds} s\n`);
-      } catch (error) {
-        failed.push(stage.name);
-        place.write(stage.name, { passed: false, error: String((error as Error).stack ?? error) });
-        process.stdout.write(`FAILED: ${(error as Error).message}\n`);
-      }
+      const { passed, left } = await runStage(stage, place, Number(values['at-once']), Number(values.seconds));
+      if (left > 0) unfinished.push(stage.name);
+      if (!passed) failed.push(stage.name);
     }
   } finally {
     await place.close();
@@ -92,6 +82,29 @@ async function main(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
+/** One stage, said and written; what it throws is a failure. `seconds`: from this process' beginning. */
+async function runStage(
+  stage: Stage,
+  place: Place,
+  atOnce: number,
+  seconds: number,
+): Promise<{ passed: boolean; left: number }> {
+  process.stdout.write(`\n== ${stage.name}: ${stage.purpose}\n`);
+  const started = elapsed();
+  try {
+    if (stage.shared) await inParts(stage, place, atOnce, seconds - elapsed());
+    const { passed, left = 0, content, words } = await stage.run(place);
+    place.write(stage.name, { passed, left, ...content });
+    const took = (elapsed() - started).toFixed(0);
+    process.stdout.write(`${words}\n${passed ? 'passed' : 'FAILED'} after ${took} s\n`);
+    return { passed, left };
+  } catch (error) {
+    place.write(stage.name, { passed: false, error: String((error as Error).stack ?? error) });
+    process.stdout.write(`FAILED: ${(error as Error).message}\n`);
+    return { passed: false, left: 0 };
+  }
+}
+
 /** Seconds since this process began. */
 const elapsed = () => performance.now() / 1000;
 
@@ -101,17 +114,8 @@ async function inParts(stage: Stage, { folder, part }: Place, count: number, sec
   const given = process.argv.slice(2);
   await Promise.all(
     Array.from({ length: count }, async (_, index) => {
-      const own = [
-        '--stages',
-        stage.name,
-        '--out',
-        folder,
-        '--seconds',
-        String(seconds),
-        '--part',
-        `${index}/${count}`,
-      ];
-      // What is said last counts.
+      // An option that is given twice counts as it is given last.
+      const own = ['--stages', stage.name, '--out', folder, `--seconds=${seconds}`, `--part=${index}/${count}`];
       const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...given, ...own], {
         stdio: ['ignore', 'inherit', 'inherit'],
       });

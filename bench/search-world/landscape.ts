@@ -8,7 +8,7 @@ export const changes = 10;
 export const constants = 3;
 export const values = 6;
 /** Pairs of changes that pay together and cost apart. */
-export const pairs: readonly (readonly [number, number])[] = [
+const pairs: readonly (readonly [number, number])[] = [
   [0, 1],
   [2, 3],
   [4, 5],

@@ -14,7 +14,7 @@ import type { Engineer, Json, Proposal, SearchRecord } from '../../src/engineer/
 import { Random } from '../../src/engineer/index.ts';
 import { changes, constants, flipped, type Kernel, type Landscape, plain, read, values, write } from './landscape.ts';
 
-export interface Skill {
+interface Skill {
   name: string;
   /** Chance that one change to a plain kernel fails. */
   fails: number;
@@ -39,7 +39,7 @@ const wrong = '\nwrong ';
 export const isWrong = (source: string): boolean => source.includes(wrong);
 
 /** Dollars that are left to models. */
-export interface Purse {
+interface Purse {
   left: number;
 }
 

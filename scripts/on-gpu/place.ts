@@ -18,7 +18,10 @@ export interface Place {
   readonly target: GpuTarget;
   /** Why there is no floor, where the GPU is not in the table. */
   readonly unknown?: string;
-  /** This run's share of what stages do one by one, where others do the rest at the same time: their lines go to the same files, and a stage's own file is left to whoever started them. */
+  /**
+   * This run's share of what stages do one by one, where others do the rest at the same time: their lines go to the same files, and a stage's own file is left to
+   * whoever started them.
+   */
   readonly part?: Part;
   /** Results. */
   readonly folder: string;

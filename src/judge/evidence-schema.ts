@@ -129,6 +129,7 @@ export const evidenceSchema = z.object({
       inputSeed: z.string(),
       /** Seed of the inputs that this call's are, but for a part drawn from `inputSeed`. */
       baseSeed: z.string().optional(),
+      /** The part is half of the elements, the one or the other, as this seed divides them; absent: two elements. */
       halves: z.object({ seed: z.string(), half: z.union([z.literal(0), z.literal(1)]) }).optional(),
       poisonSeed: z.number().int(),
       resetGlobals: z.boolean(),

@@ -35,7 +35,9 @@ export function registerTools(server: McpServer, workshop: Workshop): void {
   registerInspection(server, workshop);
   registerJudging(server, workshop);
   registerArchive(server, workshop);
-  registerRuns(server, workshop);
+  registerStart(server, workshop);
+  registerSubmission(server, workshop);
+  registerResults(server, workshop);
 }
 
 function registerInspection(server: McpServer, workshop: Workshop): void {
@@ -160,8 +162,9 @@ function registerArchive(server: McpServer, workshop: Workshop): void {
   );
 }
 
-function registerRuns(server: McpServer, workshop: Workshop): void {
-  const frontierFields = { frontier: z.array(candidateForm), left: budgetForm };
+const frontierFields = { frontier: z.array(candidateForm), left: budgetForm };
+
+function registerStart(server: McpServer, workshop: Workshop): void {
   server.registerTool(
     'start_run',
     {
@@ -190,6 +193,9 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
         return answer(structured, `The run ${open.run.id} has begun.\n${frontierInWords(structured)}`);
       }),
   );
+}
+
+function registerSubmission(server: McpServer, workshop: Workshop): void {
   server.registerTool(
     'submit_candidate',
     {
@@ -228,6 +234,9 @@ function registerRuns(server: McpServer, workshop: Workshop): void {
         }
       }),
   );
+}
+
+function registerResults(server: McpServer, workshop: Workshop): void {
   server.registerTool(
     'frontier',
     {

@@ -25,19 +25,14 @@ export interface Opened {
   readonly driverVersion?: string;
 }
 
-/** What the GPU says of itself now: no reading, where there is no NVML. */
-export interface ConditionRequest {
-  /** Processes of the measurement that have a context on the GPU. */
-  readonly ownProcesses: number;
-}
-
 /** Each request by its name: what goes in, what comes out. */
 export interface Requests {
   open: { in: null; out: Opened };
   run: { in: RunRequest; out: CudaRun };
   prepare: { in: PrepareRequest; out: Prepared };
   window: { in: TimedRequest; out: TimedAnswer };
-  condition: { in: ConditionRequest; out: { readonly conditions: readonly DeviceCondition[] } };
+  /** What the GPU says of itself now: no reading, where there is no NVML. `ownProcesses`: those of the measurement that have a context on the GPU. */
+  condition: { in: { readonly ownProcesses: number }; out: { readonly conditions: readonly DeviceCondition[] } };
 }
 
 /** One request as it travels; `packed` is its input without bytes. */

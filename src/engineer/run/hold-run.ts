@@ -9,8 +9,8 @@ export class RunHeld extends Error {
     const who =
       machine === thisProcess().machine ? `process ${pid} on this machine` : `process ${pid} on another machine`;
     super(
-      `The run ${run} is being worked on by ${who}, since ${since}. Wait until it ends, or stop that process, and give --resume again; ` +
-        'without --resume a run of its own begins.',
+      `The run ${run} is being worked on by ${who}, since ${since}. Wait until it ends, or stop that process, and go on with it then; ` +
+        'or begin another run (assay optimize without --resume, start_run).',
     );
     this.name = 'RunHeld';
   }

@@ -17,6 +17,10 @@ describe('novelty', () => {
   it('counts lines where they mean something, and leaves strings as they are', () => {
     assert.ok(!same('#define N 4\n+2;\nvoid f();', '#define N 4 +2;\nvoid f();'), 'where a macro ends');
     assert.ok(!same('asm("a // b");', 'asm("a // c");'), 'a comment in a string is none');
+    assert.ok(
+      !same(`if (c == '"') asm("a // b");`, `if (c == '"') asm("a // c");`),
+      'a quote by itself begins no string',
+    );
     const python = 'import torch\nfor k in x:\n  a()\nb()\n';
     assert.ok(!same(python, python.replace('\nb()', '\n  b()')), 'indentation in Python');
   });

@@ -12,7 +12,9 @@ export function sourceKey(source: string): string {
 function bareCuda(source: string): string {
   return source
     .replace(/\\\r?\n/g, ' ')
-    .replace(/"(?:\\.|[^"\\\n])*"|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (text) => (text.startsWith('"') ? text : ' '))
+    .replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (text) =>
+      text.startsWith('/') ? ' ' : text,
+    )
     .split('\n')
     .map((line) => line.trim().replace(/\s+/g, ' '))
     .filter((line) => line !== '')

@@ -244,10 +244,10 @@ function legalFamilies(graph: Graph): InputFamily[] {
 
 /** The function with its answers remembered. */
 function once(answer: (name: string) => boolean): (name: string) => boolean {
-  const known = new Map<string, boolean>();
+  const answers = new Map<string, boolean>();
   return (name) => {
-    const said = known.get(name) ?? answer(name);
-    known.set(name, said);
+    const said = answers.get(name) ?? answer(name);
+    answers.set(name, said);
     return said;
   };
 }

@@ -13,7 +13,8 @@ export function cCompiler(): string | undefined {
   return ['gcc', 'cc', 'clang'].find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
 }
 
-export interface BuiltFake {
+interface BuiltFake {
+  /** The library's file. */
   readonly library: string;
   /** A file for ASSAY_FAKE_CONTEXTS. */
   readonly contexts: string;

@@ -163,28 +163,10 @@ export function planRows(
       keptKeys.set(key, made.kept);
       return true;
     });
-    const made: Kept[] = [
-      ...evaluation.loads
-        .filter((load) => !walk.isRowwise(load.access))
-        .map((load) => ({
-          key: loadKey(walk, load.value, load.access),
-          variable: load.variable,
-          type: context.computeType(load.value),
-        })),
-      ...evaluation.steps.map((step) => ({
-        key: valueKey(step.out),
-        variable: context.variable(step.out),
-        type: context.computeType(step.out),
-      })),
-    ];
+    const made = madeBy(evaluation, context, walk);
     for (const kept of made) madeIn.set(kept.key, { loop: p, kept });
     loops.push({ folds: foldsHere, stores, evaluation, uses: [...uses.values()], made });
   }
-  const needed = (after: number) =>
-    [...madeIn].filter(([key, { loop }]) => {
-      const lastUse = loops.findLastIndex(({ uses }) => uses.some((use) => use.key === key));
-      return loop <= after && lastUse > after;
-    }).length;
   return {
     context,
     accesses,
@@ -192,9 +174,32 @@ export function planRows(
     rows: size(false),
     length: size(true),
     kept: keptKeys.size,
-    keptAtOnce: Math.max(...loops.map((_, p) => needed(p))),
+    keptAtOnce: mostKept(loops, madeIn),
     loops: loops.map(({ made, ...loop }) => ({ ...loop, keeps: made.filter((kept) => keptKeys.has(kept.key)) })),
   };
+}
+
+/** Elements that a loop reads or computes, which a later one may use again. */
+function madeBy({ loads, steps }: Evaluation, context: KernelContext, walk: Walk): Kept[] {
+  const read = loads
+    .filter(({ access }) => !walk.isRowwise(access))
+    .map(({ value, access, variable }) => ({
+      ...{ key: loadKey(walk, value, access), variable, type: context.computeType(value) },
+    }));
+  const computed = steps.map(({ out }) => ({
+    ...{ key: valueKey(out), variable: context.variable(out), type: context.computeType(out) },
+  }));
+  return [...read, ...computed];
+}
+
+/** The most values made so far that any one loop leaves to later ones. `madeIn`: the loop that makes each, by its key. */
+function mostKept(
+  loops: readonly { readonly uses: readonly Kept[] }[],
+  madeIn: ReadonlyMap<string, { readonly loop: number }>,
+): number {
+  const lastUse = (key: string) => loops.findLastIndex(({ uses }) => uses.some((use) => use.key === key));
+  const spans = [...madeIn].map(([key, { loop }]) => [loop, lastUse(key)] as const);
+  return Math.max(...loops.map((_, after) => spans.filter(([made, last]) => made <= after && last > after).length));
 }
 
 /** Pack widths that divide the innermost run of a row and that every store along it can use. */

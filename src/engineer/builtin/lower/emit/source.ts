@@ -121,22 +121,25 @@ function hostFunction(version: Version, name: string): string {
   });
   for (const [id, shape] of outputs) allocate(program.values[id]!.name, program.values[id]!.dtype, shape);
   writer.line('auto stream = at::cuda::getCurrentCUDAStream();');
-  for (const kernel of kernels) {
-    const [x, y, z] = kernel.grid;
-    const grid = y === 1 && z === 1 ? `${x}` : `dim3(${x}, ${y}, ${z})`;
-    const pointers = kernel.pointers.map((id, k) => {
-      const value = program.values[id]!;
-      const { host, type } = storage[value.dtype];
-      const offset = kernel.offsets?.[k] ? ` + ${kernel.offsets[k]}` : '';
-      const pointer = `${holder.get(id) ?? value.name}.data_ptr<${host}>()${offset}`;
-      if (type === host) return pointer;
-      const constness = kernel.writes.includes(id) ? '' : 'const ';
-      return `reinterpret_cast<${constness}${type}*>(${pointer})`;
-    });
-    writer.line(`${kernel.name}<<<${grid}, ${kernel.block}, 0, stream>>>(${pointers.join(', ')});`);
-  }
+  for (const kernel of kernels) writer.line(launch(kernel, program, holder));
   const results = program.outputs.map((output) => program.values[output.value]!.name);
   writer.line(results.length === 1 ? `return ${results[0]};` : `return {${results.join(', ')}};`);
   writer.close();
   return writer.toString();
+}
+
+/** `holder`: the buffer that a value lies in, where that is not one of its own name. */
+function launch(kernel: Kernel, program: Program, holder: ReadonlyMap<number, string>): string {
+  const [x, y, z] = kernel.grid;
+  const grid = y === 1 && z === 1 ? `${x}` : `dim3(${x}, ${y}, ${z})`;
+  const pointers = kernel.pointers.map((id, k) => {
+    const value = program.values[id]!;
+    const { host, type } = storage[value.dtype];
+    const offset = kernel.offsets?.[k] ? ` + ${kernel.offsets[k]}` : '';
+    const pointer = `${holder.get(id) ?? value.name}.data_ptr<${host}>()${offset}`;
+    if (type === host) return pointer;
+    const constness = kernel.writes.includes(id) ? '' : 'const ';
+    return `reinterpret_cast<${constness}${type}*>(${pointer})`;
+  });
+  return `${kernel.name}<<<${grid}, ${kernel.block}, 0, stream>>>(${pointers.join(', ')});`;
 }
