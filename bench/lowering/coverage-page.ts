@@ -32,7 +32,6 @@ export function coveragePage(rows: readonly Row[], gpu: string): string {
     '| level | tasks | correct | random, refused | not lowered | not judged | not found correct | seconds of judging: all | median | most |',
     '|---|---|---|---|---|---|---|---|---|---|',
     ...levels.map((level) => totals(level, rows)),
-    '',
     ...levels.flatMap((level) => ['', ...levelTable(level, rows)]),
     '',
   ].join('\n');
@@ -57,10 +56,10 @@ function totals(level: number, rows: readonly Row[]): string {
   const judged = own.flatMap(({ trials }) => trials.filter(({ outcome }) => outcome !== 'lowered'));
   const times = judged.map(({ seconds }) => seconds).sort((a, b) => a - b);
   const all = times.reduce((sum, one) => sum + one, 0);
-  const some = times.length === 0 ? [0, 0] : [times[times.length >> 1]!, times.at(-1)!];
+  const medianAndMost = times.length === 0 ? [0, 0] : [times[times.length >> 1]!, times.at(-1)!];
   const wrong = own.length - correct - random - refused - unjudged;
   const counts = [own.length, correct, random, refused, unjudged, wrong];
-  return `| ${[level, ...counts, all.toFixed(0), ...some.map((one) => one.toFixed(1))].join(' | ')} |`;
+  return `| ${[level, ...counts, all.toFixed(0), ...medianAndMost.map((one) => one.toFixed(1))].join(' | ')} |`;
 }
 
 function levelTable(level: number, rows: readonly Row[]): string[] {

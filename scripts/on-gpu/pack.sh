@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+if [ ! -d node_modules/koffi ]; then
+  echo "node_modules is missing or incomplete. Run \`npm ci\` here first." >&2
+  exit 2
+fi
 mkdir -p tools
 file="$PWD/tools/carried.tar.xz"
 modules="$(realpath node_modules)"

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { Turns } from '../search/turns.ts';
-import { ModelFailure } from './model-failure.ts';
+import { ModelFailure, tooLong } from './model-failure.ts';
 import { type Answer, longestAnswer, type Model, type Question } from './question.ts';
 
 type History =
@@ -133,21 +133,16 @@ class GgufModel implements Model {
   ): Promise<Answer> {
     const contextSequence = context.getSequence();
     const session = new this.#library.LlamaChatSession({ contextSequence, systemPrompt: system });
-    const tooLong = new AbortController();
+    const endless = new AbortController();
     let length = 0;
     const onTextChunk = (text: string) => {
       length += text.length;
-      if (length <= longestAnswer) return;
-      tooLong.abort(
-        new ModelFailure('too-long', `The answer of ${this.id} is longer than ${longestAnswer} characters.`, {
-          mayCost: true,
-        }),
-      );
+      if (length > longestAnswer) endless.abort(tooLong(this.id, longestAnswer));
     };
     try {
       session.setChatHistory([{ type: 'system', text: system }, ...messages.slice(0, -1).map(toHistory)]);
       const { responseText, stopReason } = await session.promptWithMeta(messages.at(-1)!.text, {
-        ...{ maxTokens, onTextChunk, signal: signal ? AbortSignal.any([signal, tooLong.signal]) : tooLong.signal },
+        ...{ maxTokens, onTextChunk, signal: signal ? AbortSignal.any([signal, endless.signal]) : endless.signal },
         ...(grammar && { grammar }),
       });
       const { usedInputTokens: inputTokens, usedOutputTokens: outputTokens } = contextSequence.tokenMeter;

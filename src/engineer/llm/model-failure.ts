@@ -10,7 +10,7 @@ export class ModelFailure extends Error {
   readonly kind: ModelFailureKind;
   /** What the vendor asks to wait, milliseconds. */
   readonly retryAfter?: number;
-  /** Whether the vendor may have charged for it: an answer had begun. */
+  /** Whether the vendor may have charged for it: it had accepted the question, as far as is known. */
   readonly mayCost: boolean;
 
   constructor(kind: ModelFailureKind, message: string, options: { retryAfter?: number; mayCost?: boolean } = {}) {
@@ -47,4 +47,11 @@ export function kindOfStatus(status: number): ModelFailureKind {
   if (status === 401 || status === 403) return 'key';
   if (status === 408 || status === 409 || status >= 500) return 'outage';
   return 'request';
+}
+
+/** An answer that is longer than will be read: nothing of it is used, and it may cost what was said. */
+export function tooLong(model: string, characters: number): ModelFailure {
+  return new ModelFailure('too-long', `The answer of ${model} is longer than ${characters} characters.`, {
+    mayCost: true,
+  });
 }

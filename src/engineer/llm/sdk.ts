@@ -4,9 +4,9 @@
  *
  * The SDK is loaded when a model is opened, so that commands without one start as fast as before.
  */
-import type { FilePart, LanguageModel, ModelMessage, TextPart, ToolSet } from 'ai';
+import type { FilePart, LanguageModel, ModelMessage, TextPart, TextStreamPart, ToolSet } from 'ai';
 import type { Json } from '../ports.ts';
-import { kindOfStatus, ModelFailure, retryAfter } from './model-failure.ts';
+import { kindOfStatus, ModelFailure, retryAfter, tooLong } from './model-failure.ts';
 import { type ModelName, modelText, type Vendor } from './model-name.ts';
 import { type Answer, longestAnswer, type Message, type Model, type Question, type ToolCall } from './question.ts';
 
@@ -65,6 +65,15 @@ async function client(
   }
 }
 
+/** What a stream has brought so far. */
+interface Heard {
+  text: string;
+  toolCalls: ToolCall[];
+  /** Words came, which the vendor may charge for. */
+  begun: boolean;
+  ended?: { finish: string; usage: { inputTokens?: number; outputTokens?: number; cached?: number } };
+}
+
 class VendorModel implements Model {
   readonly id: string;
   readonly #model: LanguageModel;
@@ -91,8 +100,7 @@ class VendorModel implements Model {
       clearTimeout(silent);
       silent = setTimeout(() => stop.abort(new SilenceError(this.#silence)), this.#silence);
     };
-    let text = '';
-    let begun = false;
+    const heard: Heard = { text: '', toolCalls: [], begun: false };
     try {
       alive();
       const tools: ToolSet = Object.fromEntries(
@@ -109,66 +117,59 @@ class VendorModel implements Model {
         ...(question.tools?.length ? { tools } : {}),
         ...(question.form ? { output: Output.object({ schema: question.form.schema, name: question.form.name }) } : {}),
       });
-      const toolCalls: ToolCall[] = [];
-      let ended:
-        | { finish: string; usage: { inputTokens?: number; outputTokens?: number; cached?: number } }
-        | undefined;
       for await (const part of result.fullStream) {
         alive();
-        switch (part.type) {
-          case 'text-delta':
-            begun = true;
-            text += part.text;
-            if (text.length > longestAnswer) {
-              throw new ModelFailure(
-                'too-long',
-                `The answer of ${this.id} is longer than ${longestAnswer} characters.`,
-                {
-                  mayCost: true,
-                },
-              );
-            }
-            break;
-          case 'reasoning-delta':
-            begun = true;
-            break;
-          case 'tool-call':
-            toolCalls.push({ id: part.toolCallId, name: part.toolName, input: part.input as Json });
-            break;
-          case 'finish': {
-            const { inputTokens, outputTokens, inputTokenDetails } = part.totalUsage;
-            const usage = { inputTokens, outputTokens, cached: inputTokenDetails?.cacheReadTokens };
-            ended = { finish: part.finishReason, usage };
-            break;
-          }
-          case 'error':
-            throw part.error;
-          case 'abort':
-            throw stop.signal.reason;
-        }
+        if (part.type === 'abort') throw stop.signal.reason;
+        this.#hear(part, heard);
       }
-      if (!ended || ended.finish === 'error')
-        throw new ModelFailure('cut-off', `The answer of ${this.id} broke off.`, { mayCost: true });
-      const { inputTokens, outputTokens, cached } = ended.usage;
-      // A stream that breaks off without its closing words ends in `other` and counts nothing.
-      if (ended.finish === 'other' && outputTokens === undefined)
-        throw new ModelFailure('cut-off', `The answer of ${this.id} broke off.`, { mayCost: true });
-      return {
-        text,
-        finish: finishOf(ended.finish),
-        toolCalls,
-        ...(inputTokens !== undefined && { inputTokens }),
-        ...(outputTokens !== undefined && { outputTokens }),
-        ...(cached !== undefined && { cachedTokens: cached }),
-      };
+      return this.#answer(heard);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      throw this.#failure(error, begun);
+      throw this.#failure(error, heard.begun);
     } finally {
       stop.abort();
       clearTimeout(silent);
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  /** Adds a part of the stream to what was heard. Throws where it is an error, or the answer becomes too long. */
+  #hear(part: TextStreamPart<ToolSet>, heard: Heard): void {
+    switch (part.type) {
+      case 'text-delta':
+        heard.begun = true;
+        heard.text += part.text;
+        if (heard.text.length > longestAnswer) throw tooLong(this.id, longestAnswer);
+        break;
+      case 'reasoning-delta':
+        heard.begun = true;
+        break;
+      case 'tool-call':
+        heard.toolCalls.push({ id: part.toolCallId, name: part.toolName, input: part.input as Json });
+        break;
+      case 'finish': {
+        const { inputTokens, outputTokens, inputTokenDetails } = part.totalUsage;
+        const usage = { inputTokens, outputTokens, cached: inputTokenDetails?.cacheReadTokens };
+        heard.ended = { finish: part.finishReason, usage };
+        break;
+      }
+      case 'error':
+        throw part.error;
+    }
+  }
+
+  /** The answer, once the stream has ended. Throws where it broke off. */
+  #answer({ text, toolCalls, ended }: Heard): Answer {
+    const { inputTokens, outputTokens, cached } = ended?.usage ?? {};
+    // A stream that breaks off without its closing words ends in `other` and counts nothing.
+    const closed = ended && ended.finish !== 'error' && !(ended.finish === 'other' && outputTokens === undefined);
+    if (!closed) throw new ModelFailure('cut-off', `The answer of ${this.id} broke off.`, { mayCost: true });
+    return {
+      ...{ text, finish: finishOf(ended.finish), toolCalls },
+      ...(inputTokens !== undefined && { inputTokens }),
+      ...(outputTokens !== undefined && { outputTokens }),
+      ...(cached !== undefined && { cachedTokens: cached }),
+    };
   }
 
   /** Any error of the SDK as one of ours, without the key. */

@@ -97,7 +97,10 @@ export const hireBuiltinIfAble: Hire = (setting) => {
   }
 };
 
-/** Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), RunHeld where another process works on the run to go on with, and when the signal is aborted before a search began. */
+/**
+ * One run, from its engineers' hiring to the confirmation of its best. Throws what an engineer throws that cannot work on the task (LoweringError of the built-in one), RunHeld
+ * where another process works on the run to go on with, and when the signal is aborted before a search began.
+ */
 export async function optimiseTask(options: OptimiseTaskOptions): Promise<OptimisedTask> {
   const { task, gpu, archive, events, signal } = options;
   const objective = objectiveOf(options);
