@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemProgram } from './bubblewrap.ts';
@@ -117,6 +118,15 @@ describe('a program behind the wall', () => {
     assert.deepEqual(await tell(child, { attempt: 'allocate', of: 2 ** 28 }), { done: 2 ** 28 });
     const said = await tell(child, { attempt: 'allocate', of: 2 ** 30 });
     assert.notEqual(said.done, 2 ** 30, 'it has a gibibyte more than it may');
+  });
+
+  test('does not begin an answer for a parent that is gone', async () => {
+    const child = await start();
+    const ended = once(child.process, 'exit');
+    child.process.ref();
+    child.channel.send({ attempt: 'spin' } satisfies Told);
+    (child.process.stdio[3] as Duplex).end();
+    assert.deepEqual(await ended, [0, null]);
   });
 
   test('is ended when its processor time is over', async () => {

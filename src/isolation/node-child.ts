@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { totalmem } from 'node:os';
 import type { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { Seen } from './bubblewrap.ts';
 import { Channel, type Listener, MOST_MESSAGE_BYTES } from './channel.ts';
 import { standingEnclosure } from './enclosure.ts';
@@ -101,7 +102,11 @@ export function answerParent(answer: (message: unknown) => unknown, close: () =>
   if (process.argv.at(-1) !== STARTED) return;
   const pipe = new Socket({ fd: CHANNEL, readable: true, writable: true });
   const channel: Channel = new Channel(pipe, MOST_MESSAGE_BYTES, {
-    message: (value) => void Promise.resolve(answer(value)).then((said) => channel.send(said)),
+    message: async (value) => {
+      // A parent that died before its question was read left it behind. That its end is closed shows within a turn or two; while a long answer is made nothing would.
+      for (let turn = 0; turn < 2; turn++) await setImmediate();
+      if (channel.open) channel.send(await answer(value));
+    },
     ended: () => {
       close();
       process.exit(0);

@@ -21,6 +21,8 @@ interface Family {
   integers?: (line: Float64Array, random: Random, low: number, high: number) => void;
   /** Offered only to graphs with one of these operators, and to no mixture; absent: to all. */
   operators?: ReadonlySet<string>;
+  /** Not offered to graphs with one of these. */
+  without?: ReadonlySet<string>;
   /** Not offered where this other family is legal. */
   unless?: string;
 }
@@ -57,13 +59,24 @@ const far =
 const FAR = { least: 3.5, most: 5, spread: 1 };
 const FARTHEST = { least: 10, most: 17, spread: 3 };
 
-/** Operators that seek a greatest value, and a least. */
-const greatest = new Set([
-  ...['max', 'argmax', 'cummax', 'softmax', 'log_softmax', 'logsumexp', 'logcumsumexp', 'cross_entropy'],
-  ...['max_pool1d', 'max_pool2d', 'max_pool3d', 'adaptive_max_pool'],
-  ...['scaled_dot_product_attention', 'topk', 'sort'],
-]);
+/** Operators that choose a greatest value, and a least. */
+const choosing = [
+  'max',
+  'argmax',
+  'cummax',
+  'max_pool1d',
+  'max_pool2d',
+  'max_pool3d',
+  'adaptive_max_pool',
+  'topk',
+  'sort',
+];
 const least = new Set(['min', 'argmin', 'cummin', 'topk', 'sort']);
+/** Operators that take a greatest value off first. Where they do it in base two (FlashAttention's x log2(e) - max log2(e)), they are off by x 2^-24, and nothing is left of them at 10^10. */
+const exponentials = new Set([
+  ...['softmax', 'log_softmax', 'logsumexp', 'logcumsumexp', 'cross_entropy', 'scaled_dot_product_attention'],
+]);
+const greatest = new Set([...choosing, ...exponentials]);
 
 const base: Readonly<Record<string, Family>> = {
   normal: { purpose: 'both signs; a reference point', fill: each((r) => r.normal()) },
@@ -87,7 +100,7 @@ const base: Readonly<Record<string, Family>> = {
     fill(random, dtype) {
       // Most lines differ by a decade at most: in a sum over all of them the greatest would hide what becomes of the others. Some are tiny: an epsilon under a
       // root shows in nothing else. In float16 they would be zeros.
-      const most = random.scale(-4, -2);
+      const most = random.scale(-5, -3);
       return (line) => {
         const tiny = dtype !== 'float16' && random.unit() < 0.2;
         const scale = 10 ** (tiny ? random.scale(-12, -6) : most - random.unit());
@@ -163,10 +176,11 @@ const base: Readonly<Record<string, Family>> = {
   'farthest-below': {
     purpose: 'no value but far below zero: maxima that start at some great negative number instead of at none',
     fill: far(-1, FARTHEST),
-    operators: greatest,
+    operators: new Set(choosing),
+    without: exponentials,
   },
   'far-below': {
-    purpose: 'the same, where greater distances would overflow',
+    purpose: 'the same, where greater distances would overflow, or leave nothing of an exponential',
     fill: far(-1, FAR),
     operators: greatest,
     unless: 'farthest-below',
@@ -175,9 +189,10 @@ const base: Readonly<Record<string, Family>> = {
     purpose: 'no value but far above zero: minima that start at some great number instead of at none',
     fill: far(1, FARTHEST),
     operators: least,
+    without: exponentials,
   },
   'far-above': {
-    purpose: 'the same, where greater distances would overflow',
+    purpose: 'the same, where greater distances would overflow, or leave nothing of an exponential',
     fill: far(1, FAR),
     operators: least,
     unless: 'farthest-above',
@@ -210,9 +225,11 @@ export const families: Readonly<Record<string, string>> = {
 
 /** Whether a family has something to show of a graph of these operators that the legal ones before it do not. */
 export function isTelling(family: string, operators: ReadonlySet<string>, legal: readonly string[]): boolean {
-  const { operators: only, unless } = base[family] ?? {};
+  const { operators: only, without, unless } = base[family] ?? {};
+  const has = (some: ReadonlySet<string>) => [...some].some((op) => operators.has(op));
+  if (without !== undefined && has(without)) return false;
   if (unless !== undefined && legal.some((name) => name.startsWith(unless))) return false;
-  return only === undefined || [...only].some((op) => operators.has(op));
+  return only === undefined || has(only);
 }
 
 /** Runs a fill over the lines of a tensor along an axis chosen at random: what is a row to one operator is a column to another. */
