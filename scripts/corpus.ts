@@ -22,7 +22,7 @@ import {
 } from '../src/judge/index.ts';
 import type { FullTask, Task } from '../src/task/index.ts';
 import { type CorpusCase, corpusCases, loadCaseTask, taskKey } from './corpus-cases.ts';
-import { writeTable } from './corpus-table.ts';
+import { expectRows, writeTable } from './corpus-table.ts';
 
 /** Why a verdict is not what the case demands; undefined when it is. */
 export function disagreement({ expect }: CorpusCase, verdict: Verdict): string | undefined {
@@ -180,6 +180,7 @@ function printed(report: CaseReport): CaseReport {
 async function main(filter: string, jobs: number, tabulate: boolean): Promise<number> {
   const started = performance.now();
   const cases = corpusCases(filter);
+  expectRows(cases);
   const reports = await judgeAll(cases, filter, jobs);
   const count = (kind: CorpusCase['kind'], wrong: boolean) =>
     reports.filter(({ name, fault }) => name.startsWith(`${kind}/`) && (fault !== undefined) === wrong).length;
