@@ -258,13 +258,12 @@ export class Trial {
   #draw(plan: CallPlan): readonly HostTensor[] {
     const { graph, signature } = this.task;
     const { baseSeed, inputSeed, halves } = plan;
-    if (baseSeed !== undefined && halves !== undefined) {
-      const before = this.oracle.draw(plan.family, baseSeed);
-      const fresh = this.oracle.draw(plan.family, inputSeed);
-      return madeOnce(partlyNewOf, fresh, () => halfNew(before, fresh, graph, halves.seed, halves.half));
-    }
     if (baseSeed !== undefined) {
       const before = this.oracle.draw(plan.family, baseSeed);
+      if (halves !== undefined) {
+        const fresh = this.oracle.draw(plan.family, inputSeed);
+        return madeOnce(partlyNewOf, fresh, () => halfNew(before, fresh, graph, halves.seed, halves.half));
+      }
       const planted = this.oracle.draw(plantedFamily(this.oracle.families) ?? plan.family, inputSeed);
       return madeOnce(partlyNewOf, planted, () => partlyNew(before, planted, graph, inputSeed));
     }

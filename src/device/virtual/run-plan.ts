@@ -115,10 +115,14 @@ class PlanRun {
     this.#fill(call);
   }
 
+  /** Thread-instructions of the last call. */
+  get #lastCall(): number {
+    return this.#instructions.reduce((sum, one) => sum + (one ?? 0), 0);
+  }
+
   /** Makes so many calls for the state that they leave in device variables, or as many as take about a second. */
   #throwAway(call: Call, calls: number): void {
-    const each = this.#instructions.reduce((sum, one) => sum + (one ?? 0), 0);
-    const affordable = Math.floor((this.#interpreted ? INTERPRETED : THROWN_AWAY) / Math.max(1, each));
+    const affordable = Math.floor((this.#interpreted ? INTERPRETED : THROWN_AWAY) / Math.max(1, this.#lastCall));
     for (let i = 0; i < Math.min(calls, affordable); i++) {
       this.#fill(call);
       this.#steps();
@@ -252,7 +256,7 @@ class PlanRun {
    */
   #seekRaces(call: Call): ReadonlySet<number> {
     const settled = new Set<number>();
-    if (this.#slow || this.#instructions.reduce((sum, one) => sum + (one ?? 0), 0) > TOO_LONG) return settled;
+    if (this.#slow || this.#lastCall > TOO_LONG) return settled;
     this.#prepare({ ...call, resetGlobals: true });
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
