@@ -10,7 +10,7 @@ import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
 import { judge } from './commands/judge.ts';
 import { mcp } from './commands/mcp.ts';
-import { optimize } from './commands/optimize.ts';
+import { optimize, searchSeconds } from './commands/optimize.ts';
 import { plan } from './commands/plan.ts';
 import { reproduce } from './commands/reproduce.ts';
 import { sanitize } from './commands/sanitize.ts';
@@ -93,7 +93,11 @@ async function main(argv: readonly string[]): Promise<number> {
 
   withModels(withDevice(taking(program.command('optimize'))))
     .description('PyTorch in, the best verified CUDA kernel out, with the evidence')
-    .option('--budget <seconds>', 'time to search for', seconds, 40)
+    .option(
+      '--budget <seconds>',
+      `time to search for (default ${searchSeconds.cold}; ${searchSeconds.warm} after an earlier run of the same task)`,
+      seconds,
+    )
     .option('--judgements <count>', 'most candidates to judge in full', count, 60)
     .option('--headroom <percent>', 'good enough: so far above the floor (speed of light)', percent, 5)
     .option(

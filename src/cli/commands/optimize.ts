@@ -18,7 +18,8 @@ import { Painter } from '../terminal/painter.ts';
 import { speedLines, speedOf } from '../terminal/speed.ts';
 
 export interface OptimizeOptions extends TaskOptions, DeviceOptions, ModelOptions {
-  budget: number;
+  /** Seconds; {@link searchSeconds} where none are given. */
+  budget?: number;
   judgements: number;
   seed: number;
   /** Percent above the floor at which it is good enough. */
@@ -29,6 +30,12 @@ export interface OptimizeOptions extends TaskOptions, DeviceOptions, ModelOption
   output?: string;
   json: boolean;
 }
+
+/**
+ * How long is searched where nobody says: from nothing, and from what an earlier run of the task found. With what comes before and after (tracing, the winner's
+ * confirmation) the first takes under a minute on two cores; the second is for who asks once more, not for who wants more.
+ */
+export const searchSeconds = { cold: 35, warm: 6 };
 
 /** What was written for the winner. */
 interface Written {
@@ -70,9 +77,12 @@ export async function optimize(
           resume: options.resume,
           cacheDir: places.builds,
         },
-        engineers: engineersFor(options, options.budget),
+        engineers: engineersFor(options, options.budget ?? searchSeconds.cold),
         budget: {
-          ...{ seconds: options.budget, judgements: options.judgements, patience: options.patience },
+          ...(options.budget === undefined
+            ? { seconds: searchSeconds.cold, warmSeconds: options.model ? undefined : searchSeconds.warm }
+            : { seconds: options.budget }),
+          ...{ judgements: options.judgements, patience: options.patience },
           withinFloor: 1 + options.headroom / 100,
         },
       });
@@ -223,6 +233,7 @@ function print(
     'judged',
     `${judged} candidates in ${significant(seconds)} s: ${correct} correct, ${judged - correct} rejected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}; stopped: ${stopped}`,
   );
+  if (stopped === 'time') row('search longer', 'with more seconds: --budget 300, say');
   if (passedOver > 0) row('passed over', `${passedOver} more, slower by their profiles; not judged in full`);
   if (spent.calls > 0) row('models', spentInWords(spent));
   if (written) row('evidence', here(written.page));

@@ -7,7 +7,7 @@ import type { Painter } from './painter.ts';
 export class OptimizeView {
   readonly #painter: Painter;
   readonly #colours: Colours;
-  readonly #budgetSeconds: number;
+  readonly #budgetSeconds: number | undefined;
   readonly #started = performance.now();
   #title = '';
   #floor = '';
@@ -21,7 +21,7 @@ export class OptimizeView {
   readonly #summaries = new Map<string, string>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(painter: Painter, colours: Colours, budgetSeconds: number) {
+  constructor(painter: Painter, colours: Colours, budgetSeconds?: number) {
     this.#painter = painter;
     this.#colours = colours;
     this.#budgetSeconds = budgetSeconds;
@@ -121,7 +121,7 @@ export class OptimizeView {
       [
         '',
         `${this.#title}   floor ${this.#floor}`,
-        `generation ${this.#generation}   judged ${this.#judged}   correct ${this.#correct}   passed over ${this.#passedOver}   rejected: ${rejected}   ${elapsed} of ${clock(this.#budgetSeconds)}`,
+        `generation ${this.#generation}   judged ${this.#judged}   correct ${this.#correct}   passed over ${this.#passedOver}   rejected: ${rejected}   ${elapsed}${this.#budgetSeconds === undefined ? '' : ` of ${clock(this.#budgetSeconds)}`}`,
         `best  ${this.#best}`,
         ...(now.length > 0 ? now.map((line) => `now   ${line}`) : ['now   -']),
       ].map(printable),

@@ -7,6 +7,8 @@ export interface SearchBudget {
   judgements?: number;
   /** Wall clock of this call, seconds. */
   seconds?: number;
+  /** The same where the run starts from what other runs found (default: `seconds`). */
+  warmSeconds?: number;
   /** US dollars for this run, those before a resume included. */
   dollars?: number;
   /** Stop when the best is within this factor of the floor: 1.1 is ten percent above it. */
@@ -16,8 +18,11 @@ export interface SearchBudget {
   generations?: number;
 }
 
-/** Generations without a better candidate: of a run that begins with nothing, and of one that begins where others ended. */
-const defaultPatience = { cold: 4, warm: 1 };
+/** A run that begins with nothing, and one that begins where others ended. */
+export type Start = 'cold' | 'warm';
+
+/** Generations without a better candidate: after which a run ends. */
+const defaultPatience: Readonly<Record<Start, number>> = { cold: 4, warm: 1 };
 
 export type StopReason =
   | 'judgements'
@@ -34,6 +39,7 @@ export interface Standing {
   records: readonly SearchRecord[];
   /** Full judgements begun and not yet recorded. */
   underWay: number;
+  start: Start;
   seconds: number;
   dollars: number;
   /** The fastest correct candidate's time, microseconds; Infinity where there is none. */
@@ -49,11 +55,12 @@ export function judgedInFull({ evaluation }: Pick<SearchRecord, 'evaluation'>): 
 
 /** Why nothing more may be begun; undefined while it may. */
 export function spent(budget: SearchBudget, standing: Standing): StopReason | undefined {
-  const { records, underWay, seconds, dollars, best, floorMicroseconds, interrupted } = standing;
+  const { records, underWay, start, seconds, dollars, best, floorMicroseconds, interrupted } = standing;
   if (interrupted) return 'interrupted';
   const judged = records.filter(judgedInFull).length + underWay;
   if (budget.judgements !== undefined && judged >= budget.judgements) return 'judgements';
-  if (budget.seconds !== undefined && seconds >= budget.seconds) return 'time';
+  const most = start === 'warm' ? (budget.warmSeconds ?? budget.seconds) : budget.seconds;
+  if (most !== undefined && seconds >= most) return 'time';
   if (budget.dollars !== undefined && dollars >= budget.dollars) return 'money';
   if (budget.withinFloor !== undefined && floorMicroseconds !== undefined) {
     if (best <= floorMicroseconds * budget.withinFloor) return 'floor';
@@ -66,7 +73,7 @@ export function endBefore(
   generation: number,
   budget: SearchBudget,
   records: readonly SearchRecord[],
-  start: 'cold' | 'warm',
+  start: Start,
 ): StopReason | undefined {
   if (budget.generations !== undefined && generation >= budget.generations) return 'generations';
   const patience = budget.patience ?? defaultPatience[start];

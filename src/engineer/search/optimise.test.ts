@@ -171,6 +171,16 @@ describe('optimise', () => {
     assert.ok(near.best!.evaluation!.microseconds! <= 12);
   });
 
+  it('has a time of its own where it starts from what other runs found', async () => {
+    const budget = { seconds: 3600, warmSeconds: 0, generations: 3, patience: 8 };
+    assert.equal((await search({ budget })).stopped, 'generations');
+    const archive = new MemoryArchive();
+    archive.others = [{ ...(await search()).best!, id: 'other-9' }];
+    const warm = await search({ budget }, { archive });
+    assert.equal(warm.stopped, 'time');
+    assert.equal(warm.best?.evaluation?.microseconds, 10, 'the best known is judged all the same');
+  });
+
   it('stops when it is told to, leaving the candidate under way without a verdict', async () => {
     const archive = new MemoryArchive();
     const controller = new AbortController();

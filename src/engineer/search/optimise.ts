@@ -8,7 +8,7 @@
 import type { EventStream } from '../../events/index.ts';
 import type { Engineer, Evaluation, Proposal, SearchArchive, SearchRecord } from '../ports.ts';
 import { type Arm, type ChooseArm, chooseByRates } from './bandit.ts';
-import { endBefore, judgedInFull, type SearchBudget, type StopReason, spent } from './budget.ts';
+import { endBefore, judgedInFull, type SearchBudget, type Start, type StopReason, spent } from './budget.ts';
 import { Jury, type JuryOptions } from './jury.ts';
 import { sourceKey } from './novelty.ts';
 import { breeders, type Individual, ranked, tournament } from './population.ts';
@@ -103,7 +103,7 @@ class Search {
     let stopped: StopReason | undefined;
     for (let generation = 0; stopped === undefined; generation++) {
       stopped =
-        endBefore(generation, budget, this.#records, this.#isWarm() ? 'warm' : 'cold') ??
+        endBefore(generation, budget, this.#records, this.#start) ??
         (generation > 0 ? await this.#stop(0) : undefined) ??
         (await this.#generation(generation));
     }
@@ -189,8 +189,8 @@ class Search {
     return known;
   }
 
-  #isWarm(): boolean {
-    return this.#records.some(({ strategy }) => strategy === warmStart);
+  get #start(): Start {
+    return this.#records.some(({ strategy }) => strategy === warmStart) ? 'warm' : 'cold';
   }
 
   /** The first of all, which others are compared with; where other runs know better, the best of what they found instead. */
@@ -321,7 +321,8 @@ class Search {
   async #stop(underWay: number): Promise<StopReason | undefined> {
     const { budget, archive, signal, floorMicroseconds } = this.#options;
     return spent(budget, {
-      ...{ records: this.#records, underWay, seconds: this.#seconds(), best: this.#bestSoFar, floorMicroseconds },
+      ...{ records: this.#records, underWay, start: this.#start, seconds: this.#seconds() },
+      ...{ best: this.#bestSoFar, floorMicroseconds },
       dollars: budget.dollars === undefined ? 0 : ((await archive.dollars?.()) ?? 0),
       interrupted: signal?.aborted ?? false,
     });
