@@ -30,6 +30,12 @@ const mostParts = 256;
 /** Rows for each multiprocessor below which a reduction leaves much of a GPU idle, and how many there should be instead. */
 const fewRows = 4;
 const wantedRows = 8;
+/** Elements of a part whose mean and squares a block takes out of its registers, at most and at least, and the most parts of a row. */
+const momentPart = 16384;
+const smallestPart = 2048;
+const mostMomentParts = 4096;
+/** Elements of the longest row that a cluster of blocks keeps: 8 blocks of 1024 threads with 48 each. */
+const longestKept = 8 * 1024 * 48;
 
 export interface BuiltinOptions {
   /** What is judged. */
@@ -225,14 +231,8 @@ class BuiltinEngineer implements Engineer {
       if (step.kind !== 'reduce') continue;
       const rows = product(step.domain.filter((_, d) => !step.axes.includes(d)));
       const length = product(step.domain) / rows;
-      const { contraction } = step;
-      const blocks = contraction
-        ? Math.ceil(contraction.m / 64) * Math.ceil(contraction.n / 64) * product(contraction.batch)
-        : rows;
-      const { sms } = this.#target;
-      if (blocks >= (contraction ? sms : fewRows * sms) || length < (contraction ? 256 : 8192)) continue;
-      const wanted = Math.ceil(((contraction ? 2 : wantedRows) * sms) / blocks);
-      const choices = splitChoices(step, mostParts);
+      const wanted = this.#wantedParts(step, rows, length);
+      const choices = wanted > 1 ? splitChoices(step, step.about === undefined ? mostParts : mostMomentParts) : [];
       const best = choices.reduce(
         (closest, parts) => (Math.abs(parts - wanted) < Math.abs(closest - wanted) ? parts : closest),
         1,
@@ -240,6 +240,21 @@ class BuiltinEngineer implements Engineer {
       if (best > 1) splits[String(step.outs[0]!)] = best;
     }
     return Object.keys(splits).length > 0 ? splits : undefined;
+  }
+
+  /** Parts into which a reduction of so many rows of such a length would best be cut; 1: none. */
+  #wantedParts({ contraction, about }: ReduceStep, rows: number, length: number): number {
+    const { sms } = this.#target;
+    if (about !== undefined) {
+      const few = rows < fewRows * sms && length >= 4 * smallestPart;
+      const filling = few ? Math.min(length / smallestPart, (wantedRows * sms) / rows) : 1;
+      return few || length > longestKept ? Math.ceil(Math.max(length / momentPart, filling)) : 1;
+    }
+    const blocks = contraction
+      ? Math.ceil(contraction.m / 64) * Math.ceil(contraction.n / 64) * product(contraction.batch)
+      : rows;
+    if (blocks >= (contraction ? sms : fewRows * sms) || length < (contraction ? 256 : 8192)) return 1;
+    return Math.ceil(((contraction ? 2 : wantedRows) * sms) / blocks);
   }
 
   #facts(fusion: Schedule['fusion'], splits: Schedule['splits']): OutlineFacts {

@@ -6,7 +6,7 @@
 
 import type { DType, PrecisionPolicy } from '../../task/index.ts';
 import { Preamble } from './lower/emit/kernel-context.ts';
-import { type MapKnobs, mapVectorWidths } from './lower/emit/map-kernel.ts';
+import { type MapKnobs, mapRepeats, mapVectorWidths } from './lower/emit/map-kernel.ts';
 import { type MmaKnobs, type MmaLayout, mmaDepth, mmaSharedBytes, mmaThreads } from './lower/emit/mma-kernel.ts';
 import { isTileable, liesAlongDepth, packWidth, tileableContraction } from './lower/emit/operand-tile.ts';
 import {
@@ -39,7 +39,7 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
   map: [
     { name: 'block', choices: [64, 128, 256, 512, 1024], doc: 'threads a block' },
     { name: 'vector', choices: [1, 2, 4, 8], doc: 'neighbours in one read or write; needs aligned, divisible rows' },
-    { name: 'items', choices: [1, 2, 4, 8], doc: 'packs a thread works through' },
+    { name: 'items', choices: [1, 2, 4, 8, 16, 32], doc: 'packs a thread works through' },
   ],
   row: [
     { name: 'lanes', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024], doc: 'threads that share a row' },
@@ -104,7 +104,11 @@ export interface GroupFacts {
   families: readonly Family[];
   /** Elements of a map group, or products of a row group. */
   elements: number;
-  map?: { vectors: readonly number[] };
+  map?: {
+    vectors: readonly number[];
+    /** Times that a large operand is walked over again. */
+    repeats: number;
+  };
   row?: {
     rows: number;
     length: number;
@@ -160,7 +164,9 @@ export function groupFacts(
     return { families: ['scan'], elements, scan };
   }
   if (!group.steps.some((step) => step.kind === 'reduce')) {
-    return { families: ['map'], elements, map: { vectors: mapVectorWidths(program, group, stored, new Preamble()) } };
+    const vectors = mapVectorWidths(program, group, stored, new Preamble());
+    const repeats = mapRepeats(program, group, stored, new Preamble());
+    return { families: ['map'], elements, map: { vectors, repeats } };
   }
   const plan = planRows(program, group, stored, { keep: 'registers', softmax: 'two-pass' }, new Preamble());
   const row: GroupFacts['row'] = {
@@ -361,6 +367,9 @@ export function startingChoices(facts: GroupFacts, ranked: readonly KernelChoice
   const candidates: KernelChoice[] = [...ranked];
   if (facts.map) {
     const vector = Math.max(...facts.map.vectors.filter((width) => width <= 4));
+    // What is walked over again and again is read once by a thread that takes all of its uses.
+    const items = [32, 16, 8, 4, 2].find((count) => facts.map!.repeats % count === 0);
+    if (items) candidates.push({ family: 'map', block: 256, vector, items });
     candidates.push(
       { family: 'map', block: 256, vector, items: 1 },
       { family: 'map', block: 256, vector, items: 2 },

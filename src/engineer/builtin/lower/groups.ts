@@ -56,6 +56,8 @@ export interface Partition {
 
 /** Kernels longer than this are hard to read and to schedule. */
 const maxSteps = 48;
+/** Elements that a few blocks read in less time than another launch takes: a launch costs microseconds, and a block reads some 10 bytes a nanosecond. */
+const smallWork = 8192;
 
 /** Fits steps (in execution order) to one walk, or says that they do not fit. */
 export function analyse(steps: readonly Step[]): Structure | undefined {
@@ -251,9 +253,10 @@ function worthwhile(steps: readonly Step[], structure: Structure, fewRows: numbe
     );
   }
   const rows = product(structure.dimensions.filter((d) => !d.folded).map((d) => d.size));
-  const folds = structure.dimensions.some((d) => d.folded);
-  // Few rows are few blocks: a second loop over them would leave the GPU idle; another kernel spreads it out.
-  if (folds && rows < fewRows) return [...structure.loop.values()].every((loop) => loop === 0);
+  const length = product(structure.dimensions.filter((d) => d.folded).map((d) => d.size));
+  // Few rows are few blocks: a second loop over them would leave the GPU idle; another kernel spreads it out. Short ones are done before it has begun.
+  if (length > 1 && rows < fewRows && rows * length > smallWork)
+    return [...structure.loop.values()].every((loop) => loop === 0);
   return true;
 }
 

@@ -91,6 +91,8 @@ export interface ReduceStep {
   input: Affine & { value: number };
   fold: FoldName;
   contraction?: Contraction;
+  /** The input is squares of deviations from a mean: the value of the sum that the mean is of. */
+  about?: number;
 }
 
 /** A running fold along one axis: element j of the result is the fold of elements 0 to j (from the end when `reverse`). */

@@ -3,13 +3,15 @@
  * small output, get enough blocks to fill a GPU this way, and every sum keeps a fixed order.
  */
 import type { Program, ProgramValue, ReduceStep, Step } from './program.ts';
+import { momentParts, splitMoments } from './split-moments.ts';
 import { product } from './strides.ts';
 
 /** Folds whose partial results fold again with the same fold. */
 const splittable = new Set(['sum', 'prod', 'max', 'min', 'any', 'all']);
 
-/** Parts into which a reduction can be cut: divisors of its longest folded dimension, up to `limit`. */
+/** Parts into which a reduction can be cut, up to `limit`: divisors of its longest folded dimension; of squares about a mean, see {@link momentParts}. */
 export function splitChoices(step: ReduceStep, limit: number): number[] {
+  if (step.about !== undefined) return momentParts(step, limit);
   if (!splittable.has(step.fold)) return [];
   // Windows are cut where a kernel reads them, not into matrices.
   if (step.contraction?.b.gather) return [];
@@ -29,13 +31,26 @@ function splitAxis(step: ReduceStep): number {
 export function splitReductions(program: Program, parts: ReadonlyMap<number, number>): Program {
   if (parts.size === 0) return program;
   const values: ProgramValue[] = [...program.values];
+  // Squares about a mean take the sum of that mean with them, in as many parts.
+  const replaced = new Map<Step, readonly Step[]>();
+  for (const step of program.steps) {
+    const count = partsOf(step, parts);
+    if (count === undefined || step.kind !== 'reduce' || step.about === undefined) continue;
+    for (const [old, steps] of splitMoments(program, step, count, values)) replaced.set(old, steps);
+  }
   const steps: Step[] = [];
   for (const step of program.steps) {
-    const count = step.kind === 'reduce' ? parts.get(step.outs[0]!) : undefined;
-    if (step.kind !== 'reduce' || count === undefined) steps.push(step);
+    const count = partsOf(step, parts);
+    const others = replaced.get(step);
+    if (others) steps.push(...others);
+    else if (step.kind !== 'reduce' || count === undefined) steps.push(step);
     else steps.push(...splitOne(step, count, values, steps));
   }
   return { ...program, values, steps };
+}
+
+function partsOf(step: Step, parts: ReadonlyMap<number, number>): number | undefined {
+  return step.kind === 'reduce' ? parts.get(step.outs[0]!) : undefined;
 }
 
 function splitOne(step: ReduceStep, count: number, values: ProgramValue[], earlier: Step[]): Step[] {

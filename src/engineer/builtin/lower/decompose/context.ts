@@ -197,7 +197,7 @@ export class Lowering {
     view: View,
     axes: readonly number[],
     fold: FoldName,
-    options: { keepdim?: boolean; dtype?: DType; contraction?: ReduceStep['contraction'] } = {},
+    options: { keepdim?: boolean; dtype?: DType; contraction?: ReduceStep['contraction']; about?: number } = {},
   ): View {
     const kept = view.shape.filter((_, d) => !axes.includes(d));
     const out = this.#value(kept, options.dtype ?? this.dtype(view), this.#unique(label), { kind: 'step' });
@@ -210,6 +210,7 @@ export class Lowering {
       input: { value: view.value, strides: view.strides, offset: view.offset },
       fold,
       ...(options.contraction ? { contraction: options.contraction } : {}),
+      ...(options.about === undefined ? {} : { about: options.about }),
     });
     const result = whole(out);
     return options.keepdim ? this.keepDims(result, view.shape, axes) : result;

@@ -22,19 +22,30 @@ const elementsAlong = (view: View, axes: readonly number[]) => product(axes.map(
 
 /** Sum over axes divided by their length; half of a power of two is exact as a product. */
 export function mean(lower: Lowering, view: View, axes: readonly number[], keepdim: boolean): View {
+  return totalAndMean(lower, view, axes, keepdim).centre;
+}
+
+function totalAndMean(
+  lower: Lowering,
+  view: View,
+  axes: readonly number[],
+  keepdim: boolean,
+): { total: View; centre: View } {
   const count = elementsAlong(view, axes);
   const dtype = lower.dtype(view);
   const total = lower.reduce('sum', view, axes, 'sum', { keepdim });
-  return lower.compute('mean', [total], dtype, Number.isInteger(Math.log2(count)) ? times(1 / count) : divideBy(count));
+  const scaled = Number.isInteger(Math.log2(count)) ? times(1 / count) : divideBy(count);
+  return { total, centre: lower.compute('mean', [total], dtype, scaled) };
 }
 
 /** Mean and sum of squared deviations over axes, both kept as ones. Two folds: nothing cancels. */
 function moments(lower: Lowering, view: View, axes: readonly number[]): { centre: View; centred: View; squares: View } {
   const dtype = lower.dtype(view);
-  const centre = mean(lower, view, axes, true);
+  const { total, centre } = totalAndMean(lower, view, axes, true);
   const centred = lower.compute('centred', [view, centre], dtype, ([x, m]) => `${x} - ${m}`);
   const squared = lower.compute('squared', [centred], dtype, ([d]) => `${d} * ${d}`);
-  return { centre, centred, squares: lower.reduce('squares', squared, axes, 'sum', { keepdim: true }) };
+  const squares = lower.reduce('squares', squared, axes, 'sum', { keepdim: true, about: total.value });
+  return { centre, centred, squares };
 }
 
 function variance(lower: Lowering, root: boolean): void {

@@ -50,6 +50,29 @@ export function mapVectorWidths(
   );
 }
 
+/** Bytes of a tensor from which it is not in a cache any more when it is read again. */
+const largeBytes = 1 << 20;
+
+/**
+ * How often the group walks from its first dimension on over a large operand that has no part in them: a layer's weights, for each row again. Threads that
+ * take as many packs a grid apart meet the same element of it each time. 1: there is no such operand.
+ */
+export function mapRepeats(program: Program, group: Group, stored: readonly number[], preamble: Preamble): number {
+  const { context, accesses } = prepare(program, group, stored, preamble);
+  const sizes = group.structure.dimensions.map(({ size }) => size);
+  const repeats = (group.steps as readonly MapStep[]).flatMap((step) =>
+    step.operands.flatMap((operand, k) => {
+      if (operand.kind !== 'load' || operand.lazy || !context.isMemory(operand.value)) return [];
+      const { strides } = accesses.operand(step, k);
+      const first = strides.findIndex((stride, d) => stride !== 0 && sizes[d]! > 1);
+      const times = product(sizes.slice(0, Math.max(0, first)));
+      const reached = product(sizes.filter((_, d) => strides[d] !== 0));
+      return reached * storage[context.value(operand.value).dtype].bytes >= largeBytes ? [times] : [];
+    }),
+  );
+  return Math.max(1, ...repeats);
+}
+
 export function mapKernel(
   name: string,
   program: Program,
