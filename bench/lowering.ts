@@ -4,10 +4,11 @@
  *
  *     npm run bench:lowering -- DIR [--level 1,2,3] [--only REGEXP] [--candidates 1,2] [--backward] [--dry] [--jobs 1] [--cache FOLDER] [--keep FOLDER] [--stages] [--again | --kept] [--limit SECONDS] [--json | --write-table]
  *
- * DIR is a KernelBench checkout (folders level1, level2, ...). `--candidates 1,2`: which ones; 1 is the direct translation, the others templates. `--dry`: says what
- * lowers, builds and judges nothing. `--keep`: writes the candidates there. `--stages`: where the time of each judgement went. What came of a candidate is kept by its text, so that a
- * run that was stopped goes on; `--again` judges those once more that were not found correct, `--kept` judges nothing that is not kept, `--limit`
- * gives each run of the device longer than the judge does, on a machine that is busy with other things. `--write-table` puts what was seen into docs/coverage.md.
+ * DIR is a KernelBench checkout (folders level1, level2, ...). A task whose result is random is judged in evaluation mode (`--eval`), where it is not random there.
+ * `--candidates 1,2`: which ones; 1 is the direct translation, the others templates. `--dry`: says what lowers, builds and judges nothing. `--keep`: writes the candidates
+ * there. `--stages`: where the time of each judgement went. What came of a candidate is kept by its text, so that a run that was stopped goes on; `--again` judges those once
+ * more that were not found correct, `--kept` judges nothing that is not kept, `--limit` gives each run of the device longer than the judge does, on a machine that is busy with
+ * other things. `--write-table` puts what was seen into docs/coverage.md.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,8 +16,8 @@ import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createVirtualDevice, type Device } from '../src/device/index.ts';
 import { createBuiltinEngineer, LoweringError } from '../src/engineer/index.ts';
-import { judge, limitsFor } from '../src/judge/index.ts';
-import { floor, loadVerified, type Task, TaskError } from '../src/task/index.ts';
+import { judge, limitsFor, randomOperator } from '../src/judge/index.ts';
+import { floor, type LoadOptions, loadVerified, type Task, TaskError } from '../src/task/index.ts';
 import { gpuTarget } from '../src/vgpu/index.ts';
 import { writeCoverage } from './lowering/coverage-page.ts';
 import type { Row, Trial } from './lowering/row.ts';
@@ -81,14 +82,21 @@ async function tryOut(task: Task, candidate: number, source: string, device: Dev
   return trial;
 }
 
+/** A task as its file leaves it; where that is random, in evaluation mode, if that is not. */
+async function loaded(path: string): Promise<Pick<Row, 'mode'> & { task: Task }> {
+  const load: LoadOptions = { cacheDir: join(options.cache, 'traces'), backward: options.backward };
+  const { verified } = await loadVerified(path, load);
+  if (randomOperator(verified) === undefined) return { task: verified };
+  const { verified: evaluated } = await loadVerified(path, { ...load, mode: 'eval' });
+  return randomOperator(evaluated) === undefined ? { task: evaluated, mode: 'eval' } : { task: verified };
+}
+
 async function cover(level: number, path: string, device: Device): Promise<Row> {
   const row: Row = { level, name: basename(path, '.py'), loadSeconds: 0, trials: [] };
   const started = performance.now();
   try {
-    const { verified } = await loadVerified(path, {
-      cacheDir: join(options.cache, 'traces'),
-      backward: options.backward,
-    });
+    const { task: verified, mode } = await loaded(path);
+    if (mode) row.mode = mode;
     row.loadSeconds = seconds(started);
     row.nodes = verified.graph.nodes.length;
     row.floorMicroseconds = floor(verified, gpuTarget(options.gpu)).microseconds;
@@ -106,11 +114,11 @@ async function cover(level: number, path: string, device: Device): Promise<Row> 
   return row;
 }
 
-function print({ level, name, refused, loadSeconds, floorMicroseconds, trials }: Row): void {
+function print({ level, name, mode, refused, loadSeconds, floorMicroseconds, trials }: Row): void {
   const told = trials.map(({ outcome, check, reason, kernels, seconds: took, microseconds }) => {
     const time = microseconds === undefined ? '' : ` ${microseconds.toPrecision(3)} us`;
     const why = outcome === 'rejected' || outcome === 'unjudgeable' ? ` (${check}: ${reason})` : '';
-    return `${outcome}${why}, ${kernels} kernels,${time} ${took.toFixed(1)} s`;
+    return `${outcome}${mode ? ' in evaluation mode' : ''}${why}, ${kernels} kernels,${time} ${took.toFixed(1)} s`;
   });
   const least = floorMicroseconds === undefined ? '' : `, floor ${floorMicroseconds.toPrecision(3)} us`;
   process.stdout.write(`${level} ${name}: ${refused ?? told.join(' | ')} [load ${loadSeconds.toFixed(1)} s${least}]\n`);

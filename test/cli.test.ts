@@ -154,6 +154,17 @@ describe('assay', { skip }, () => {
     assert.match(stdout, /KernelBench's own check lets pass/);
   });
 
+  it('says what to do with a task whose result is random, and takes it in evaluation mode', async () => {
+    const path = file('drop.py', task('return torch.nn.functional.dropout(x, 0.5, self.training) * 2'));
+    const asked = ['--home', home, 'task', 'inspect', path];
+    const random = await run(...asked, '--json');
+    assert.match(JSON.parse(random.stdout).discrimination.flaws[0].reason, /in evaluation mode \(`--eval`/);
+    const { code, stdout } = await run(...asked, '--eval', '--no-mutants');
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^drop-eval .*\n {2}in evaluation mode \(`model\.eval\(\)`\)/);
+    assert.doesNotMatch(stdout, /dropout/);
+  });
+
   it('inspects a degenerate task: its flaws as one JSON object', async () => {
     const path = file(
       'dead.py',

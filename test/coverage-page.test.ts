@@ -24,7 +24,7 @@ const row = (level: number, name: string, more: Partial<Row>): Row => ({
   ...more,
 });
 
-test('each task counts once: correct by its direct translation, random, not lowered, or not found correct', () => {
+test('each task counts once: correct by its direct translation, or in evaluation mode, random, not lowered, or not found correct', () => {
   const page = coveragePage(
     [
       row(1, '10_b', {
@@ -35,11 +35,13 @@ test('each task counts once: correct by its direct translation, random, not lowe
       row(1, '4_a', {
         trials: [trial({ outcome: 'unjudgeable', check: 'completes', reason: 'too long', seconds: 9 })],
       }),
+      row(1, '6_a', { mode: 'eval', trials: [trial({})] }),
       row(1, '5_a', { trials: [trial({ outcome: 'lowered', seconds: 0 })] }),
     ],
     'h100',
   );
-  assert.match(page, /^\| 1 \| 5 \| 1 \| 1 \| 1 \| 1 \| 1 \| 15 \| 3\.0 \| 9\.0 \|$/m, page);
+  assert.match(page, /^\| 1 \| 6 \| 1 \| 1 \| 1 \| 1 \| 1 \| 1 \| 18 \| 3\.0 \| 9\.0 \|$/m, page);
+  assert.match(page, /^\| 6_a \| 3 \| correct in evaluation mode \| 2 \|/m, page);
   assert.match(
     page,
     /^\| 10_b \| 3 \| correct \| 2 \| 4\.56 \| 3\.0 \| rejected by values: a \\\| b \| 2 \| 4\.56 \| 3\.0 \|$/m,

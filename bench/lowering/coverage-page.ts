@@ -22,15 +22,16 @@ export function coveragePage(rows: readonly Row[], gpu: string): string {
     '',
     'KernelBench (its repository is not part of this one), with no model and no search: for each task its *direct translation*, a plain kernel for each operator, and where',
     'a second candidate is listed its first *template*, as the judge found them at the scale at which a task and its mutants can be tried in seconds (`loadVerified`). `correct` means every',
-    'check of [the judge](../src/judge/README.md) on every call. A task that draws random numbers itself has no right answer and is refused with that reason.',
+    'check of [the judge](../src/judge/README.md) on every call. A task whose result is random, because dropout is at work, has no right answer: it is judged',
+    'in evaluation mode (`--eval`, as `model.eval()` leaves it) and says so; one that is random there too is refused with that reason.',
     'Networks whose sizes stand inside the model stay large at any scale; those that take minutes to judge are lowered and not judged.',
     '',
     `Judged on ${days}, on ${cpus().length} cores that other work shared, on the virtual GPU as \`${gpu}\`. This page is written by`,
     '',
     `    npm run bench:lowering -- DIR --level ${levels.join(',')} --candidates ${candidatesOf(rows).join(',')} --write-table`,
     '',
-    '| level | tasks | correct | random, refused | not lowered | not judged | not found correct | seconds of judging: all | median | most |',
-    '|---|---|---|---|---|---|---|---|---|---|',
+    '| level | tasks | correct | correct in evaluation mode | random, refused | not lowered | not judged | not found correct | seconds of judging: all | median | most |',
+    '|---|---|---|---|---|---|---|---|---|---|---|',
     ...levels.map((level) => totals(level, rows)),
     ...levels.flatMap((level) => ['', ...levelTable(level, rows)]),
     '',
@@ -51,14 +52,16 @@ function totals(level: number, rows: readonly Row[]): string {
   const own = rows.filter((row) => row.level === level);
   const random = own.filter(isRandom).length;
   const refused = own.filter(({ refused }) => refused !== undefined).length - random;
-  const correct = own.filter(isCorrect).length;
+  const [inItsMode, evaluated] = [undefined, 'eval'].map(
+    (mode) => own.filter((row) => isCorrect(row) && row.mode === mode).length,
+  ) as [number, number];
   const unjudged = own.filter(({ trials }) => trials[0]?.outcome === 'lowered').length;
   const judged = own.flatMap(({ trials }) => trials.filter(({ outcome }) => outcome !== 'lowered'));
   const times = judged.map(({ seconds }) => seconds).sort((a, b) => a - b);
   const all = times.reduce((sum, one) => sum + one, 0);
   const medianAndMost = times.length === 0 ? [0, 0] : [times[times.length >> 1]!, times.at(-1)!];
-  const wrong = own.length - correct - random - refused - unjudged;
-  const counts = [own.length, correct, random, refused, unjudged, wrong];
+  const wrong = own.length - inItsMode - evaluated - random - refused - unjudged;
+  const counts = [own.length, inItsMode, evaluated, random, refused, unjudged, wrong];
   return `| ${[level, ...counts, all.toFixed(0), ...medianAndMost.map((one) => one.toFixed(1))].join(' | ')} |`;
 }
 
@@ -77,20 +80,21 @@ function levelTable(level: number, rows: readonly Row[]): string[] {
   ];
 }
 
-function cells({ refused, trials }: Row, candidates: readonly number[]): string[] {
+function cells({ refused, mode, trials }: Row, candidates: readonly number[]): string[] {
   if (refused !== undefined) return [inCell(refused), ...Array<string>(4 * candidates.length - 1).fill('')];
   return candidates.flatMap((candidate) => {
     const trial = trials.find((one) => one.candidate === candidate);
     if (trial === undefined) return ['', '', '', ''];
     const time = trial.microseconds === undefined ? '' : trial.microseconds.toPrecision(3);
     const took = trial.outcome === 'lowered' ? '' : trial.seconds.toFixed(1);
-    return [said(trial), String(trial.kernels), time, took];
+    return [said(trial, mode), String(trial.kernels), time, took];
   });
 }
 
-function said({ outcome, check, reason }: Trial): string {
+function said({ outcome, check, reason }: Trial, mode: Row['mode']): string {
   if (outcome === 'lowered') return 'lowered, not judged';
-  return outcome === 'correct' ? outcome : inCell(`${outcome} by ${check}: ${reason}`);
+  const there = mode === 'eval' ? ' in evaluation mode' : '';
+  return outcome === 'correct' ? outcome + there : inCell(`${outcome}${there} by ${check}: ${reason}`);
 }
 
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

@@ -28,5 +28,7 @@ export interface Row {
   /** Operators of its graph. */
   nodes?: number;
   floorMicroseconds?: number;
+  /** It was judged in evaluation mode: in its file's own mode its result is random. */
+  mode?: 'eval';
   trials: Trial[];
 }

@@ -1,4 +1,4 @@
-/** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration, forward or backward. */
+/** Options of every command that reads a task: at which sizes, in which arithmetic, which configuration, in which mode, forward or backward. */
 import { type Command, Option } from 'commander';
 import { type FullTask, type LoadOptions, loadWithFull, type PrecisionPolicy, type Task } from '../task/index.ts';
 import type { Places } from './places.ts';
@@ -9,6 +9,7 @@ export interface TaskOptions {
   precision: PrecisionPolicy;
   configuration?: number;
   reference: 'own' | 'torch';
+  eval: boolean;
   backward: boolean;
 }
 
@@ -52,13 +53,15 @@ function withTaskOptions(command: Command): Command {
         .choices(['own', 'torch'])
         .default('own'),
     )
+    .option('--eval', 'as `model.eval()` leaves the model: no dropout, batch norm by its running statistics', false)
     .option('--backward', "the task's gradients: of inputs and parameters, from those of its outputs", false);
 }
 
 /** What the task room is told of them. */
 export function loadOptions(options: TaskOptions, places: Places): LoadOptions {
   const { scale, precision, configuration, reference, backward } = options;
-  return { cacheDir: places.traces, scale, precision, configuration, reference, backward };
+  const mode = options.eval ? ('eval' as const) : undefined;
+  return { cacheDir: places.traces, scale, precision, configuration, reference, mode, backward };
 }
 
 /** Loads the task that a command was given; where it was scaled, also at its file's own shapes. Throws TaskError. */

@@ -111,6 +111,8 @@ export const evidenceSchema = z.object({
     scaled: z.array(z.object({ name: z.string(), from: z.number(), to: z.number() })),
     /** What `scaled` was the answer to: elements and operations. */
     scale: z.number().optional(),
+    /** `eval`: `model.eval()` was called on the model; absent: it was judged as its file leaves it. */
+    mode: z.literal('eval').optional(),
     entry: z.enum(['forward', 'backward']).optional(),
     configuration: z.object({ init: settings, input: settings }).optional(),
   }),

@@ -54,6 +54,7 @@ export function evidenceOf(source: EvidenceSource): Evidence {
       source: task.source,
       hash: task.hash,
       precision: task.precision,
+      mode: task.mode,
       tensors: task.signature.tensors,
       outputs: task.signature.outputs,
       operators: task.graph.nodes.map(({ op, line }) => `${op} (line ${line})`),
@@ -155,6 +156,10 @@ function notClaimed({ verdict, task, device }: EvidenceSource): string[] {
   const shapes = task.signature.tensors.map(({ name, spec }) => `${name} [${spec.shape.join(', ')}]`).join(', ');
   const scaled = task.scaled.map(({ name, from, to }) => `${name} from ${from} to ${to}`).join(', ');
   said.push(`Other shapes: it was judged at ${shapes}${scaled ? `, scaled down (${scaled})` : ''}.`);
+  if (task.mode === 'eval')
+    said.push(
+      'Training mode: the model was judged as `model.eval()` leaves it, without dropout, and with the running statistics of batch norm.',
+    );
   said.push(
     'Other orders of threads: the device ran one schedule, and a race that shows only under another could remain.',
   );

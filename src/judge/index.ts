@@ -21,6 +21,7 @@ export type { Expectation, Oracle } from './oracle.ts';
 export { evidencePage } from './page/page.ts';
 export type { Proof } from './proof.ts';
 export type { Check, CheckContext } from './question.ts';
+export { randomOperator } from './random-task.ts';
 export { type Reproduction, reproduce } from './reproduce.ts';
 export type { Agreement } from './reproduce-times.ts';
 export { type Commitment, commit, deriveSeed, sourceHash } from './seeds.ts';

@@ -3,7 +3,7 @@
  * lead to it again. The evidence is a stranger's text: its sources go through the same sandbox and interpreter as any other.
  */
 import { createVirtualDevice } from '../device/index.ts';
-import { floor, type LoadOptions, loadWithFull, type PrecisionPolicy } from '../task/index.ts';
+import { floor, type LoadOptions, loadedName, loadWithFull, type PrecisionPolicy } from '../task/index.ts';
 import { gpuTarget, gpuTargets } from '../vgpu/index.ts';
 import { evidenceOf } from './evidence.ts';
 import type { Evidence } from './evidence-schema.ts';
@@ -67,9 +67,10 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
     cacheDir: places.traces,
     scale: asked.scale,
     precision: asked.precision as PrecisionPolicy,
+    mode: asked.mode,
     backward,
   };
-  const name = backward ? asked.name.replace(/-backward$/, '') : asked.name;
+  const name = loadedName(asked.name, options);
   const { task, full } = await loadWithFull({ name, source: asked.source, settings: asked.configuration }, options);
   if (task.hash !== asked.hash)
     throw new Error(

@@ -73,7 +73,8 @@ export function claimOf(
           ? 'the seeds were given, and not drawn after the candidate was frozen'
           : undefined;
   if (because !== undefined) return { unclaimed: `${sentence(because)}. Else it would be: ${report.reason}` };
-  return { claim: claim(report, { task: task.name, precision: task.precision, shapes: shapesOf(task) }) };
+  const { name, precision, mode } = task;
+  return { claim: claim(report, { task: name, precision, ...(mode && { mode }), shapes: shapesOf(task) }) };
 }
 
 function shapesOf({ signature }: Task): string[] {

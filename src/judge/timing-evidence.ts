@@ -133,6 +133,7 @@ const claim = z.object({
   grade: z.object({
     task: z.string(),
     precision: z.string(),
+    mode: z.literal('eval').optional(),
     shapes: z.array(z.string()),
     device: z.string(),
     cache: z.enum(['cold', 'warm']),

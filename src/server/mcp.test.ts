@@ -13,6 +13,17 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const name = { name: 'assay', version: '1' };
 
+const dropout = `import torch
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.drop = torch.nn.Dropout(0.5)
+    def forward(self, x):
+        return torch.relu(self.drop(x))
+def get_inputs():
+    return [torch.randn(4, 8)]
+`;
+
 describe('the MCP server over HTTP', () => {
   it('serves whoever knows the token, and nobody else', async () => {
     const places = { home: folder, traces: join(folder, 'traces'), builds: join(folder, 'builds'), root: folder };
@@ -28,6 +39,13 @@ describe('the MCP server over HTTP', () => {
       };
       const client = await open(serving.token);
       assert.equal((await client.listTools()).tools.length, 8);
+      writeFileSync(join(folder, 'drop.py'), dropout);
+      const asked = { name: 'inspect_task', arguments: { task: 'drop.py', eval: true } };
+      const evaluated = (await client.callTool(asked)).structuredContent as { name: string; brief: string };
+      assert.equal(evaluated.name, 'drop-eval');
+      assert.match(evaluated.brief, /in evaluation mode \(`model\.eval\(\)`\)/);
+      assert.match(evaluated.brief, /\] = relu\(x\) {3}line/);
+      assert.doesNotMatch(evaluated.brief, /= dropout\(/);
       const missing = await client.callTool({ name: 'inspect_task', arguments: { task: 'nothing.py' } });
       assert.equal(missing.isError, true);
       await client.close();

@@ -11,6 +11,10 @@ export const taskFields = {
     .describe("path of the task, a PyTorch file in KernelBench's form, within the folder that the server works in"),
   gpu: z.enum(gpuIds).default('h100').describe('target GPU that times are modelled for'),
   precision: z.enum(['fp32', 'tf32', 'fp16', 'bf16']).default('fp32').describe('arithmetic that a kernel may use'),
+  eval: z
+    .boolean()
+    .default(false)
+    .describe('as `model.eval()` leaves the model: no dropout, batch norm by its running statistics'),
   backward: z.boolean().default(false).describe("the task's gradients instead of its outputs"),
   scale: z
     .number()

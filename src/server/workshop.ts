@@ -92,6 +92,7 @@ export class Workshop {
     const { precision, backward, scale } = request;
     const { task, full } = await loadWithFull(file, {
       ...{ cacheDir: this.#options.traces, precision, backward, reference: 'own' as const },
+      ...(request.eval && { mode: 'eval' as const }),
       ...(scale !== undefined && { scale }),
     });
     const target = gpuTarget(request.gpu);

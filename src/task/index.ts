@@ -10,6 +10,7 @@ export {
   floor,
   graphOperations,
 } from './floor/floor.ts';
+export { valueRanges } from './floor/ranges.ts';
 export type { Omission } from './floor/simplify.ts';
 export { AS_WRITTEN, drawArguments, drawAsFiled, type InputFamily, inputFamilies } from './inputs/draw.ts';
 export { Random } from './inputs/random.ts';
@@ -52,6 +53,7 @@ export { workOf } from './scale.ts';
 export {
   type FullTask,
   type LoadOptions,
+  loadedName,
   loadTask,
   loadVerified,
   loadWithFull,

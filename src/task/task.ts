@@ -12,7 +12,7 @@ import { agreeWithTorch } from './trace/agree-with-torch.ts';
 import type { SandboxLimits } from './trace/sandbox.ts';
 import { TaskError } from './trace/task-error.ts';
 import { FileTracer, type SizeConstant, type Traced } from './trace/trace.ts';
-import type { DType, Graph, InitScalar, PrecisionPolicy, Signature, Task } from './types.ts';
+import type { DType, Graph, InitScalar, ModelMode, PrecisionPolicy, Signature, Task } from './types.ts';
 import { LARGER_SCALE, VERIFIED_SCALE } from './verified-scale.ts';
 
 export interface LoadOptions {
@@ -26,6 +26,8 @@ export interface LoadOptions {
   reference?: 'own' | 'torch';
   /** Which configuration of a task that has several, from 0; the first when absent. */
   configuration?: number;
+  /** Call `model.eval()` first, as PyTorch's users do before inference. Absent: the model is as its file leaves it. */
+  mode?: ModelMode;
   /** Load the task's gradients instead: see {@link backwardGraph}. */
   backward?: boolean;
   limits?: SandboxLimits;
@@ -173,8 +175,8 @@ async function withTracer<T>(
   work: (tracer: FileTracer, text: TaskText) => Promise<T>,
 ): Promise<T> {
   const text = typeof from === 'string' ? readTask(from, options.configuration) : from;
-  const { limits, cacheDir } = options;
-  const surroundings = { limits, settings: text.settings, dtype: loweredBy(options) };
+  const { limits, cacheDir, mode } = options;
+  const surroundings = { limits, settings: text.settings, dtype: loweredBy(options), mode };
   const tracer = new FileTracer(`${text.name}.py`, text.source, cacheDir, surroundings);
   try {
     return await work(tracer, text);
@@ -207,24 +209,47 @@ async function agreed({ name, source, settings }: TaskText, options: LoadOptions
   if (options.reference !== 'torch') return;
   const overrides = Object.fromEntries(shapes.scaled.map((change) => [change.name, change.to]));
   const backward = options.backward ? backwardGraph(shapes.traced.graph) : undefined;
-  await agreeWithTorch(name, { ...shapes.traced, source, overrides, settings, backward, dtype: loweredBy(options) });
+  const { mode } = options;
+  await agreeWithTorch(name, {
+    ...shapes.traced,
+    source,
+    overrides,
+    settings,
+    backward,
+    mode,
+    dtype: loweredBy(options),
+  });
+}
+
+/** What is added to a file's name for a task that is the file's in another mode or direction. */
+const addition = ({ mode, backward }: Pick<LoadOptions, 'mode' | 'backward'>) =>
+  `${mode ? `-${mode}` : ''}${backward ? '-backward' : ''}`;
+
+const taskName = (name: string, asked: Pick<LoadOptions, 'mode' | 'backward'>) => name + addition(asked);
+
+/** The name that a task was loaded by: its own, without what its mode and direction added. */
+export function loadedName(name: string, asked: Pick<LoadOptions, 'mode' | 'backward'>): string {
+  const added = addition(asked);
+  return added !== '' && name.endsWith(added) ? name.slice(0, -added.length) : name;
 }
 
 function taskAt({ name, source, settings }: TaskText, options: LoadOptions, { traced, scaled }: Shapes): Task {
-  const { precision = 'fp32', backward = false } = options;
+  const { precision = 'fp32', backward = false, mode } = options;
   const hash = createHash('sha256').update(source).update('\0').update(JSON.stringify(scaled));
   if (settings) hash.update('\0').update(JSON.stringify(settings));
   if (precision !== 'fp32') hash.update('\0').update(precision);
+  if (mode) hash.update('\0').update(mode);
   if (backward) hash.update('\0').update('backward');
   const signature = signatureOf(traced.graph, traced.scalars, traced.functional);
   const gradients = backward ? backwardGraph(traced.graph) : undefined;
   return {
-    name: gradients ? `${name}-backward` : name,
+    name: taskName(name, options),
     source,
     hash: hash.digest('hex'),
     graph: gradients?.graph ?? traced.graph,
     signature: gradients ? backwardSignature(gradients.graph, gradients.of, signature) : signature,
     precision,
+    ...(mode && { mode }),
     scaled,
     ...(scaled.length > 0 && { scale: options.scale }),
     ...(settings && { configuration: settings }),

@@ -134,17 +134,22 @@ export interface Signature {
  */
 export type PrecisionPolicy = 'fp32' | 'tf32' | 'fp16' | 'bf16';
 
+/** `eval`: as PyTorch's `model.eval()` leaves a model. Dropout passes everything on, batch norm takes its running statistics. */
+export type ModelMode = 'eval';
+
 /** A traced task. */
 export interface Task {
-  /** File name without directory and extension. */
+  /** File name without directory and extension; with `-eval` in evaluation mode, with `-backward` for the gradients. */
   name: string;
   /** The file's text as read. */
   source: string;
-  /** SHA-256 of the source, the scale, the configuration, the precision and the direction, hex. */
+  /** SHA-256 of the source, the scale, the configuration, the precision, the mode and the direction, hex. */
   hash: string;
   graph: Graph;
   signature: Signature;
   precision: PrecisionPolicy;
+  /** How the model was asked; absent: in the mode that its file leaves it in. */
+  mode?: ModelMode;
   /** Constants of the file that `--scale` changed: name, from, to. Empty at the file's own shapes. */
   scaled: readonly { name: string; from: number; to: number }[];
   /** The elements and operations that `--scale` allowed, where it was given. */

@@ -58,7 +58,7 @@ export async function audit(
     const json = {
       ...audited,
       verdict: evidence.verdict,
-      task: { name: task.name, hash: task.hash, scaled: task.scaled },
+      task: { name: task.name, hash: task.hash, mode: task.mode, scaled: task.scaled },
       candidate: candidate.hash,
       devices: devices.words,
       folder,

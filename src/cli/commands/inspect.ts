@@ -44,7 +44,7 @@ export async function inspect(
 
 /** What `--json` prints. */
 function objectOf({ task, verified, idle }: VerifiedTask, least: Floor, report: Discrimination | undefined): object {
-  const { name, hash, signature, graph, scaled } = task;
+  const { name, hash, mode, signature, graph, scaled } = task;
   const flat = report?.flat && {
     ...report.flat,
     scaled: report.flatScaled ?? verified.scaled,
@@ -58,6 +58,7 @@ function objectOf({ task, verified, idle }: VerifiedTask, least: Floor, report: 
   return {
     name,
     hash,
+    mode,
     scaled,
     signature,
     cSignature: signatureText(task),
@@ -82,6 +83,7 @@ function spelled(_key: string, value: unknown): unknown {
 
 function describe(task: Task, least: Floor, gpu: string, out: (line?: string) => void): void {
   out(`${task.name}   (${task.hash.slice(0, 12)})`);
+  if (task.mode === 'eval') out('  in evaluation mode (`model.eval()`)');
   for (const { name, from, to } of task.scaled) out(`  scaled: ${name} ${from} -> ${to}`);
   out();
   out('signature');

@@ -53,7 +53,7 @@ function summary({
 }: Evidence) {
   return {
     verdict,
-    task: { name: task.name, hash: task.hash, scaled: task.scaled },
+    task: { name: task.name, hash: task.hash, mode: task.mode, scaled: task.scaled },
     candidate: candidate.hash,
     findings,
     modelled,
@@ -127,6 +127,7 @@ function print(
       out(wrap(`- ${line > 0 ? `line ${line}: ` : ''}${printable(text)}`, 79, '  '));
     if (evidence.plan?.operators) out("No time is modelled: there is no model of PyTorch's own operators.");
   }
+  if (evidence.task.mode === 'eval') out('Judged in evaluation mode, as `model.eval()` leaves the model.');
   if (evidence.task.scaled.length > 0) {
     const changes = evidence.task.scaled.map(({ name, from, to }) => `${name} ${from} -> ${to}`).join(', ');
     out(wrap(`Judged at smaller shapes than the file's: ${printable(changes)}.`, 79));

@@ -115,6 +115,8 @@ async function traced(
   const inputs = signature.tensors.map((tensor) => `${tensor.name} ${specText(tensor.spec)}`);
   const operators = graph.nodes.map(({ op }) => op);
   events.emit({ type: 'task.traced', task: name, operators, inputs, outputs: signature.outputs.map(specText), ms });
+  if (task.mode === 'eval')
+    events.emit({ type: 'note', level: 'info', message: 'mode    evaluation, as `model.eval()` leaves the model' });
   if (scaled.length > 0) {
     const changes = scaled.map((change) => `${change.name} ${change.from} -> ${change.to}`).join(', ');
     events.emit({ type: 'note', level: 'info', message: `scaled  ${changes}` });
@@ -160,7 +162,7 @@ function report(task: Task, result: OptimisedTask, written: Written | undefined,
   const timing = best?.evidence.timing;
   const microseconds = best && timeOf(best);
   return {
-    task: { name: task.name, hash: task.hash, scaled: task.scaled },
+    task: { name: task.name, hash: task.hash, mode: task.mode, scaled: task.scaled },
     run: { id: run, resumed, stopped, seconds, judged, correct, rejected, passedOver, models: spent },
     floor,
     best: best && {

@@ -31,7 +31,7 @@ export function taskBrief({ task, full, target, floor }: Pick<Setting, 'task' | 
     'The task as operators:',
     asData('graph', graphText(graph).join('\n')),
     '',
-    'The PyTorch file that it was traced from:',
+    `The PyTorch file that it was traced from${task.mode === 'eval' ? ', in evaluation mode (`model.eval()`)' : ''}:`,
     asData('task-file', task.source),
     '',
     `The GPU: ${gpuWords(target)}`,

@@ -45,6 +45,7 @@ export function head(evidence: Evidence): string {
   const asked = new Set(checks.filter(({ status }) => status === 'passed').map(({ check }) => check)).size;
   const facts: [string, string][] = [
     ['Task', `${task.name}: ${task.outputs.map((one) => `${one.dtype}[${one.shape.join(', ')}]`).join(', ')}`],
+    ...(task.mode === 'eval' ? [['Mode', 'evaluation: model.eval()'] satisfies [string, string]] : []),
     ['Device', device.name],
     ...(hardware ? [['GPU', hardware.name] satisfies [string, string]] : []),
     ['Checks passed', String(asked)],

@@ -42,6 +42,15 @@ describe('a claim', () => {
     assert.deepEqual(made.grade.notTimed, ['torch.compile max-autotune']);
   });
 
+  it('names evaluation mode, and does not claim training', async () => {
+    const made = claim(await reportOf({ candidate: 50, 'PyTorch eager': 80 }), { ...context, mode: 'eval' });
+    assert.match(made.words.join('\n'), /Precision .*; evaluation mode \(`model\.eval\(\)`\); shapes/);
+    assert.match(
+      made.words.at(-1)!,
+      /^Not claimed: other devices, shapes or precisions, training mode, or warm caches/,
+    );
+  });
+
   it('is refused for anything but faster', async () => {
     const [asFast, slower] = [await reportOf({ candidate: 50, b: 50 }), await reportOf({ candidate: 50, b: 40 })];
     assert.throws(() => claim(asFast, context), /the comparison is as-fast/);

@@ -14,6 +14,8 @@ export interface ClaimContext {
   readonly task: string;
   /** Precision policy of candidate and baselines alike, e.g. `float32, TF32 off`. */
   readonly precision: string;
+  /** Of candidate and baselines alike; absent: as the task's file leaves its model. */
+  readonly mode?: 'eval';
   /** Shapes that were timed, e.g. `x float32[128, 4096]`. */
   readonly shapes: readonly string[];
 }
@@ -80,7 +82,8 @@ export function claim(report: TimingReport<'measured'>, context: ClaimContext): 
 }
 
 function claimInWords(report: TimingReport, grade: ClaimGrade, speedup: RatioInterval, over: string): string[] {
-  const { beaten, notTimed, device, task, precision, shapes, cache, processes, windows, noiseFloor, clock } = grade;
+  const { beaten, notTimed, device, task, precision, mode, shapes, cache, processes, windows, noiseFloor, clock } =
+    grade;
   const { microseconds, nullMicroseconds } = report.times.find(({ role }) => role === 'candidate')!;
   const others = beaten.slice(1).map((one) => `${one.baseline} ${intervalText(one)}`);
   const floor = report.floorMicroseconds;
@@ -89,8 +92,8 @@ function claimInWords(report: TimingReport, grade: ClaimGrade, speedup: RatioInt
     ...(others.length > 0 ? [`The others: ${others.join('; ')}.`] : []),
     `A call takes ${timeText(microseconds)} by the device's clock, an empty kernel ${timeText(nullMicroseconds)}${floor === undefined ? '' : `; no kernel could take less than ${timeText(floor)}`}.`,
     `Measured in ${processes} fresh processes, ${windows} windows of ${report.callsPerWindow} calls, every output of every call checked; ${cache} caches; clock ${clock}; noise floor ${percent(noiseFloor - 1)}.`,
-    `Precision ${precision}; shapes ${shapes.join(', ')}.`,
-    `Not claimed: other devices, shapes or precisions${cache === 'cold' ? ', or warm caches' : ', or cold caches'}${notTimed.length > 0 ? `, nor anything against ${notTimed.join(' or ')}, which was not timed` : ''}.`,
+    `Precision ${precision}${mode === 'eval' ? '; evaluation mode (`model.eval()`)' : ''}; shapes ${shapes.join(', ')}.`,
+    `Not claimed: other devices, shapes or precisions${mode === 'eval' ? ', training mode' : ''}${cache === 'cold' ? ', or warm caches' : ', or cold caches'}${notTimed.length > 0 ? `, nor anything against ${notTimed.join(' or ')}, which was not timed` : ''}.`,
   ];
 }
 

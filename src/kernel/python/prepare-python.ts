@@ -59,6 +59,7 @@ export async function preparePython(
     overrides: Object.fromEntries(task.scaled.map(({ name, to }) => [name, to])),
     settings: task.configuration,
     dtype: LOWERED[task.precision],
+    mode: task.mode,
     gpu: deviceProperties(facts),
   };
   let run: SubmissionRun;

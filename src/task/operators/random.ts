@@ -17,7 +17,7 @@ const dropout: Operator = {
   },
   evaluate() {
     throw new Error(
-      'Dropout is at work here, so the task has no single answer. Call `.eval()` on the model, or set p to 0.',
+      'Dropout is at work here, so the task has no single answer. Ask for evaluation mode (`--eval`), or set p to 0.',
     );
   },
   operations: (inputs) => ({ arithmetic: elementCount(inputs[0]!.shape), special: 0, contraction: 0 }),

@@ -7,7 +7,7 @@
  */
 import * as z from 'zod';
 import type { Settings } from '../configurations.ts';
-import type { Draw, DType, GraphNode, SignatureTensor, TensorSpec } from '../types.ts';
+import type { Draw, DType, GraphNode, ModelMode, SignatureTensor, TensorSpec } from '../types.ts';
 import { draw, node, spec } from './graph-check.ts';
 import { DEFAULT_LIMITS, Sandbox, type SandboxLimits } from './sandbox.ts';
 
@@ -183,6 +183,8 @@ export interface SubmissionRequest {
   settings?: Settings;
   /** All floating tensors are cast to this first. */
   dtype?: DType;
+  /** With `eval`, `model.eval()` is called on it, as on the task's model. */
+  mode?: ModelMode;
   /** What torch.cuda.get_device_properties answers, by PyTorch's names. */
   gpu: Readonly<Record<string, string | number | boolean>>;
 }

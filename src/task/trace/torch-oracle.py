@@ -1,6 +1,6 @@
 """Real PyTorch on task texts: names, shapes and order of parameters, and outputs on given values.
 
-argv: a file with a JSON list of {source, overrides, settings, dtype, inputs, parameters, grads, of}, and the file to write the answer to. Values are flat lists in
+argv: a file with a JSON list of {source, overrides, settings, dtype, mode, inputs, parameters, grads, of}, and the file to write the answer to. Values are flat lists in
 row-major order (inputs in order, parameters by name), or null to run without giving any; infinities and NaN are spelled.
 `grads` (the outputs' gradients, null for one without) asks for the gradients of the inputs and parameters `of`: numbers of inputs, names of parameters.
 Answer: a JSON list of {parameters: [[name, shape, dtype]], outputs: [{shape, dtype, values}], gradients: [... or null] or null, refused: why there are none} or {error}.
@@ -55,6 +55,8 @@ def run(task, driver):
     exec(compile(tree, 'task', 'exec'), space)
     init = space.get('get_init_inputs', list)()
     model = space['Model'](*init, **driver.taken(space['Model'].__init__, settings.get('init', {})))
+    if task.get('mode') == 'eval':
+        model.eval()
     drawn = space['get_inputs'](**driver.taken(space['get_inputs'], settings.get('input', {})))
     if task.get('dtype'):
         dtype = getattr(torch, task['dtype'])

@@ -14,7 +14,7 @@ import { AS_WRITTEN, drawArguments } from '../inputs/draw.ts';
 import { evaluateGraph, isRandomDraw } from '../operators/evaluate.ts';
 import { isFloating } from '../operators/tensor.ts';
 import { outputSpecs } from '../output-specs.ts';
-import type { DType, Graph, HostTensor, TensorSpec } from '../types.ts';
+import type { DType, Graph, HostTensor, ModelMode, TensorSpec } from '../types.ts';
 import type { Traced } from './trace.ts';
 
 /** PyTorch from this version on has all that the tests name. */
@@ -63,6 +63,8 @@ export interface Case {
   functional?: Traced['functional'];
   /** All floating tensors are cast to it first. */
   dtype?: DType;
+  /** `model.eval()` is called, where it is `eval`. */
+  mode?: ModelMode;
   /** The graph's backward: asks for the gradients too, which must agree. */
   backward?: Backward;
 }
@@ -161,8 +163,8 @@ export async function disagreements(
 /** Runs the cases in real PyTorch, in one process, on values drawn as the files draw them. Throws an Error where it could not be run at all. */
 export async function torchOpinions(python: TorchPython, cases: readonly Case[]): Promise<TorchOpinion[]> {
   const given = cases.map(({ graph }) => (evaluable(graph) ? drawArguments({ graph }, AS_WRITTEN, SEED) : null));
-  const request = cases.map(({ source, overrides, settings, dtype, graph, backward }, i) => ({
-    ...{ source, overrides, settings, dtype },
+  const request = cases.map(({ source, overrides, settings, dtype, mode, graph, backward }, i) => ({
+    ...{ source, overrides, settings, dtype, mode },
     ...(backward && given[i] && gradientRequest(graph, backward)),
     inputs: given[i]?.slice(0, graph.inputs.length).map(spelled) ?? null,
     parameters: Object.fromEntries(

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { Settings } from '../configurations.ts';
-import type { DType, Graph, InitScalar } from '../types.ts';
+import type { DType, Graph, InitScalar, ModelMode } from '../types.ts';
 import { answerSchema, checkGraph } from './graph-check.ts';
 import { DEFAULT_LIMITS, Sandbox, type SandboxLimits, tracerVersion } from './sandbox.ts';
 import { TaskError } from './task-error.ts';
@@ -35,17 +35,24 @@ export class FileTracer {
   readonly #limits: SandboxLimits;
   readonly #settings: Settings | undefined;
   readonly #dtype: DType | undefined;
+  readonly #mode: ModelMode | undefined;
   #sandbox: Promise<Sandbox> | undefined;
 
-  /** `name` is for messages; `cacheDir` keeps traces and the interpreter's snapshot, and may be shared; `settings` are keyword arguments; all floating tensors are cast to `dtype` first. */
+  /** `name` is for messages; `cacheDir` keeps traces and the interpreter's snapshot, and may be shared; `settings` are keyword arguments; all floating tensors are cast to `dtype`, and the model is put into `mode`, first. */
   constructor(
     name: string,
     source: string,
     cacheDir: string,
-    { limits = DEFAULT_LIMITS, settings, dtype }: { limits?: SandboxLimits; settings?: Settings; dtype?: DType } = {},
+    {
+      limits = DEFAULT_LIMITS,
+      settings,
+      dtype,
+      mode,
+    }: { limits?: SandboxLimits; settings?: Settings; dtype?: DType; mode?: ModelMode } = {},
   ) {
     this.#settings = settings;
     this.#dtype = dtype;
+    this.#mode = mode;
     this.#name = name;
     this.#source = source;
     this.#cacheDir = cacheDir;
@@ -54,7 +61,13 @@ export class FileTracer {
 
   /** The trace with these constants replaced. Throws TaskError. */
   async trace(overrides: Readonly<Record<string, number>> = {}): Promise<Traced> {
-    const request = JSON.stringify({ source: this.#source, overrides, settings: this.#settings, dtype: this.#dtype });
+    const request = JSON.stringify({
+      source: this.#source,
+      overrides,
+      settings: this.#settings,
+      dtype: this.#dtype,
+      mode: this.#mode,
+    });
     const key = createHash('sha256').update(`${tracerVersion}\n${request}`).digest('hex');
     const file = join(this.#cacheDir, `trace-${key}.json`);
     const cached = this.#cached(file);

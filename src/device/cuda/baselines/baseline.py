@@ -3,7 +3,7 @@
 A process of its own that never sees a candidate. Requests are lines of JSON on standard input, answers lines on a copy of standard output that the task's code
 cannot print to. Bytes stand in files: see exchange.ts, whose format `unpacked` and `packed` speak.
 
-open:   {source, overrides, settings, dtype, precision, device, subjects, arguments: [[name or null, dtype, shape]]}
+open:   {source, overrides, settings, dtype, mode, precision, device, subjects, arguments: [[name or null, dtype, shape]]}
 base:   {set: number, arguments: [bytes]}
 ready:  {subjects, instance}: what is compiled for them is compiled now
 window: {subject, instance, work, calls: [{base, renewals: [{argument, byteOffset, bytes}]}], keep: [call], walkBytes}
@@ -108,6 +108,8 @@ class Task:
         model_class = space['Model']
         init = space.get('get_init_inputs', list)()
         self.model = model_class(*init, **assay_trace.taken(model_class.__init__, settings.get('init', {})))
+        if request.get('mode') == 'eval':
+            self.model.eval()
         if request.get('dtype'):
             self.model.to(getattr(torch, request['dtype']))
         drawn = space['get_inputs'](**assay_trace.taken(space['get_inputs'], settings.get('input', {})))

@@ -21,9 +21,10 @@ class Model(nn.Module):
     def __init__(self, features):
         super().__init__()
         self.linear = nn.Linear(features, 8)
+        self.drop = nn.Dropout(0.5)
     def forward(self, x):
         print('{"fields": {}}')
-        return torch.relu(self.linear(x))
+        return torch.relu(self.linear(self.drop(x)))
 def get_inputs():
     return [torch.randn(rows, 16)]
 def get_init_inputs():
@@ -36,8 +37,8 @@ describe('baselines of PyTorch', { skip }, () => {
   const file = join(folder, 'linear.py');
   writeFileSync(file, source);
 
-  it('give windows on operands from outside, whose outputs are those of the task', async () => {
-    const task = await loadTask(file, { cacheDir: folder, scale: 3000 });
+  it('give windows on operands from outside, whose outputs are those of the task in its mode', async () => {
+    const task = await loadTask(file, { cacheDir: folder, scale: 3000, mode: 'eval' });
     assert.ok(task.scaled.length > 0, 'the task is smaller than its file says');
     const features = task.signature.tensors[0]!.spec.shape[1]!;
     let checked = 0;

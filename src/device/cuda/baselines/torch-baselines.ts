@@ -160,6 +160,7 @@ function openRequest(task: Task, device: number | 'cpu') {
     source: task.source,
     overrides: Object.fromEntries(task.scaled.map(({ name, to }) => [name, to])),
     settings: task.configuration ?? null,
+    mode: task.mode ?? null,
     dtype: halves[task.precision],
     precision: task.precision,
     device: device === 'cpu' ? 'cpu' : `cuda:${device}`,

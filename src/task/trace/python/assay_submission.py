@@ -271,6 +271,8 @@ def _run(request, judge):
     if not isinstance(made, type) or not issubclass(made, torch.nn.Module):
         raise TaskFault('invalid', 'the file defines no class ModelNew(nn.Module), which a submission in Python has')
     model = made(*init, **keywords)
+    if request.get('mode') == 'eval':
+        model.eval()
     if request.get('dtype'):
         given = tracing._lowered(model, given, getattr(torch, request['dtype']), torch)
     registered = list(tracing._registered(model))
@@ -369,7 +371,7 @@ def _later(rec, judge, second, tree, call):
 
 
 def submit(request, ask):
-    """JSON {source, task, parameters, overrides, settings, dtype, gpu} -> JSON {outputs, remarks, values, lazyBelow, initial} or {error}."""
+    """JSON {source, task, parameters, overrides, settings, dtype, mode, gpu} -> JSON {outputs, remarks, values, lazyBelow, initial} or {error}."""
     request = json.loads(request)
     dumps = json.dumps
     extension, record = sys.modules['torch._extension'], sys.modules['torch._record']

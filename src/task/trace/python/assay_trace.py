@@ -462,7 +462,7 @@ def _lowered(model, given, dtype, torch):
     return [x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in given]
 
 
-def _run(source, overrides, settings, dtype):
+def _run(source, overrides, settings, dtype, mode):
     record = sys.modules['torch._record']
     torch = sys.modules['torch']
     rec = record.reset()
@@ -494,6 +494,8 @@ def _run(source, overrides, settings, dtype):
     init = _call(module, 'get_init_inputs', {}, [])
     keywords = taken(module.Model.__init__, settings.get('init', {}))
     model = module.Model(*init, **keywords)
+    if mode == 'eval':
+        model.eval()
     given = _call(module, 'get_inputs', settings.get('input', {}))
     if dtype:
         given = _lowered(model, given, getattr(torch, dtype), torch)
@@ -561,7 +563,7 @@ def _explain(error):
 
 
 def trace(request):
-    """JSON {source, overrides, settings, dtype} -> JSON {graph, scalars, constants, functional, stops} or {error: {kind, message, line, column?, text?}}."""
+    """JSON {source, overrides, settings, dtype, mode} -> JSON {graph, scalars, constants, functional, stops} or {error: {kind, message, line, column?, text?}}."""
     request = json.loads(request)
     dumps = json.dumps
     try:
@@ -569,7 +571,7 @@ def trace(request):
         before = _snapshot()
         error = result = None
         try:
-            asked = (request.get(key, {}) for key in ('overrides', 'settings', 'dtype'))
+            asked = (request.get(key, {}) for key in ('overrides', 'settings', 'dtype', 'mode'))
             result = _run(request['source'], *asked)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt too: the file may raise anything
             error = _explain(raised)

@@ -30,7 +30,7 @@ const rules: Readonly<Record<string, Rule>> = {
   ...scatterRules,
   dropout: (lower) =>
     lower.fail(
-      'dropout at work gives a random result, which no kernel can be compared with; judge the task with p = 0 or in eval mode',
+      'dropout at work gives a random result, which no kernel can be compared with; ask for the task in evaluation mode (`--eval`), or set p to 0',
     ),
 };
 

@@ -189,8 +189,12 @@ class _Stack(Module):
 class TransformerEncoder(_Stack):
     def __init__(self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True):
         super().__init__(encoder_layer, num_layers, norm)
+        self.enable_nested_tensor = enable_nested_tensor
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
+        if src_key_padding_mask is not None and self.enable_nested_tensor and not self.training:
+            # What stands where there is padding is then 0 or not, as PyTorch keeps gradients or not.
+            raise unsupported('TransformerEncoder with src_key_padding_mask in evaluation mode', 'give it enable_nested_tensor=False')
         x = src
         for layer in self.layers:
             x = layer(x, mask, src_key_padding_mask)
