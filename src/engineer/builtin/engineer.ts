@@ -6,7 +6,16 @@ import type { Task } from '../../task/index.ts';
 import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
 import type { Engineer, Json, Proposal, SearchRecord, Strategy } from '../ports.ts';
 import type { Random } from '../search/random.ts';
-import { type GroupFacts, groupFacts, illegal, knobs, plainChoice, startingChoices } from './knobs.ts';
+import {
+  type GroupFacts,
+  groupFacts,
+  type Hardware,
+  hardwareOf,
+  illegal,
+  knobs,
+  plainChoice,
+  startingChoices,
+} from './knobs.ts';
 import {
   decompose,
   type KernelChoice,
@@ -68,8 +77,7 @@ class BuiltinEngineer implements Engineer {
   readonly #task: Task;
   readonly #program: Program;
   readonly #target: GpuTarget;
-  /** Whether it has clusters of blocks. */
-  readonly #clusters: boolean;
+  readonly #hardware: Hardware;
   /** The smaller shapes of the same, at which candidates are verified. */
   readonly #verified?: { task: Task; program: Program };
   readonly #outlines = new Map<string, OutlineFacts>();
@@ -77,7 +85,7 @@ class BuiltinEngineer implements Engineer {
 
   constructor({ task, full, target }: BuiltinOptions) {
     this.#target = target ?? gpuTarget('h100');
-    this.#clusters = Number(this.#target.arch.replace(/\D/g, '')) >= 90;
+    this.#hardware = hardwareOf(this.#target);
     this.#task = full ?? task;
     this.#program = decompose(this.#task.graph, this.#task.signature);
     if (full) this.#verified = { task, program: decompose(task.graph, task.signature) };
@@ -263,7 +271,7 @@ class BuiltinEngineer implements Engineer {
     if (!known) {
       const made = outline(this.#program, { fusion, splits });
       const facts = made.groups.map(({ group, stored }) =>
-        groupFacts(made.program, group, stored, this.#task.precision, this.#clusters),
+        groupFacts(made.program, group, stored, this.#task.precision, this.#hardware),
       );
       known = { outline: made, facts };
       this.#outlines.set(key, known);
@@ -294,7 +302,7 @@ class BuiltinEngineer implements Engineer {
     if (!this.#verified) return lowerOutline(this.#task, own, schedule.kernels, about);
     const { task, program } = this.#verified;
     const chosen = { task: this.#task, outline: own, choices: schedule.kernels };
-    return lowerForBoth(chosen, { task, ...transfer(own, schedule, program, task.precision, this.#clusters) }, about);
+    return lowerForBoth(chosen, { task, ...transfer(own, schedule, program, task.precision, this.#hardware) }, about);
   }
 }
 
@@ -354,6 +362,11 @@ function describeChoice(choice: KernelChoice): string {
       return `recurrent: ${choice.block} threads a sequence, ${choice.lanes} a unit`;
     case 'mma':
       return `tensor cores (${choice.arithmetic}), tiles ${choice.blockM}x${choice.blockN}x${choice.blockK}, ${choice.warpM}x${choice.warpN} a warp, ${choice.stages} stage${choice.stages === 1 ? '' : 's'}`;
+    case 'pipeline': {
+      const { arithmetic, blockM, blockN, blockK, warpM, warpN, stages, group } = choice;
+      const order = group === 1 ? '' : `, ${group} tiles down at a time`;
+      return `tensor cores (${arithmetic}) fed by copies, tiles ${blockM}x${blockN}x${blockK}, ${warpM}x${warpN} a warp, ${stages} stages${order}`;
+    }
     case 'scan':
       return `scan: ${choice.lanes} lanes x ${choice.rows} lines, ${choice.items} elements a lane`;
   }

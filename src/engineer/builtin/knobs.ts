@@ -5,10 +5,18 @@
  */
 
 import type { DType, PrecisionPolicy } from '../../task/index.ts';
-import { Preamble } from './lower/emit/kernel-context.ts';
+import type { GpuTarget } from '../../vgpu/index.ts';
+import { Preamble, STATIC_SHARED } from './lower/emit/kernel-context.ts';
 import { type MapKnobs, mapRepeats, mapVectorWidths } from './lower/emit/map-kernel.ts';
 import { type MmaKnobs, type MmaLayout, mmaDepth, mmaSharedBytes, mmaThreads } from './lower/emit/mma-kernel.ts';
 import { isTileable, liesAlongDepth, packWidth, tileableContraction } from './lower/emit/operand-tile.ts';
+import {
+  type PipelineKnobs,
+  pipelineDepth,
+  pipelineSharedBytes,
+  pipelineThreads,
+  planTiles,
+} from './lower/emit/pipeline-kernel.ts';
 import {
   hasOnlineForm,
   planRows,
@@ -77,6 +85,20 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'vector', choices: [1, 2, 4, 8], doc: 'neighbours in one read of global memory' },
     { name: 'stages', choices: [1, 2], doc: '2: one pair of tiles is filled while the other is used' },
   ],
+  pipeline: [
+    { name: 'arithmetic', choices: ['half', 'tf32'], doc: 'what tensor cores multiply' },
+    { name: 'blockM', choices: [64, 128, 192, 256], doc: 'output rows a block' },
+    { name: 'blockN', choices: [64, 96, 128, 192, 256], doc: 'output columns a block' },
+    { name: 'blockK', choices: [16, 32, 64], doc: 'depth of the tiles in shared memory' },
+    { name: 'warpM', choices: [32, 64, 96, 128], doc: 'output rows a warp' },
+    { name: 'warpN', choices: [32, 48, 64, 96, 128], doc: 'output columns a warp' },
+    { name: 'stages', choices: [2, 3, 4, 5], doc: 'pairs of tiles in shared memory, all but one on their way' },
+    {
+      name: 'group',
+      choices: [1, 2, 4, 8, 11, 16],
+      doc: 'tiles one below the other that are begun before the next column',
+    },
+  ],
   scan: [
     { name: 'lanes', choices: [1, 32, 64, 128, 256, 512, 1024], doc: 'threads that share a line' },
     { name: 'rows', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256], doc: 'lines a block works on at once' },
@@ -91,13 +113,30 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
 
 /** Limits that every CUDA GPU since compute capability 7.0 shares. */
 const maxThreads = 1024;
-const maxStaticShared = 48 * 1024;
 const maxGridY = 65535;
 /** Registers of a multiprocessor, the part of a thread's share of them that what it keeps between loops may take, and the most that is worth it. */
 const registerFile = 65536;
 const keptShare = 0.75;
 const maxKept = 128;
 const warp = 32;
+
+/** What a target has beyond what every GPU since compute capability 7.0 has. */
+export interface Hardware {
+  /** Clusters of blocks (9.0). */
+  clusters: boolean;
+  /** Asynchronous copies to shared memory, and mma of 16 bits and tf32 (8.0). */
+  asyncCopies: boolean;
+  /** Shared memory that a block may have when it asks, bytes. */
+  sharedBytes: number;
+}
+
+/** What every GPU since compute capability 7.0 has. */
+const anyHardware: Hardware = { clusters: false, asyncCopies: false, sharedBytes: STATIC_SHARED };
+
+export function hardwareOf(target: GpuTarget): Hardware {
+  const capability = Number(target.arch.replace(/\D/g, ''));
+  return { clusters: capability >= 90, asyncCopies: capability >= 80, sharedBytes: target.sharedBytesPerBlock };
+}
 
 /** What legality and defaults need to know of a group. Computed once an outline. */
 export interface GroupFacts {
@@ -141,16 +180,15 @@ export interface GroupFacts {
     windows: boolean;
   };
   /** What tensor cores may multiply of it. */
-  mma?: { arithmetics: readonly MmaKnobs['arithmetic'][]; layout: MmaLayout };
+  mma?: { arithmetics: readonly MmaKnobs['arithmetic'][]; layout: MmaLayout; sharedBytes: number };
 }
 
-/** `clusters`: whether the target has clusters of blocks. */
 export function groupFacts(
   program: Program,
   group: Group,
   stored: readonly number[],
   precision: PrecisionPolicy = 'fp32',
-  clusters = false,
+  { clusters, asyncCopies, sharedBytes: mostShared }: Hardware = anyHardware,
 ): GroupFacts {
   const { dimensions } = group.structure;
   const elements = product(dimensions.map((dimension) => dimension.size));
@@ -193,7 +231,10 @@ export function groupFacts(
   const arithmetics = tensorArithmetics(program.values[a.value]!.dtype, program.values[b.value]!.dtype, precision);
   if (arithmetics.length === 0) return { families: ['row', 'tile'], elements, row, tile };
   const layout = { a: liesAlongDepth(step.contraction, 'a'), b: liesAlongDepth(step.contraction, 'b') };
-  return { families: ['row', 'tile', 'mma'], elements, row, tile, mma: { arithmetics, layout } };
+  const mma = { arithmetics, layout, sharedBytes: mostShared };
+  // Windows are computed element by element, which copies of 16 bytes cannot serve; and products in two parts of tf32 need both in shared memory.
+  const pipelined = asyncCopies && !tile.windows && (arithmetics.includes('half') || arithmetics.includes('tf32'));
+  return { families: ['row', 'tile', 'mma', ...(pipelined ? (['pipeline'] as const) : [])], elements, row, tile, mma };
 }
 
 /** What tensor cores may multiply of operands of these types under a policy, the fastest first. */
@@ -226,6 +267,8 @@ export function illegal(facts: GroupFacts, choice: KernelChoice): string | undef
       return illegalTile(facts.tile!, choice);
     case 'mma':
       return illegalMma(facts, choice);
+    case 'pipeline':
+      return illegalPipeline(facts, choice);
     case 'scan':
       return illegalScan(facts.scan!, choice);
     case 'sort':
@@ -248,7 +291,7 @@ function illegalScan(facts: NonNullable<GroupFacts['scan']>, choice: ScanKnobs):
   if (!facts.items.includes(items)) return `${items} neighbours do not divide a line, or are too wide for one read`;
   if (lanes > 1 && lanes * items >= 2 * Math.max(warp * items, facts.length))
     return 'more lanes than a line has elements';
-  if (scanSharedBytes(choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  if (scanSharedBytes(choice) > STATIC_SHARED) return 'more than 48 KiB of shared memory';
   return undefined;
 }
 
@@ -285,7 +328,7 @@ function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): st
     if (kept > Math.min(maxKept, (keptShare * registerFile) / threads)) return 'the row does not fit registers';
   }
   if (keep === 'shared' && order === 'rows') return 'shared rows are laid out for lanes along memory';
-  if (facts.sharedBytes(choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  if (facts.sharedBytes(choice) > STATIC_SHARED) return 'more than 48 KiB of shared memory';
   if (softmax === 'online' && !facts.online) return 'no maximum with a sum of exponentials';
   return undefined;
 }
@@ -300,7 +343,7 @@ function illegalTile(facts: NonNullable<GroupFacts['tile']>, choice: TileKnobs):
   if (blockK % vector !== 0) return 'packs do not divide the tile depth';
   if (vector > Math.max(facts.packs.a, facts.packs.b)) return 'no operand can be read in such packs';
   if (fragment * facts.elementBytes > 16) return 'fragments wider than 16 bytes';
-  if (tileSharedBytes(choice, facts.elementBytes) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  if (tileSharedBytes(choice, facts.elementBytes) > STATIC_SHARED) return 'more than 48 KiB of shared memory';
   if (Math.ceil(facts.m / blockM) > maxGridY || facts.batch > maxGridY) return 'a grid of more than 65535 blocks';
   // Sums, fragments and prefetched reads live in registers; beyond this they spill.
   const registers =
@@ -320,7 +363,8 @@ function illegalMma({ tile, mma }: GroupFacts, choice: MmaKnobs): string | undef
     return 'threads do not divide the tiles evenly';
   if (blockK % vector !== 0) return 'packs do not divide the tile depth';
   if (vector > Math.max(tile!.packs.a, tile!.packs.b)) return 'no operand can be read in such packs';
-  if (mmaSharedBytes(mma!.layout, choice) > maxStaticShared) return 'more than 48 KiB of shared memory';
+  const shared = illegalShared(mmaSharedBytes(mma!.layout, choice), mma!.sharedBytes);
+  if (shared) return shared;
   if (Math.ceil(tile!.m / blockM) > maxGridY || tile!.batch > maxGridY) return 'a grid of more than 65535 blocks';
   // Fragments of sums and operands, and what is read ahead.
   const parts = choice.arithmetic === 'tf32x3' ? 2 : 1;
@@ -330,6 +374,33 @@ function illegalMma({ tile, mma }: GroupFacts, choice: MmaKnobs): string | undef
     (parts * (warpM + warpN) * mmaDepth(choice)) / warp / perWord +
     ((blockM + blockN) * blockK) / threads / perWord;
   return registers > 208 ? 'more values a thread than registers' : undefined;
+}
+
+/** Registers of a thread that hold neither sums nor fragments: addresses, places of copies, predicates. */
+const pipelineBookkeeping = 24;
+
+function illegalPipeline({ tile, mma }: GroupFacts, choice: PipelineKnobs): string | undefined {
+  const { blockM, blockN, blockK, warpM, warpN, group } = choice;
+  if (!mma!.arithmetics.includes(choice.arithmetic)) return `${choice.arithmetic} is not for these operands`;
+  if (blockM % warpM !== 0 || blockN % warpN !== 0) return 'warps do not divide the block';
+  const threads = pipelineThreads(choice);
+  if (threads > maxThreads) return `${threads} threads a block`;
+  if (blockK % pipelineDepth(choice) !== 0) return 'the tiles are no whole fragments deep';
+  const tiles = planTiles(mma!.layout, tile!.packs, choice);
+  if (typeof tiles === 'string') return tiles;
+  const shared = illegalShared(pipelineSharedBytes(tiles.a, tiles.b, choice), mma!.sharedBytes);
+  if (shared) return shared;
+  const tilesM = Math.ceil(tile!.m / blockM);
+  if (tilesM % group !== 0) return 'groups do not divide the rows of tiles';
+  const rows = group === 1 ? tilesM : Math.ceil(tile!.n / blockN) * (tilesM / group);
+  if (rows > maxGridY || tile!.batch > maxGridY) return 'a grid of more than 65535 blocks';
+  const registers = (warpM * warpN) / warp + warpM / 4 + pipelineBookkeeping;
+  return registers > Math.min(255, registerFile / threads) ? 'more values a thread than registers' : undefined;
+}
+
+/** `most`: what a block of the target may have. */
+function illegalShared(bytes: number, most: number): string | undefined {
+  return bytes > most ? `more than ${most / 1024} KiB of shared memory` : undefined;
 }
 
 const powerAtLeast = (value: number) => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
@@ -380,6 +451,7 @@ export function startingChoices(facts: GroupFacts, ranked: readonly KernelChoice
   if (facts.sort)
     candidates.push({ family: 'sort', block: 1024 }, { family: 'sort', block: 512 }, { family: 'sort', block: 128 });
   if (facts.recurrent) for (const lanes of [8, 32, 4, 16]) candidates.push({ family: 'recurrent', block: 1024, lanes });
+  if (facts.families.includes('pipeline')) candidates.push(...startingPipelines(facts));
   if (facts.mma) candidates.push(...startingMma(facts));
   if (facts.tile) candidates.push(...startingTiles(facts.tile));
   if (facts.row) candidates.push(...startingRows(facts.row));
@@ -432,6 +504,15 @@ function startingMma({ tile, mma }: GroupFacts): KernelChoice[] {
   const small = [choice(64, 64, deep, 32, 32, 1), choice(64, 128, deep, 32, 64, 1)];
   const blocks = Math.ceil(tile!.m / 128) * Math.ceil(tile!.n / 128) * tile!.batch;
   return blocks >= 100 ? [...large, ...small] : [...small, ...large];
+}
+
+function startingPipelines({ mma }: GroupFacts): KernelChoice[] {
+  const arithmetic = mma!.arithmetics.includes('half') ? 'half' : 'tf32';
+  const blockK = arithmetic === 'half' ? 32 : 16;
+  const choice = (blockM: number, blockN: number, warpM: number, warpN: number, stages: number): KernelChoice => ({
+    ...{ family: 'pipeline', arithmetic, blockM, blockN, blockK, warpM, warpN, stages, group: 1 },
+  });
+  return [choice(128, 128, 64, 32, 3), choice(64, 64, 32, 32, 4), choice(128, 256, 64, 64, 3)];
 }
 
 function startingScans({ length, items, alongMemory }: NonNullable<GroupFacts['scan']>): KernelChoice[] {

@@ -6,7 +6,7 @@ import { gpuTarget } from '../../vgpu/index.ts';
 import { GraphBuilder } from './graph.fixture.ts';
 import { type GroupFacts, groupFacts, illegal } from './knobs.ts';
 import { decompose, outline } from './lower/index.ts';
-import { estimateProduct, rankedProducts } from './rank.ts';
+import { estimateProduct, type ProductChoice, rankedProducts } from './rank.ts';
 
 const target = gpuTarget('h100');
 
@@ -18,10 +18,10 @@ function factsOf(m: number, n: number, k: number, precision: PrecisionPolicy = '
   return groupFacts(program, groups[0]!.group, groups[0]!.stored, precision);
 }
 
-const tile = {
+const tile: Extract<ProductChoice, { family: 'tile' }> = {
   ...{ family: 'tile', blockM: 128, blockN: 128, blockK: 8, threadM: 8, threadN: 8, vector: 4, fragment: 4 },
   stages: 1,
-} as const;
+};
 
 describe('the estimate of tiles', () => {
   it('puts legal choices first to last, a shape of block once', () => {
@@ -32,14 +32,14 @@ describe('the estimate of tiles', () => {
       const facts = factsOf(m, n, k);
       const ranked = rankedProducts(facts, target, 6);
       assert.equal(ranked.length, 6, 'as many as were asked for');
-      const seconds = ranked.map((choice) => estimateProduct(facts, choice as typeof tile, target));
+      const seconds = ranked.map((choice) => estimateProduct(facts, choice as ProductChoice, target));
       assert.deepEqual(
         seconds,
         [...seconds].sort((a, b) => a - b),
       );
       for (const choice of ranked) assert.equal(illegal(facts, choice), undefined, JSON.stringify(choice));
       const blocks = ranked.map((choice) => {
-        const { family, blockM, blockN } = choice as typeof tile;
+        const { family, blockM, blockN } = choice as ProductChoice;
         return `${family} ${blockM} ${blockN}`;
       });
       assert.equal(new Set(blocks).size, blocks.length, 'shapes differ');
@@ -48,7 +48,7 @@ describe('the estimate of tiles', () => {
 
   it('knows that small tiles read more, that few large ones leave a GPU idle, and that tensor cores are faster', () => {
     const large = factsOf(4096, 4096, 512);
-    const small = { ...tile, blockM: 32, blockN: 32, threadM: 2, threadN: 2, fragment: 2, blockK: 16 } as const;
+    const small = { ...tile, blockM: 32, blockN: 32, threadM: 2, threadN: 2, fragment: 2, blockK: 16 };
     const seconds = (facts: GroupFacts, choice: Parameters<typeof estimateProduct>[1]) =>
       estimateProduct(facts, choice, target);
     assert.ok(seconds(large, tile) < seconds(large, small), 'large product');
@@ -60,10 +60,10 @@ describe('the estimate of tiles', () => {
   it('is near the modelled time of what was profiled: 4096 x 4096 x 512 on an H100', () => {
     // Profiled at full size by the virtual GPU: 413 microseconds, and 212 on tensor cores in two parts of tf32.
     const facts = factsOf(4096, 4096, 512);
-    const mma = {
-      ...{ family: 'mma', arithmetic: 'tf32x3' as const, blockM: 128, blockN: 128, blockK: 8, warpM: 64, warpN: 64 },
+    const mma: ProductChoice = {
+      ...{ family: 'mma', arithmetic: 'tf32x3', blockM: 128, blockN: 128, blockK: 8, warpM: 64, warpN: 64 },
       ...{ vector: 4, stages: 1 },
-    } as const;
+    };
     assert.ok(Math.abs(estimateProduct(facts, tile, target) / 413e-6 - 1) < 0.25, 'plain');
     assert.ok(Math.abs(estimateProduct(facts, mma, target) / 212e-6 - 1) < 0.25, 'tensor cores');
   });

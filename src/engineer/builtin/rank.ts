@@ -9,6 +9,14 @@ import { defaultConstants, type GpuTarget, occupancy } from '../../vgpu/index.ts
 import { type GroupFacts, illegal, knobs } from './knobs.ts';
 import { type MmaKnobs, mmaDepth, mmaSharedBytes, mmaThreads } from './lower/emit/mma-kernel.ts';
 import type { TileShape } from './lower/emit/operand-tile.ts';
+import {
+  type PipelineKnobs,
+  pipelineDepth,
+  pipelineElementBytes,
+  pipelineSharedBytes,
+  pipelineThreads,
+  planTiles,
+} from './lower/emit/pipeline-kernel.ts';
 import { type TileKnobs, tileSharedBytes, tileThreads } from './lower/emit/tile-kernel.ts';
 import type { KernelChoice } from './lower/index.ts';
 
@@ -33,12 +41,17 @@ interface BlockWork {
   instructions: number;
   /** Passes through shared memory of a step of a block. */
   passes: number;
+  /** Cycles of an SM for conversions of a step of a block, where they count. */
+  conversionCycles?: number;
 }
 
+/** The choice of a form of kernel for a product. */
+export type ProductChoice = Extract<KernelChoice, { family: 'tile' | 'mma' | 'pipeline' }>;
+
 /** Seconds, roughly; Infinity for what does not fit an SM. */
-export function estimateProduct(facts: GroupFacts, choice: TileKnobs | MmaKnobs, target: GpuTarget): number {
+export function estimateProduct(facts: GroupFacts, choice: ProductChoice, target: GpuTarget): number {
   const { m, n, k, batch, elementBytes, windows } = facts.tile!;
-  const work = 'arithmetic' in choice ? mmaWork(facts, choice, target) : tileWork(facts, choice, target);
+  const work = workOf(facts, choice, target);
   const fit = occupancy({ threads: work.threads, registers: work.registers, sharedBytes: work.sharedBytes }, target);
   if (fit.blocksPerSm === 0) return Infinity;
   const blocks = Math.ceil(m / work.blockM) * Math.ceil(n / work.blockN) * batch;
@@ -46,7 +59,7 @@ export function estimateProduct(facts: GroupFacts, choice: TileKnobs | MmaKnobs,
   const { sms, clockHz } = target;
   const share = Math.ceil(blocks / sms);
   const onSm = (cycles: number) => (cycles * steps * share) / clockHz;
-  const bytes = 'arithmetic' in choice && choice.arithmetic === 'half' ? 2 : elementBytes;
+  const bytes = choice.family !== 'tile' && choice.arithmetic === 'half' ? 2 : elementBytes;
   const fromL2 = blocks * (work.blockM + work.blockN * (windows ? 1.25 : 1)) * k * bytes;
   // Windows overlap: how much of the tensor under them is new, sizes do not say.
   const unique = batch * (m * k + (windows ? 0 : k * n) + m * n) * bytes;
@@ -55,11 +68,23 @@ export function estimateProduct(facts: GroupFacts, choice: TileKnobs | MmaKnobs,
     onSm(work.mathCycles),
     onSm(work.instructions / 4 / defaultConstants.issue),
     onSm(work.passes / defaultConstants.issue),
+    onSm((work.conversionCycles ?? 0) / defaultConstants.issue),
     (fromL2 + batch * m * n * bytes) / (target.l2Bandwidth * defaultConstants.l2),
     unique / (target.memoryBandwidth * defaultConstants.memory),
     (waves * steps * (STEP_CYCLES + target.latency.memory / defaultConstants.memoryParallelism)) / clockHz,
   ];
   return resources.reduce((sum, seconds) => sum + seconds ** 4, 0) ** 0.25 + target.launchSeconds;
+}
+
+function workOf(facts: GroupFacts, choice: ProductChoice, target: GpuTarget): BlockWork {
+  switch (choice.family) {
+    case 'tile':
+      return tileWork(facts, choice, target);
+    case 'mma':
+      return mmaWork(facts, choice, target);
+    case 'pipeline':
+      return pipelineWork(facts, choice, target);
+  }
 }
 
 /** Reads of a tile's share, conversions and writes to shared memory, warp instructions of a block's step. */
@@ -115,35 +140,64 @@ function mmaWork(facts: GroupFacts, choice: MmaKnobs, target: GpuTarget): BlockW
   };
 }
 
+function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarget): BlockWork {
+  const { blockM, blockN, blockK, warpM, warpN, arithmetic } = choice;
+  const { packs } = facts.tile!;
+  const threads = pipelineThreads(choice);
+  const warps = threads / 32;
+  const bytes = pipelineElementBytes(choice);
+  const parts = blockK / pipelineDepth(choice);
+  const products = (warpM / 16) * (warpN / 8) * parts * warps;
+  const { layout } = facts.mma!;
+  // Four registers of fragments are one ldmatrix, or four reads where a tile of tf32 lies across k.
+  const readsOf = (along: boolean, outer: number) =>
+    (outer / 16) * parts * warps * (along || arithmetic === 'half' ? 1 : 4);
+  const reads = readsOf(layout.a, warpM) + readsOf(layout.b, warpN);
+  const fragments = ((warpM + warpN) / 16) * parts * warps;
+  const copies = (blockM / packs.a + blockN / packs.b) * (blockK / 32);
+  const tiles = planTiles(layout, packs, choice);
+  const rate = (arithmetic === 'half' ? target.flops.fp16 : target.flops.tf32) / (target.sms * target.clockHz);
+  return {
+    ...{ threads, blockM, blockN, blockK },
+    registers: Math.min(255, BOOKKEEPING + (warpM * warpN) / 32 + (warpM + warpN) / 4),
+    sharedBytes: typeof tiles === 'string' ? Infinity : pipelineSharedBytes(tiles.a, tiles.b, choice),
+    mathCycles: (products * 2 * 16 * 8 * pipelineDepth(choice)) / rate / defaultConstants.tensor,
+    instructions: products + reads + 4 * copies,
+    passes: 4 * fragments + ((blockM + blockN) * blockK * bytes) / 128,
+    // Each register of a fragment is rounded by itself, for every warp that reads it.
+    conversionCycles: arithmetic === 'half' ? 0 : (fragments * 4 * 32) / target.lanesPerClock.special,
+  };
+}
+
 /** The legal tiles of a group, best estimate first: at most `most`, the best for each shape of block. */
 export function rankedProducts(facts: GroupFacts, target: GpuTarget, most: number): KernelChoice[] {
-  const found: { choice: KernelChoice; seconds: number }[] = [];
-  for (const family of ['mma', 'tile'] as const) {
+  const found: { choice: ProductChoice; seconds: number }[] = [];
+  for (const family of ['pipeline', 'mma', 'tile'] as const) {
     if (!facts.families.includes(family)) continue;
     for (const choice of combinations(family, facts.tile!.packs)) {
       if (illegal(facts, choice) !== undefined) continue;
-      found.push({ choice, seconds: estimateProduct(facts, choice as TileKnobs | MmaKnobs, target) });
+      found.push({ choice, seconds: estimateProduct(facts, choice, target) });
     }
   }
   const best = new Map<string, KernelChoice>();
   for (const { choice, seconds } of found.sort((x, y) => x.seconds - y.seconds)) {
-    const { blockM, blockN } = choice as TileKnobs | MmaKnobs;
+    const { blockM, blockN } = choice;
     const shape = `${choice.family} ${blockM} ${blockN}`;
     if (seconds < Infinity && best.size < most && !best.has(shape)) best.set(shape, choice);
   }
   return [...best.values()];
 }
 
-function* combinations(family: 'tile' | 'mma', { a, b }: { a: number; b: number }): Generator<KernelChoice> {
+function* combinations(family: ProductChoice['family'], { a, b }: { a: number; b: number }): Generator<ProductChoice> {
   const names = knobs[family].filter(({ name }) => name !== 'fragment');
   // As wide as can be is best for these, or nearly: they need no search.
   const vectors = [...new Set([Math.max(a, b), 1])];
-  function* from(index: number, chosen: Record<string, number | string>): Generator<KernelChoice> {
+  function* from(index: number, chosen: Record<string, number | string>): Generator<ProductChoice> {
     const knob = names[index];
     if (!knob) {
       const { threadM, threadN } = chosen as { threadM?: number; threadN?: number };
       const fragment = threadM && threadN ? Math.min(4, threadM, threadN) : undefined;
-      yield { family, ...chosen, ...(fragment && { fragment }) } as unknown as KernelChoice;
+      yield { family, ...chosen, ...(fragment && { fragment }) } as unknown as ProductChoice;
       return;
     }
     for (const value of knob.name === 'vector' ? vectors : knob.choices) {

@@ -3,7 +3,7 @@
  * compares every element. The same fusion and the same forms; packs, lanes and tiles as wide as the smaller sizes allow.
  */
 import type { PrecisionPolicy } from '../../task/index.ts';
-import { type GroupFacts, groupFacts, illegal, plainChoice, startingChoices } from './knobs.ts';
+import { type GroupFacts, groupFacts, type Hardware, illegal, plainChoice, startingChoices } from './knobs.ts';
 import { analyse } from './lower/groups.ts';
 import { type KernelChoice, type Outline, outline, type Program, type Schedule, storedValues } from './lower/index.ts';
 import type { ReduceStep } from './lower/program.ts';
@@ -15,19 +15,19 @@ export function transfer(
   schedule: Schedule,
   program: Program,
   precision: PrecisionPolicy,
-  clusters = false,
+  hardware?: Hardware,
 ): { outline: Outline; choices: readonly KernelChoice[] } {
   const alike = sameGroups(own, splitReductions(program, splitsFor(program, schedule.splits)));
   if (alike) {
     const choices = alike.groups.map(({ group, stored }, k) =>
-      adapt(groupFacts(alike.program, group, stored, precision, clusters), schedule.kernels[k]!),
+      adapt(groupFacts(alike.program, group, stored, precision, hardware), schedule.kernels[k]!),
     );
     return { outline: alike, choices };
   }
   // At these sizes the program does not take the same form: it has its own kernels.
   const other = outline(program, { fusion: schedule.fusion, splits: {} });
   const choices = other.groups.map(({ group, stored }) => {
-    const facts = groupFacts(other.program, group, stored, precision, clusters);
+    const facts = groupFacts(other.program, group, stored, precision, hardware);
     return startingChoices(facts)[0] ?? plainChoice(facts);
   });
   return { outline: other, choices };
@@ -93,6 +93,10 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
     case 'tile':
     case 'mma':
       for (const vector of halvings(choice.vector)) yield { ...choice, vector };
+      return;
+    case 'pipeline':
+      // Fewer tiles than stages or groups of them are wanted for.
+      for (const group of [choice.group, 1]) yield { ...choice, group };
       return;
     case 'scan':
       for (const lanes of halvings(choice.lanes))

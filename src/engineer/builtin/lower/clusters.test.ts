@@ -1,9 +1,10 @@
 /** Rows that a cluster of blocks shares, at lengths that no cluster divides, against float64. Skipped where nvcc is not found. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { gpuTarget } from '../../../vgpu/index.ts';
 import { DeviceCheck, skipWithoutCompiler } from '../device-check.fixture.ts';
 import { GraphBuilder } from '../graph.fixture.ts';
-import { groupFacts, illegal, startingChoices } from '../knobs.ts';
+import { groupFacts, hardwareOf, illegal, startingChoices } from '../knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './index.ts';
 
 const shared = {
@@ -26,7 +27,11 @@ describe('rows of a cluster of blocks', { skip: skipWithoutCompiler }, () => {
     const [{ group, stored }] = made.groups as [(typeof made.groups)[number]];
     const variants: KernelChoice[] = [shared, { ...shared, lanes: 32, cluster: 8, softmax: 'online', keep: 'reload' }];
     for (const choice of variants) {
-      assert.equal(illegal(groupFacts(made.program, group, stored, 'fp32', true), choice), undefined, 'legal');
+      assert.equal(
+        illegal(groupFacts(made.program, group, stored, 'fp32', hardwareOf(gpuTarget('h100'))), choice),
+        undefined,
+        'legal',
+      );
       assert.match(illegal(groupFacts(made.program, group, stored), choice)!, /no clusters/);
       const source = lowerOutline(task, made, [choice]);
       assert.match(source, /__cluster_dims__\(\d, 1, 1\)/);
@@ -39,7 +44,7 @@ describe('rows of a cluster of blocks', { skip: skipWithoutCompiler }, () => {
       const task = softmaxOf(4096, length);
       const made = outline(decompose(task.graph, task.signature), { fusion: 'fused', splits: {} });
       const [{ group, stored }] = made.groups as [(typeof made.groups)[number]];
-      return startingChoices(groupFacts(made.program, group, stored, 'fp32', true));
+      return startingChoices(groupFacts(made.program, group, stored, 'fp32', hardwareOf(gpuTarget('h100'))));
     };
     const [first] = starts(393216);
     assert.ok(first?.family === 'row' && first.cluster > 1 && first.keep === 'registers', JSON.stringify(first));

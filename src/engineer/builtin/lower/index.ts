@@ -4,6 +4,7 @@ import { decompose } from './decompose/index.ts';
 import { type Kernel, Preamble } from './emit/kernel-context.ts';
 import { mapKernel } from './emit/map-kernel.ts';
 import { mmaKernel } from './emit/mma-kernel.ts';
+import { pipelineKernel } from './emit/pipeline-kernel.ts';
 import { recurrentKernel } from './emit/recurrent-kernel.ts';
 
 import { rowKernel } from './emit/row-kernel.ts';
@@ -124,6 +125,8 @@ function emit(
       return tileKernel(name, program, group, stored, choice, preamble);
     case 'mma':
       return mmaKernel(name, program, group, stored, choice, preamble);
+    case 'pipeline':
+      return pipelineKernel(name, program, group, stored, choice, preamble);
     case 'scan':
       return scanKernel(name, program, group, stored, choice, preamble);
     case 'sort':

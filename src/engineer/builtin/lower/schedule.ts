@@ -1,6 +1,7 @@
 /** A schedule: every choice that turns a program into kernels. JSON, so that it can be stored, mutated and compared. */
 import type { MapKnobs } from './emit/map-kernel.ts';
 import type { MmaKnobs } from './emit/mma-kernel.ts';
+import type { PipelineKnobs } from './emit/pipeline-kernel.ts';
 import type { RecurrentKnobs } from './emit/recurrent-kernel.ts';
 
 import type { RowKnobs } from './emit/row-kernel.ts';
@@ -13,6 +14,7 @@ export type KernelChoice =
   | ({ family: 'row' } & RowKnobs)
   | ({ family: 'tile' } & TileKnobs)
   | ({ family: 'mma' } & MmaKnobs)
+  | ({ family: 'pipeline' } & PipelineKnobs)
   | ({ family: 'scan' } & ScanKnobs)
   | ({ family: 'sort' } & SortKnobs)
   | ({ family: 'recurrent' } & RecurrentKnobs);

@@ -7,6 +7,9 @@ import type { Program, ProgramValue } from '../program.ts';
 import { type ComputeType, literal, storage } from '../scalar.ts';
 import { type Affine, product, refineAffine } from '../strides.ts';
 
+/** Shared memory that a kernel may declare, and that a launch may ask for without the kernel having been allowed more, bytes. */
+export const STATIC_SHARED = 48 * 1024;
+
 /** One `__global__` function and how it is launched. */
 export interface Kernel {
   name: string;
@@ -19,6 +22,8 @@ export interface Kernel {
   writes: readonly number[];
   grid: readonly [number, number, number];
   block: number;
+  /** Shared memory that the launch asks for, beside what the kernel declares, bytes. */
+  sharedBytes?: number;
 }
 
 /** Device functions and tables above the kernels, by name, in order of first use. */

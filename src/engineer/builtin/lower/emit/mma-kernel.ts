@@ -8,10 +8,10 @@
  * a rest of zero does.
  */
 import type { Group } from '../groups.ts';
-import type { Contraction, Program, ReduceStep } from '../program.ts';
+import type { Program } from '../program.ts';
 import { storage } from '../scalar.ts';
 import { product } from '../strides.ts';
-import { type Kernel, type Preamble, requirePack } from './kernel-context.ts';
+import { type Kernel, type Preamble, requirePack, STATIC_SHARED } from './kernel-context.ts';
 import {
   rounds,
   type Side,
@@ -22,7 +22,7 @@ import {
   writePlace,
   writeReach,
 } from './operand-tile.ts';
-import { writeEpilogue } from './product-epilogue.ts';
+import { FRAGMENT, stripBytes, writeStrips } from './product-epilogue.ts';
 import { productKernel } from './product-kernel.ts';
 import { planRows } from './row-kernel.ts';
 import { CodeWriter } from './writer.ts';
@@ -36,9 +36,6 @@ export interface MmaKnobs extends TileShape {
   /** 1: one pair of tiles, which waits while it is filled. 2: one pair is filled while the other is used. Both read ahead into registers. */
   stages: number;
 }
-
-/** Rows and columns of a fragment of the result. */
-const FRAGMENT = 16;
 
 export function mmaThreads({ blockM, blockN, warpM, warpN }: MmaKnobs): number {
   return 32 * (blockM / warpM) * (blockN / warpN);
@@ -71,16 +68,10 @@ function tileBytes(alongDepth: boolean, block: number, knobs: MmaKnobs): number 
   return knobs.stages * product(extents(alongDepth, block, knobs)) * elementBytes(knobs);
 }
 
-/** Columns of what a warp hands out at a time: two fragments side by side fill a line of 128 bytes. */
-const outColumns = ({ warpN }: MmaKnobs): number => Math.min(warpN, 2 * FRAGMENT);
-/** Floats of a row of it, with padding. */
-const outRow = (knobs: MmaKnobs): number => outColumns(knobs) + 4;
-const outBytes = (knobs: MmaKnobs): number => (mmaThreads(knobs) / 32) * FRAGMENT * outRow(knobs) * 4;
-
 /** Shared memory of a kernel, bytes: the tiles, and in their place at the end what goes out. */
 export function mmaSharedBytes(layout: MmaLayout, knobs: MmaKnobs): number {
   const tiles = tileBytes(layout.a, knobs.blockM, knobs) + tileBytes(layout.b, knobs.blockN, knobs);
-  return Math.max(parts(knobs).length * tiles, outBytes(knobs));
+  return Math.max(parts(knobs).length * tiles, stripBytes(knobs));
 }
 
 export function mmaKernel(
@@ -113,7 +104,13 @@ export function mmaKernel(
   writeBatch(body, context, contraction, sides);
   const layout = { a: sides[0].alongDepth, b: sides[1].alongDepth };
   body.line('// Tiles lie as their operands do in memory; the padding spreads rows over banks.');
-  body.line(`__shared__ __align__(32) unsigned char memory[${mmaSharedBytes(layout, knobs)}];`);
+  const sharedBytes = mmaSharedBytes(layout, knobs);
+  const dynamic = sharedBytes > STATIC_SHARED;
+  body.line(
+    dynamic
+      ? 'extern __shared__ __align__(128) unsigned char memory[];'
+      : `__shared__ __align__(32) unsigned char memory[${sharedBytes}];`,
+  );
   let offset = 0;
   for (const own of sides)
     for (const part of parts(knobs)) {
@@ -156,10 +153,16 @@ export function mmaKernel(
   if (stages === 2) ahead(() => put('1 - now'));
   body.line('__syncthreads();');
   body.close();
-  writeResults(body, knobs, plan, step, stored);
+  writeStrips(body, plan, step, stored, knobs, (columns, row) => {
+    for (let part = 0; part < columns / FRAGMENT; part++) {
+      const [of, at] = part === 0 ? ['q', 'out'] : [`q + ${part}`, `out + ${part * FRAGMENT}`];
+      body.line(`nvcuda::wmma::store_matrix_sync(${at}, sums[p][${of}], ${row}, nvcuda::wmma::mem_row_major);`);
+    }
+  });
 
   return productKernel({
     ...{ name, program, group, stored, context, contraction, shape: knobs, threads, body },
+    sharedBytes: dynamic ? sharedBytes : undefined,
     how: ` on tensor cores (${words[knobs.arithmetic]})`,
     share: `a warp ${warpM} x ${warpN}`,
   });
@@ -263,49 +266,5 @@ function writeProducts(
     }
     body.line('nvcuda::wmma::mma_sync(sums[p][q], a[p], b[q], sums[p][q]);');
   });
-  body.close();
-}
-
-/** Sums go through shared memory, sixteen rows of a warp at a time, so that what follows and the stores walk rows of the output. */
-function writeResults(
-  body: CodeWriter,
-  knobs: MmaKnobs,
-  plan: ReturnType<typeof planRows>,
-  step: ReduceStep & { contraction: Contraction },
-  stored: readonly number[],
-): void {
-  const { context } = plan;
-  const { m, n } = step.contraction;
-  const { blockM, blockN, warpM, warpN } = knobs;
-  const fits = (width: number) => stored.every((id) => storage[context.value(id).dtype].bytes * width <= 16);
-  const width = [4, 2].find((own) => n % own === 0 && fits(own)) ?? 1;
-  const [columns, row] = [outColumns(knobs), outRow(knobs)];
-  const packs = columns / width;
-  body.line(
-    '// Every sum is complete. Sixteen rows of a warp at a time go through what were the tiles, to be written row by row.',
-  );
-  body.line(`float* out = reinterpret_cast<float*>(memory) + warp * ${FRAGMENT * row};`);
-  body.line('#pragma unroll');
-  body.open(`for (int p = 0; p < ${warpM / FRAGMENT}; ++p) {`);
-  body.line('#pragma unroll');
-  body.open(`for (int q = 0; q < ${warpN / FRAGMENT}; q += ${columns / FRAGMENT}) {`);
-  for (let part = 0; part < columns / FRAGMENT; part++) {
-    const plus = part === 0 ? '' : ` + ${part}`;
-    const at = part === 0 ? 'out' : `out + ${part * FRAGMENT}`;
-    body.line(`nvcuda::wmma::store_matrix_sync(${at}, sums[p][q${plus}], ${row}, nvcuda::wmma::mem_row_major);`);
-  }
-  body.line('__syncwarp();');
-  body.line('#pragma unroll');
-  body.open(`for (int place = lane; place < ${FRAGMENT * packs}; place += 32) {`);
-  body.line(`const int m_at = place / ${packs};`);
-  body.line(`const int n_at = place % ${packs}${width === 1 ? '' : ` * ${width}`};`);
-  body.line(`const int m = block_m + warp_m + p * ${FRAGMENT} + m_at;`);
-  body.line(`const int n = block_n + warp_n + q * ${FRAGMENT} + n_at;`);
-  const outside = [m % blockM === 0 ? '' : `m >= ${m}`, n % blockN === 0 ? '' : `n >= ${n}`].filter(Boolean);
-  if (outside.length > 0) body.line(`if (${outside.join(' || ')}) continue;`);
-  writeEpilogue(body, plan, step, stored, width, (plus) => `out[m_at * ${row} + n_at${plus}]`);
-  body.close();
-  body.line('__syncwarp();');
-  body.close();
   body.close();
 }

@@ -1,4 +1,7 @@
-/** The end of a kernel for a matrix product: maps of each sum (bias, activation) and the stores. */
+/**
+ * The end of a kernel for a matrix product: maps of each sum (bias, activation) and the stores; and for tensor cores, whose sums lie in fragments of a
+ * warp's registers, the way by strips through shared memory.
+ */
 import type { Contraction, ReduceStep } from '../program.ts';
 import { storage } from '../scalar.ts';
 import { planEvaluation, rowMaps, valueKey, writeStep } from './elements.ts';
@@ -64,4 +67,71 @@ export function writeEpilogue(
       body.line(`*reinterpret_cast<${packType(id)}*>(${name} + first) = ${name}_pack;`);
     }
   }
+}
+
+/** A warp's part of a block's tile of the output. */
+export interface WarpTiles {
+  blockM: number;
+  blockN: number;
+  warpM: number;
+  warpN: number;
+}
+
+/** Rows and columns of a fragment of the result, as warps hand them out. */
+export const FRAGMENT = 16;
+
+/** Columns of what a warp hands out at a time: two fragments side by side fill a line of 128 bytes. */
+const stripColumns = ({ warpN }: WarpTiles): number => (warpN % (2 * FRAGMENT) === 0 ? 2 : 1) * FRAGMENT;
+/** Floats of a row of it; the padding spreads rows over banks, those of pairs of neighbours too. */
+const stripRow = (knobs: WarpTiles): number => stripColumns(knobs) + 8;
+
+/** Bytes of the strips of all warps of a block. */
+export function stripBytes(knobs: WarpTiles): number {
+  const { blockM, blockN, warpM, warpN } = knobs;
+  return (blockM / warpM) * (blockN / warpN) * FRAGMENT * stripRow(knobs) * 4;
+}
+
+/**
+ * Sums go through shared memory (`memory`, at least {@link stripBytes} of it, which nobody uses any more), sixteen rows of a warp at a time, so that what
+ * follows and the stores walk rows of the output. `put` writes how a warp's fragments from row `p * 16` and column `q * 16` on, so many columns of
+ * them, get to `out`, whose rows have so many floats. `warp`, `lane`, `warp_m`, `warp_n`, `block_m` and `block_n` are in scope.
+ */
+export function writeStrips(
+  body: CodeWriter,
+  plan: RowPlan,
+  step: ReduceStep & { contraction: Contraction },
+  stored: readonly number[],
+  knobs: WarpTiles,
+  put: (columns: number, row: number) => void,
+): void {
+  const { context } = plan;
+  const { m, n } = step.contraction;
+  const { blockM, blockN, warpM, warpN } = knobs;
+  const fits = (width: number) => stored.every((id) => storage[context.value(id).dtype].bytes * width <= 16);
+  const width = [4, 2].find((own) => n % own === 0 && fits(own)) ?? 1;
+  const [columns, row] = [stripColumns(knobs), stripRow(knobs)];
+  const packs = columns / width;
+  body.line(
+    '// Every sum is complete. Sixteen rows of a warp at a time go through what were the tiles, to be written row by row.',
+  );
+  body.line(`float* out = reinterpret_cast<float*>(memory) + warp * ${FRAGMENT * row};`);
+  body.line('#pragma unroll');
+  body.open(`for (int p = 0; p < ${warpM / FRAGMENT}; ++p) {`);
+  body.line('#pragma unroll');
+  body.open(`for (int q = 0; q < ${warpN / FRAGMENT}; q += ${columns / FRAGMENT}) {`);
+  put(columns, row);
+  body.line('__syncwarp();');
+  body.line('#pragma unroll');
+  body.open(`for (int place = lane; place < ${FRAGMENT * packs}; place += 32) {`);
+  body.line(`const int m_at = place / ${packs};`);
+  body.line(`const int n_at = place % ${packs}${width === 1 ? '' : ` * ${width}`};`);
+  body.line(`const int m = block_m + warp_m + p * ${FRAGMENT} + m_at;`);
+  body.line(`const int n = block_n + warp_n + q * ${FRAGMENT} + n_at;`);
+  const outside = [m % blockM === 0 ? '' : `m >= ${m}`, n % blockN === 0 ? '' : `n >= ${n}`].filter(Boolean);
+  if (outside.length > 0) body.line(`if (${outside.join(' || ')}) continue;`);
+  writeEpilogue(body, plan, step, stored, width, (plus) => `out[m_at * ${row} + n_at${plus}]`);
+  body.close();
+  body.line('__syncwarp();');
+  body.close();
+  body.close();
 }

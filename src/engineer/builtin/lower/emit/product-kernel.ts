@@ -13,16 +13,20 @@ export interface ProductKernel {
   stored: readonly number[];
   context: KernelContext;
   contraction: Contraction;
-  shape: TileShape;
+  shape: Pick<TileShape, 'blockM' | 'blockN'>;
   threads: number;
   /** How the product is done, after its sizes: ` on tensor cores`, or nothing. */
   how: string;
   /** What a thread or a warp makes: `a thread 8 x 8`. */
   share: string;
   body: CodeWriter;
+  /** Blocks along x and y where they do not lie as the tiles of the output do. */
+  grid?: readonly [x: number, y: number];
+  /** Shared memory that the launch asks for. */
+  sharedBytes?: number;
 }
 
-/** The kernel; blocks along x take columns, along y rows, along z matrices of the batch. */
+/** The kernel; blocks along x take columns and along y rows, where the kernel does not order them itself, along z matrices of the batch. */
 export function productKernel(own: ProductKernel): Kernel {
   const { name, program, group, stored, threads } = own;
   const { m, n, k, batch } = own.contraction;
@@ -42,7 +46,8 @@ export function productKernel(own: ProductKernel): Kernel {
     text: writer.toString(),
     pointers,
     writes: stored,
-    grid: [Math.ceil(n / blockN), Math.ceil(m / blockM), product(batch)],
+    grid: [...(own.grid ?? [Math.ceil(n / blockN), Math.ceil(m / blockM)]), product(batch)] as const,
     block: threads,
+    ...(own.sharedBytes !== undefined && { sharedBytes: own.sharedBytes }),
   };
 }

@@ -3,7 +3,7 @@ import type { DType, Signature } from '../../../../task/index.ts';
 import type { Program } from '../program.ts';
 import { storage } from '../scalar.ts';
 import { product } from '../strides.ts';
-import type { Kernel, Preamble } from './kernel-context.ts';
+import { type Kernel, type Preamble, STATIC_SHARED } from './kernel-context.ts';
 import { workspace } from './workspace.ts';
 import { CodeWriter } from './writer.ts';
 
@@ -121,6 +121,11 @@ function hostFunction(version: Version, name: string): string {
   });
   for (const [id, shape] of outputs) allocate(program.values[id]!.name, program.values[id]!.dtype, shape);
   writer.line('auto stream = at::cuda::getCurrentCUDAStream();');
+  for (const { name, sharedBytes = 0 } of new Map(kernels.map((own) => [own.name, own])).values())
+    if (sharedBytes > STATIC_SHARED)
+      writer.line(
+        `cudaFuncSetAttribute(${name}, cudaFuncAttributeMaxDynamicSharedMemorySize, ${sharedBytes});  // beyond 48 KiB a kernel must ask`,
+      );
   for (const kernel of kernels) writer.line(launch(kernel, program, holder));
   const results = program.outputs.map((output) => program.values[output.value]!.name);
   writer.line(results.length === 1 ? `return ${results[0]};` : `return {${results.join(', ')}};`);
@@ -141,5 +146,5 @@ function launch(kernel: Kernel, program: Program, holder: ReadonlyMap<number, st
     const constness = kernel.writes.includes(id) ? '' : 'const ';
     return `reinterpret_cast<${constness}${type}*>(${pointer})`;
   });
-  return `${kernel.name}<<<${grid}, ${kernel.block}, 0, stream>>>(${pointers.join(', ')});`;
+  return `${kernel.name}<<<${grid}, ${kernel.block}, ${kernel.sharedBytes ?? 0}, stream>>>(${pointers.join(', ')});`;
 }
