@@ -92,8 +92,8 @@ const hopperMicrobenchmarks =
   'Luo et al., "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture" (H100, A100, RTX 4090), https://arxiv.org/abs/2402.13499';
 const chipsAndCheeseB200 =
   'Chips and Cheese, "Nvidia\'s B200: Keeping the CUDA Juggernaut Rolling", https://chipsandcheese.com/p/nvidias-b200-keeping-the-cuda-juggernaut';
-const chipsAndCheeseH100 =
-  'Chips and Cheese, "Nvidia\'s H100: Funny L2, and Tons of Bandwidth", https://chipsandcheese.com/p/nvidias-h100-funny-l2-and-tons-of-bandwidth';
+const l2Benchmarks =
+  'measured, reading sets of 10 to 30 MB: gpu-l2-cache of gpu-benches (D. Ernst, NHR@FAU), https://github.com/te42kyfo/gpu-benches';
 const turingMicrobenchmarks =
   'Jia et al., "Dissecting the NVidia Turing T4 GPU via Microbenchmarking", https://arxiv.org/abs/1903.07486';
 const l1Guide =
@@ -115,7 +115,7 @@ const chips: readonly GpuTarget[] = [
     clockHz: 1.98e9,
     memoryBytes: 80e9,
     memoryBandwidth: 3.35e12,
-    l2Bandwidth: 5.7e12,
+    l2Bandwidth: 9.0e12,
     flops: {
       fp32: 66.9e12,
       fp64: 33.5e12,
@@ -128,7 +128,7 @@ const chips: readonly GpuTarget[] = [
     sources: {
       ...usual,
       peaks: 'NVIDIA H100 Tensor Core GPU Architecture white paper, tables 2 and 3',
-      l2: `size: the white paper; bandwidth: ${chipsAndCheeseH100}, scaled to the SXM5's SMs and clock`,
+      l2: `size: the white paper; bandwidth: 6.9 TB/s of an H100 PCIe, scaled to the SXM5's SMs and clock; ${l2Benchmarks}`,
       latency: hopperMicrobenchmarks,
     },
   },
@@ -140,7 +140,7 @@ const chips: readonly GpuTarget[] = [
     clockHz: 1.98e9,
     memoryBytes: 141e9,
     memoryBandwidth: 4.8e12,
-    l2Bandwidth: 5.7e12,
+    l2Bandwidth: 9.7e12,
     flops: {
       fp32: 66.9e12,
       fp64: 33.5e12,
@@ -153,7 +153,7 @@ const chips: readonly GpuTarget[] = [
     sources: {
       ...usual,
       peaks: 'NVIDIA H200 Tensor Core GPU data sheet',
-      l2: 'as H100: the same die',
+      l2: `size: as H100, the same die; bandwidth: ${l2Benchmarks}`,
       latency: `as H100: ${hopperMicrobenchmarks}`,
     },
   },
@@ -166,7 +166,7 @@ const chips: readonly GpuTarget[] = [
     memoryBytes: 80e9,
     memoryBandwidth: 2.039e12,
     l2Bytes: 40e6,
-    l2Bandwidth: 4.4e12,
+    l2Bandwidth: 5.4e12,
     flops: { fp32: 19.5e12, fp64: 9.7e12, tf32: 156e12, fp16: 312e12, bf16: 312e12, fp64Tensor: 19.5e12, int8: 624e12 },
     lanesPerClock: { fp32: 64, fp64: 32, fp16: 256, int: 64, special: 16, loadStore: 32 },
     sharedBytesPerSm: 164 * 1024,
@@ -184,7 +184,7 @@ const chips: readonly GpuTarget[] = [
     sources: {
       ...usual,
       peaks: 'NVIDIA A100 80GB data sheet; NVIDIA A100 Tensor Core GPU Architecture white paper',
-      l2: 'size: the white paper; bandwidth: 5120 bytes a clock of the white paper, of which about 60 % is seen (Luo et al.)',
+      l2: `size: the white paper; bandwidth: ${l2Benchmarks}`,
       latency: hopperMicrobenchmarks,
     },
   },
@@ -243,7 +243,7 @@ const chips: readonly GpuTarget[] = [
     memoryBytes: 192e9,
     memoryBandwidth: 8e12,
     l2Bytes: 126e6,
-    l2Bandwidth: 13.6e12,
+    l2Bandwidth: 11.6e12,
     flops: {
       fp32: 80e12,
       fp64: 40e12,
@@ -258,7 +258,7 @@ const chips: readonly GpuTarget[] = [
       ...usual,
       peaks:
         'NVIDIA HGX B200 data sheet, dense figures at 1000 W, as listed by G. Lockwood, https://glennklockwood.com/garden/processors/B200; SMs: Chips and Cheese',
-      l2: `size: ${chipsAndCheeseB200}; bandwidth: assumption, as far above that of the memory as on the H100`,
+      l2: `size: ${chipsAndCheeseB200}; bandwidth: assumption, that of the H200 by SMs and clock`,
       latency: `L2 150 ns and L1 39 cycles: ${chipsAndCheeseB200}; memory: assumption`,
     },
   },

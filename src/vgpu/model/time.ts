@@ -245,10 +245,18 @@ function latencyTime(
   // At a barrier all wait for the warp that has most to do.
   const slowest = 1 + profile.barriers.waitedInstructions / Math.max(1, profile.warpInstructions);
   const loadLatency = from.l1 * latency.l1 + from.l2 * latency.l2 + from.memory * latency.memory;
-  const { global, atomics, local, shared } = profile;
+  const { global, atomics, local, shared, asyncCopies } = profile;
   // Requests count, not bytes: one of 16 bytes a lane waits no longer than one of 4.
+  const copies = Math.min(asyncCopies.requests, global.loadRequests);
+  const barriers = profile.byClass.barrier ?? 0;
+  // Asynchronous copies hold up nobody when they are issued; those that are issued between two barriers are waited for together.
+  const copiesWait = Math.min(
+    (copies * loadLatency) / constants.memoryParallelism,
+    (barriers || Infinity) * loadLatency,
+  );
   const memory =
-    (global.loadRequests * loadLatency) / constants.memoryParallelism +
+    ((global.loadRequests - copies) * loadLatency) / constants.memoryParallelism +
+    copiesWait +
     (atomics.requests * latency.l2) / constants.memoryParallelism +
     ((local.loadRequests + local.storeRequests) * latency.l1) / constants.memoryParallelism;
   const banks = (shared.accesses * latency.shared + 2 * shared.bankConflictCycles) / constants.memoryParallelism;
