@@ -367,6 +367,8 @@ function describeChoice(choice: KernelChoice): string {
       const order = group === 1 ? '' : `, ${group} tiles down at a time`;
       return `tensor cores (${arithmetic}) fed by copies, tiles ${blockM}x${blockN}x${blockK}, ${warpM}x${warpN} a warp, ${stages} stages${order}`;
     }
+    case 'window':
+      return `window: ${choice.block} threads x ${choice.strip} outputs one below another`;
     case 'scan':
       return `scan: ${choice.lanes} lanes x ${choice.rows} lines, ${choice.items} elements a lane`;
   }

@@ -27,6 +27,7 @@ import {
 } from './lower/emit/row-kernel.ts';
 import { planScan, type ScanKnobs, scanItems, scanSharedBytes } from './lower/emit/scan-kernel.ts';
 import { type TileKnobs, tileSharedBytes, tileThreads } from './lower/emit/tile-kernel.ts';
+import { isWindow, type WindowKnobs, windowFacts } from './lower/emit/window-kernel.ts';
 import type { Group } from './lower/groups.ts';
 import type { Program } from './lower/program.ts';
 import { storage } from './lower/scalar.ts';
@@ -104,6 +105,14 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'rows', choices: [1, 2, 4, 8, 16, 32, 64, 128, 256], doc: 'lines a block works on at once' },
     { name: 'items', choices: [1, 2, 4, 8], doc: 'neighbouring elements that a thread folds before lanes exchange' },
   ],
+  window: [
+    { name: 'block', choices: [64, 128, 256, 512, 1024], doc: 'threads a block' },
+    {
+      name: 'strip',
+      choices: [1, 2, 4, 8, 16, 32, 64, 128],
+      doc: 'outputs of a thread along the first windowed dimension',
+    },
+  ],
   sort: [{ name: 'block', choices: [32, 64, 128, 256, 512, 1024], doc: 'threads a line' }],
   recurrent: [
     { name: 'block', choices: [32, 64, 128, 256, 512, 1024], doc: 'threads a sequence' },
@@ -165,6 +174,13 @@ export interface GroupFacts {
     sharedBytes: (choice: RowKnobs) => number;
   };
   scan?: { rows: number; length: number; items: readonly number[]; alongMemory: boolean };
+  window?: {
+    /** Outputs along the dimension that strips follow (1: there is none), and lines of them. */
+    length: number;
+    columns: number;
+    /** Slices under a window that the next one has, too. */
+    overlap: number;
+  };
   sort?: { length: number };
   recurrent?: { hidden: number };
   tile?: {
@@ -219,6 +235,7 @@ export function groupFacts(
     clusters,
     sharedBytes: (choice) => rowSharedBytes(plan, choice),
   };
+  if (isWindow(group)) return { families: ['row', 'window'], elements, row, window: windowFacts(group) };
   if (!isTileable(program, group)) return { families: ['row'], elements, row };
   const step = tileableContraction(program, group);
   const { m, n, k, batch } = step.contraction;
@@ -271,6 +288,8 @@ export function illegal(facts: GroupFacts, choice: KernelChoice): string | undef
       return illegalPipeline(facts, choice);
     case 'scan':
       return illegalScan(facts.scan!, choice);
+    case 'window':
+      return illegalWindow(facts.window!, choice);
     case 'sort':
       return choice.block > facts.sort!.length && choice.block > warp
         ? 'more threads than a line has elements'
@@ -292,6 +311,12 @@ function illegalScan(facts: NonNullable<GroupFacts['scan']>, choice: ScanKnobs):
   if (lanes > 1 && lanes * items >= 2 * Math.max(warp * items, facts.length))
     return 'more lanes than a line has elements';
   if (scanSharedBytes(choice) > STATIC_SHARED) return 'more than 48 KiB of shared memory';
+  return undefined;
+}
+
+function illegalWindow({ length }: NonNullable<GroupFacts['window']>, { strip }: WindowKnobs): string | undefined {
+  if (strip > 1 && strip >= 2 * length) return 'a strip longer than the outputs are';
+  if (Math.ceil(length / strip) > maxGridY) return 'a grid of more than 65535 blocks';
   return undefined;
 }
 
@@ -454,6 +479,7 @@ export function startingChoices(facts: GroupFacts, ranked: readonly KernelChoice
   if (facts.families.includes('pipeline')) candidates.push(...startingPipelines(facts));
   if (facts.mma) candidates.push(...startingMma(facts));
   if (facts.tile) candidates.push(...startingTiles(facts.tile));
+  if (facts.window) candidates.push(...startingWindows(facts.window));
   if (facts.row) candidates.push(...startingRows(facts.row));
   candidates.push(plainChoice(facts));
   return candidates.filter((choice) => illegal(facts, choice) === undefined);
@@ -533,6 +559,20 @@ function startingScans({ length, items, alongMemory }: NonNullable<GroupFacts['s
   ];
   const own = [scan(1, 128, 1), scan(1, 32, 1)];
   return alongMemory ? [...shared, ...own] : [...own, ...shared];
+}
+
+/** Threads below which a GPU is not full. */
+const manyThreads = 1 << 19;
+
+/** Strips so long that what two of them both read is little, and so short that there are threads enough. */
+function startingWindows({ length, columns, overlap }: NonNullable<GroupFacts['window']>): KernelChoice[] {
+  const window = (block: number, strip: number): KernelChoice => ({ family: 'window', block, strip });
+  const most = Math.min(powerAtLeast(length), 128);
+  const strips = [most, most / 2, most / 4, most / 8].filter((strip) => strip >= 1);
+  const filling = strips.filter((strip) => columns * Math.ceil(length / strip) >= manyThreads);
+  const [longest, shorter] = filling.length > 0 && overlap > 0 ? filling : strips.slice(-1);
+  const chosen = [longest!, shorter ?? longest!];
+  return [window(1024, chosen[0]!), window(256, chosen[0]!), window(512, chosen[1]!), window(256, chosen[1]!)];
 }
 
 function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {

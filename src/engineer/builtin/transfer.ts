@@ -103,6 +103,9 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
         for (const rows of halvings(choice.rows))
           for (const items of halvings(choice.items)) yield { ...choice, items, lanes, rows };
       return;
+    case 'window':
+      for (const strip of halvings(choice.strip)) yield { ...choice, strip };
+      return;
     case 'sort':
       for (const block of halvings(choice.block)) yield { ...choice, block };
       return;

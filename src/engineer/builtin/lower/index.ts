@@ -12,6 +12,7 @@ import { scanKernel } from './emit/scan-kernel.ts';
 import { sortKernel } from './emit/sort-kernel.ts';
 import { candidateSource, type Version } from './emit/source.ts';
 import { tileKernel } from './emit/tile-kernel.ts';
+import { windowKernel } from './emit/window-kernel.ts';
 import { type Group, partition, storedValues } from './groups.ts';
 import type { Program } from './program.ts';
 import type { KernelChoice, Schedule } from './schedule.ts';
@@ -127,6 +128,8 @@ function emit(
       return mmaKernel(name, program, group, stored, choice, preamble);
     case 'pipeline':
       return pipelineKernel(name, program, group, stored, choice, preamble);
+    case 'window':
+      return windowKernel(name, program, group, stored, choice, preamble);
     case 'scan':
       return scanKernel(name, program, group, stored, choice, preamble);
     case 'sort':

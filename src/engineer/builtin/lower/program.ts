@@ -81,6 +81,12 @@ export interface Contraction {
   b: Affine & { value: number; gather?: Gather };
 }
 
+/**
+ * How the windows of a pool lie, by windowed dimension: output o's window begins at o * stride - padding, and its elements are `dilation` apart; those outside
+ * 0 to size - 1 do not count. The step's domain is [batch, channels, outputs..., window...].
+ */
+export type Window = readonly { size: number; stride: number; dilation: number; padding: number }[];
+
 export interface ReduceStep {
   kind: 'reduce';
   node: number;
@@ -93,6 +99,8 @@ export interface ReduceStep {
   contraction?: Contraction;
   /** The input is squares of deviations from a mean: the value of the sum that the mean is of. */
   about?: number;
+  /** The input is what lies under a sliding window, read by a virtual map. */
+  window?: Window;
 }
 
 /** A running fold along one axis: element j of the result is the fold of elements 0 to j (from the end when `reverse`). */

@@ -8,6 +8,7 @@ import type { RowKnobs } from './emit/row-kernel.ts';
 import type { ScanKnobs } from './emit/scan-kernel.ts';
 import type { SortKnobs } from './emit/sort-kernel.ts';
 import type { TileKnobs } from './emit/tile-kernel.ts';
+import type { WindowKnobs } from './emit/window-kernel.ts';
 
 export type KernelChoice =
   | ({ family: 'map' } & MapKnobs)
@@ -15,6 +16,7 @@ export type KernelChoice =
   | ({ family: 'tile' } & TileKnobs)
   | ({ family: 'mma' } & MmaKnobs)
   | ({ family: 'pipeline' } & PipelineKnobs)
+  | ({ family: 'window' } & WindowKnobs)
   | ({ family: 'scan' } & ScanKnobs)
   | ({ family: 'sort' } & SortKnobs)
   | ({ family: 'recurrent' } & RecurrentKnobs);

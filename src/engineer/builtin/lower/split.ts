@@ -14,7 +14,7 @@ export function splitChoices(step: ReduceStep, limit: number): number[] {
   if (step.about !== undefined) return momentParts(step, limit);
   if (!splittable.has(step.fold)) return [];
   // Windows are cut where a kernel reads them, not into matrices.
-  if (step.contraction?.b.gather) return [];
+  if (step.contraction?.b.gather || step.window) return [];
   const size = step.domain[splitAxis(step)]!;
   const choices: number[] = [];
   for (let parts = 2; parts <= Math.min(limit, size / 2); parts++) if (size % parts === 0) choices.push(parts);

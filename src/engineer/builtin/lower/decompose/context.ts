@@ -197,7 +197,7 @@ export class Lowering {
     view: View,
     axes: readonly number[],
     fold: FoldName,
-    options: { keepdim?: boolean; dtype?: DType; contraction?: ReduceStep['contraction']; about?: number } = {},
+    options: { keepdim?: boolean; dtype?: DType } & Pick<ReduceStep, 'contraction' | 'about' | 'window'> = {},
   ): View {
     const kept = view.shape.filter((_, d) => !axes.includes(d));
     const out = this.#value(kept, options.dtype ?? this.dtype(view), this.#unique(label), { kind: 'step' });
@@ -211,6 +211,7 @@ export class Lowering {
       fold,
       ...(options.contraction ? { contraction: options.contraction } : {}),
       ...(options.about === undefined ? {} : { about: options.about }),
+      ...(options.window ? { window: options.window } : {}),
     });
     const result = whole(out);
     return options.keepdim ? this.keepDims(result, view.shape, axes) : result;

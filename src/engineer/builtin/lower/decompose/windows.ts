@@ -52,7 +52,11 @@ function pool(lower: Lowering, window: Window, fold: 'sum' | 'max', outside: num
       more: [{ kind: 'load', lazy: true, value: x.value, strides, offset }, ...positions],
     },
   );
-  return lower.reduce(lower.node.op, elements, domain.map((_, d) => d).slice(outputShape.length), fold);
+  const axes = domain.map((_, d) => d).slice(outputShape.length);
+  const windowed = kernel.map((_, d) => ({
+    ...{ size: x.shape[2 + d]!, stride: stride[d]!, dilation: dilation[d]!, padding: padding[d]! },
+  }));
+  return lower.reduce(lower.node.op, elements, axes, fold, { window: windowed });
 }
 
 function maxPool(lower: Lowering): void {

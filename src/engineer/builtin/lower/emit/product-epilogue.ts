@@ -37,6 +37,26 @@ export function writeEpilogue(
   for (const line of walk.rowDeclarations(accesses.ofRowMaps())) body.line(line);
   const out = step.outs[0]!;
   body.line(`const ${context.computeType(out)} ${context.variable(out)} = ${sum(width > 1 ? ' + v' : '')};`);
+  writeRowMaps(body, plan);
+  for (const id of stored) {
+    const { name, dtype } = context.value(id);
+    const value = storage[dtype].store(context.variable(id));
+    body.line(width > 1 ? `${name}_pack.at[v] = ${value};` : `${name}[row] = ${value};`);
+  }
+  if (width > 1) {
+    body.close();
+    for (const id of stored) {
+      const { name } = context.value(id);
+      body.line(`*reinterpret_cast<${packType(id)}*>(${name} + first) = ${name}_pack;`);
+    }
+  }
+}
+
+/** Declares what the maps of a row's results read, and their values; the row's coordinates and results are in scope. */
+export function writeRowMaps(
+  body: CodeWriter,
+  { context, walk, accesses }: Pick<RowPlan, 'context' | 'walk' | 'accesses'>,
+): void {
   const declared = new Set<string>();
   for (const map of rowMaps(context)) {
     const { loads } = planEvaluation(
@@ -54,18 +74,6 @@ export function writeEpilogue(
       );
     }
     writeStep(body, context, accesses, walk, map);
-  }
-  for (const id of stored) {
-    const { name, dtype } = context.value(id);
-    const value = storage[dtype].store(context.variable(id));
-    body.line(width > 1 ? `${name}_pack.at[v] = ${value};` : `${name}[row] = ${value};`);
-  }
-  if (width > 1) {
-    body.close();
-    for (const id of stored) {
-      const { name } = context.value(id);
-      body.line(`*reinterpret_cast<${packType(id)}*>(${name} + first) = ${name}_pack;`);
-    }
   }
 }
 

@@ -92,6 +92,23 @@ export class Walk {
     };
   }
 
+  /** Declarations of the outer coordinates, but of the one that `skipped` walks alone, from a linear index over the others. */
+  coordinatesWithout(skipped: Affine | undefined, linear: string): string[] {
+    const at = skipped ? this.#split.get(skipped)!.outer.findIndex((stride) => stride !== 0) : -1;
+    const sizes = this.outerSizes;
+    const lines: string[] = [];
+    let divisor = 1;
+    const first = at === 0 ? 1 : 0;
+    for (let d = sizes.length - 1; d >= 0; d--) {
+      if (d === at) continue;
+      const quotient = divisor === 1 ? linear : `${linear} / ${divisor}`;
+      const text = d === first ? quotient : divisor === 1 ? `${linear} % ${sizes[d]}` : `(${quotient}) % ${sizes[d]}`;
+      lines.unshift(`const ${this.#indexType} ${coordinate(this.#row, sizes, d)} = ${text};`);
+      divisor *= sizes[d]!;
+    }
+    return lines;
+  }
+
   columnDeclarations(users: readonly Affine[]): string[] {
     const used = this.innerSizes.map((_, d) => users.some((access) => this.#split.get(access)!.inner[d] !== 0));
     return declarations(this.#indexType, this.#column, this.innerSizes, used);
