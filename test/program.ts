@@ -12,16 +12,18 @@ export interface Ended {
   seconds: number;
 }
 
-/** The program with `parameters`, in the repository's folder; `kill -9` whatever a test leaves. */
+/** The program with `parameters`, in the repository's folder; `detached`: in a process group of its own, as in a terminal. `kill -9` whatever a test leaves. */
 export function start(
   parameters: readonly string[],
   environment: NodeJS.ProcessEnv = {},
+  detached = false,
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const began = performance.now();
   const child = spawn(process.execPath, ['--import', 'tsx', `${root}src/cli/main.ts`, ...parameters], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached,
   });
   let [stdout, stderr] = ['', ''];
   child.stdout!.on('data', (chunk: Buffer) => {

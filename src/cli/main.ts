@@ -24,6 +24,9 @@ import { whole } from './whole-number.ts';
 
 const count = whole(1);
 
+/** Milliseconds within which a second signal to stop is the first one, told twice. */
+const SAME_INTERRUPTION = 500;
+
 function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('It must be a number of seconds greater than 0.');
@@ -61,9 +64,12 @@ const json = () => new Option('--json', 'print one JSON object on standard outpu
 async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
   const interruption = new AbortController();
+  let asked = 0;
   const interrupt = () => {
-    // The first Ctrl-C stops cleanly; a second one ends at once.
-    if (interruption.signal.aborted) process.exit(130);
+    // The first Ctrl-C stops cleanly; a second one ends at once. What comes with the first is the same one: a terminal tells a bench and the runs it started, and so does the bench.
+    if (interruption.signal.aborted && performance.now() - asked > SAME_INTERRUPTION) process.exit(130);
+    if (interruption.signal.aborted) return;
+    asked = performance.now();
     interruption.abort(new Error('interrupted'));
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);

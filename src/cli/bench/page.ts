@@ -1,7 +1,8 @@
 /** The bench as one self-contained page: the sums, a bar of each task's share of the floor, and the table. No script, nothing from elsewhere. */
 import { significant, time } from '../terminal/format.ts';
 import type { Row } from './row.ts';
-import { type BenchSummary, overDirect, percentOfFloor, type Spread } from './summary.ts';
+import { type BenchSummary, overDirect, percentOfFloor } from './summary.ts';
+import { sums } from './table.ts';
 
 export interface BenchPage {
   title: string;
@@ -36,42 +37,10 @@ export function benchPage({ title, about, rows, summary }: BenchPage): string {
     .join('\n')}</dl>
 <div class="scroll"><table>
 <thead><tr><th>task</th><th>outcome</th><th class="n">time</th><th class="n">floor</th><th>of the floor</th>
-<th class="n">over direct</th><th class="n">over baseline</th><th class="n">tried</th><th class="n">took</th></tr></thead>
+<th class="n">over direct</th><th class="n">over baseline</th><th class="n">judged + passed over</th><th class="n">took</th></tr></thead>
 <tbody>${rows.map(rowHtml).join('\n')}</tbody></table></div>
 </body></html>
 `;
-}
-
-/** The sums in words: name, value, what it is of. */
-export function sums(summary: BenchSummary): [name: string, value: string, more: string][] {
-  const { tasks, correct, overDirect: direct, percentOfFloor: floor, overBaseline, seconds, dollars } = summary;
-  const spread = (name: string, own: Spread | undefined, unit: string): [string, string, string][] =>
-    own
-      ? [
-          [
-            name,
-            `${significant(own.geometricMean)} ${unit}`,
-            `geometric mean of ${own.count}; median ${significant(own.median)}, ${significant(own.least)} to ${significant(own.most)}`,
-          ],
-        ]
-      : [];
-  return [
-    ['correct', `${correct} of ${tasks}`, `${significant((100 * correct) / Math.max(1, tasks))} %`],
-    ...spread('over the direct translation', direct, 'times'),
-    ...spread('of the floor', floor, '%'),
-    ...spread('over the best baseline, measured', overBaseline, 'times'),
-    ...(overBaseline
-      ? ([
-          [
-            'faster than every baseline',
-            `${significant(100 * overBaseline.faster)} %`,
-            `of all tasks; twice as fast: ${significant(100 * overBaseline.twiceAsFast)} %`,
-          ],
-        ] as [string, string, string][])
-      : []),
-    ['time', `${significant(seconds / 60)} min`, 'wall clock of all tasks together'],
-    ...(dollars > 0 ? ([['models', `$${dollars.toFixed(2)}`, '']] as [string, string, string][]) : []),
-  ];
 }
 
 function rowHtml(row: Row): string {

@@ -17,6 +17,9 @@ export const rowSchema = z.object({
   stopped: z.string().optional(),
   /** Which times: modelled, measured or simulated; microseconds. */
   kind: z.enum(['modelled', 'measured', 'simulated']).optional(),
+  /** Id of the GPU that they and the floor are of, and what the candidates ran on, in a sentence. */
+  gpu: z.string().optional(),
+  devices: z.string().optional(),
   floor: z.number().optional(),
   microseconds: z.number().optional(),
   direct: z.number().optional(),
@@ -42,8 +45,9 @@ const reportSchema = z.object({
     rejected: z.record(z.string(), z.number()),
     models: z.object({ dollars: z.number() }).optional(),
   }),
-  floor: z.object({ microseconds: z.number() }),
+  floor: z.object({ gpu: z.string(), microseconds: z.number() }),
   times: z.object({ kind: z.enum(['modelled', 'measured', 'simulated']) }),
+  devices: z.string(),
   directTranslationMicroseconds: z.number().optional(),
   best: z
     .object({
@@ -77,14 +81,24 @@ export function rowOf(known: Known, printed: string): Row {
   }
   const refused = z.object({ error: z.string() }).safeParse(json);
   if (refused.success) return { ...known, outcome: 'refused', reason: refused.data.error };
-  const { run, floor, times, best, directTranslationMicroseconds: direct } = reportSchema.parse(json);
+  const { run, floor, times, devices, best, directTranslationMicroseconds: direct } = reportSchema.parse(json);
   const common: Known & Partial<Row> = {
     ...known,
     ...{ run: run.id, judged: run.judged, passedOver: run.passedOver, stopped: run.stopped },
-    ...{ kind: times.kind, floor: floor.microseconds, direct, dollars: run.models?.dollars },
+    ...{ kind: times.kind, gpu: floor.gpu, devices, floor: floor.microseconds, direct, dollars: run.models?.dollars },
   };
   if (!best) {
     const rejected = Object.entries(run.rejected).map(([check, count]) => `${count} by ${check}`);
+    // Of a right direct translation there is a time: then it is the confirmation that was cut off.
+    if (run.stopped === 'interrupted')
+      return {
+        ...common,
+        outcome: 'stopped',
+        reason:
+          direct === undefined
+            ? 'Its time was over before a candidate was found correct. Give it more (--budget), or less at once (--at-once).'
+            : 'Its time was over before its best kernel was confirmed. Give it more (--budget), or less at once (--at-once).',
+      };
     const why =
       rejected.length > 0 ? `No candidate was correct: ${rejected.join(', ')}.` : 'No candidate was judged in time.';
     return { ...common, outcome: 'none', reason: why };

@@ -2,20 +2,28 @@
 import type { Row } from './row.ts';
 
 export interface BenchSummary {
+  /** Those that are done. */
   tasks: number;
+  /** Those that are not. */
+  waiting: number;
   correct: number;
   /** Over tasks with a correct kernel whose direct translation is correct too. */
-  overDirect?: Spread;
+  overDirect?: Spread & Shares;
   /** Percent of the floor (speed of light), over correct kernels. */
   percentOfFloor?: Spread;
   /** Over tasks that were timed against baselines on a GPU; the best baseline of each. */
-  overBaseline?: Spread & {
-    /** Of all tasks, those with a correct kernel that is faster than every baseline; and than 2 times that. */
-    faster: number;
-    twiceAsFast: number;
-  };
+  overBaseline?: Spread & Shares;
+  /** Which kinds of times there are, and on which devices; words. */
+  kinds: readonly string[];
+  devices: readonly string[];
   seconds: number;
   dollars: number;
+}
+
+/** Of all tasks, those with a correct kernel that is faster than what it is compared with; and more than twice as fast. */
+export interface Shares {
+  faster: number;
+  twiceAsFast: number;
 }
 
 export interface Spread {
@@ -26,17 +34,27 @@ export interface Spread {
   most: number;
 }
 
-export function summaryOf(rows: readonly Row[]): BenchSummary {
+/** `waiting`: how many tasks have no row yet. */
+export function summaryOf(rows: readonly Row[], waiting = 0): BenchSummary {
   const correct = rows.filter(({ outcome }) => outcome === 'correct');
-  const baselines = correct.flatMap(({ overBaseline }) => overBaseline ?? []);
-  const spread = spreadOf(baselines);
-  const share = (least: number) => baselines.filter((ratio) => ratio > least).length / rows.length;
+  const compared = (ratios: readonly number[]) => {
+    const share = (least: number) => ratios.filter((ratio) => ratio > least).length / rows.length;
+    const spread = spreadOf(ratios);
+    return spread && { ...spread, faster: share(1), twiceAsFast: share(2) };
+  };
   return {
     tasks: rows.length,
+    waiting,
     correct: correct.length,
-    overDirect: spreadOf(correct.flatMap((row) => overDirect(row) ?? [])),
+    overDirect: compared(correct.flatMap((row) => overDirect(row) ?? [])),
     percentOfFloor: spreadOf(correct.flatMap((row) => percentOfFloor(row) ?? [])),
-    overBaseline: spread && { ...spread, faster: share(1), twiceAsFast: share(2) },
+    overBaseline: compared(correct.flatMap(({ overBaseline }) => overBaseline ?? [])),
+    kinds: [...new Set(correct.flatMap(({ kind }) => kind ?? []))],
+    devices: [
+      ...new Set(
+        correct.flatMap(({ gpu, devices }) => [gpu && `Target ${gpu}.`, devices].filter((one) => one !== undefined)),
+      ),
+    ],
     seconds: rows.reduce((sum, { seconds }) => sum + seconds, 0),
     dollars: rows.reduce((sum, { dollars = 0 }) => sum + dollars, 0),
   };

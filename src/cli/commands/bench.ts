@@ -6,12 +6,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
-import { benchPage, sums } from '../bench/page.ts';
+import { benchPage } from '../bench/page.ts';
+import { BenchProgress } from '../bench/progress.ts';
 import { type Row, rowOf, rowSchema } from '../bench/row.ts';
-import { overDirect, percentOfFloor, summaryOf } from '../bench/summary.ts';
+import { summaryOf } from '../bench/summary.ts';
+import { head, rowLines, sumLines } from '../bench/table.ts';
 import { tasksUnder } from '../bench/tasks.ts';
 import type { Places } from '../places.ts';
-import { clip, printable, significant, time, wrap } from '../terminal/format.ts';
+import { printable, wrap } from '../terminal/format.ts';
 
 export interface BenchOptions {
   /** Seconds of search a task. */
@@ -50,56 +52,50 @@ export async function bench(
   const say = (line: string) => {
     if (!options.json) process.stdout.write(`${line}\n`);
   };
+  const about = `${options.budget} s of search each, verified at up to ${options.scale} elements and operations`;
+  say(wrap(printable(`${tasks.length} tasks under ${folder}, ${options.atOnce} at once: ${about}.`), 79));
   if (waiting.length < tasks.length) say(`${tasks.length - waiting.length} of ${tasks.length} tasks are done already.`);
+  if (waiting.length > 0) say(head(tasks.length));
+  const progress = options.json ? undefined : new BenchProgress(waiting.length);
   const worker = async () => {
     for (let task = waiting.shift(); task && !signal.aborted; task = waiting.shift()) {
       const arguments_ = [task.path, ...parameters, ...(options.resume ? ['--resume'] : []), '--json'];
       const began = performance.now();
+      progress?.begin(task.name);
       const printed = await optimized(arguments_, places, 1000 * (options.budget + grace), signal);
       if (printed === undefined) return;
       const seconds = (performance.now() - began) / 1000;
       const row = rowOf({ task: task.name, hash: task.hash, seconds }, printed);
       appendFileSync(kept.file, `${JSON.stringify(row)}\n`);
       rows.set(task.name, row);
-      say(line(row, rows.size, tasks.length));
+      progress?.done(task.name, rowLines(row, tasks.filter(({ name }) => rows.has(name)).length, tasks.length));
     }
   };
-  await Promise.all(Array.from({ length: options.atOnce }, worker));
+  await Promise.all(Array.from({ length: options.atOnce }, worker)).finally(() => progress?.close());
 
   const done = tasks.flatMap(({ name }) => rows.get(name) ?? []);
-  const summary = summaryOf(done);
+  const summary = summaryOf(done, tasks.length - done.length);
   const page = options.report ?? join(kept.folder, 'report.html');
-  const about = `${done.length} of ${tasks.length} tasks, ${options.budget} s of search each, verified at up to ${options.scale} elements and operations.`;
-  writeFileSync(page, benchPage({ title: `Bench of ${basename(resolve(folder))}`, about, rows: done, summary }));
+  const title = `Bench of ${basename(resolve(folder))}`;
+  writeFileSync(page, benchPage({ title, about: `${tasks.length} tasks, ${about}.`, rows: done, summary }));
   if (options.json)
     process.stdout.write(`${JSON.stringify({ folder, parameters, summary, rows: done, page }, null, 2)}\n`);
   else {
     say('');
-    for (const [name, value, detail] of sums(summary))
-      say(wrap(`${name.padEnd(34)}${value}   ${detail}`, 79, ' '.repeat(34)));
-    say(`page  ${page}`);
-    if (signal.aborted) say(`Interrupted; nothing is lost. Go on with: assay bench ${folder} --resume`);
+    for (const line of sumLines(summary)) say(line);
+    say(`page                    ${page}`);
+    if (signal.aborted) say(`\nInterrupted; nothing is lost. Go on with:\n  ${resuming(process.argv.slice(2))}`);
   }
   if (signal.aborted) return 130;
   return summary.correct === tasks.length ? 0 : 1;
 }
 
-/** A line of the table as it grows. */
-function line(row: Row, done: number, of: number): string {
-  const share = percentOfFloor(row);
-  const direct = overDirect(row);
-  const told =
-    row.outcome === 'correct'
-      ? [
-          time(row.microseconds!).padStart(8),
-          share === undefined ? '' : `${significant(share).padStart(5)} % of floor`,
-          direct === undefined ? '' : `${significant(direct)} x direct`,
-          row.overBaseline === undefined ? '' : `${significant(row.overBaseline)} x ${row.baseline}`,
-        ].filter(Boolean)
-      : [row.outcome, row.reason ?? ''];
-  const name = clip(row.task, 30).padEnd(30);
-  const text = printable(`${String(done).padStart(String(of).length)}/${of} ${name} ${told.join('  ')}`);
-  return `${clip(text.replaceAll('\n', ' '), 72)}  ${significant(row.seconds)} s`;
+/** The command that goes on with this one. */
+function resuming(argv: readonly string[]): string {
+  const at = argv.indexOf('bench') + 1;
+  const all = argv.includes('--resume') ? argv : [...argv.slice(0, at), '--resume', ...argv.slice(at)];
+  const quoted = (word: string) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+  return ['assay', ...all].map(quoted).join(' ');
 }
 
 /** The rows of this bench (the same folder and options) that are on disk; none of them without `resume`. */
