@@ -51,9 +51,10 @@ export async function compileUnit(
   uses: readonly KernelUse[],
   options: PrepareOptions,
 ): Promise<Build> {
+  const source = deviceSource(unit, uses);
   const request = {
-    source: deviceSource(unit, uses),
-    arch: options.arch,
+    source,
+    arch: acceleratedArch(options.arch, source),
     cacheDir: options.cacheDir,
     flags: [...FLAGS, ...(options.flags ?? [])],
     signal: options.signal,
@@ -74,6 +75,11 @@ export async function compileUnit(
     const line = own.find((d) => d.severity === 'error')?.line ?? 0;
     throw new CandidateError('compile', `The CUDA code does not compile: ${summarise(own, false)}.`, line);
   }
+}
+
+/** The architecture with what it alone has (`sm_90a`), where the code names instructions that no other target has. */
+function acceleratedArch(arch: string, source: string): string {
+  return arch === 'sm_90' && /\b(wgmma|setmaxnreg)\./.test(source) ? `${arch}a` : arch;
 }
 
 /** Host functions are not in the device code: nvcc does not know a name that stands in the candidate for all to see. */

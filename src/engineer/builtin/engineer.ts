@@ -363,9 +363,9 @@ function describeChoice(choice: KernelChoice): string {
     case 'mma':
       return `tensor cores (${choice.arithmetic}), tiles ${choice.blockM}x${choice.blockN}x${choice.blockK}, ${choice.warpM}x${choice.warpN} a warp, ${choice.stages} stage${choice.stages === 1 ? '' : 's'}`;
     case 'pipeline': {
-      const { arithmetic, blockM, blockN, blockK, warpM, warpN, stages, group } = choice;
+      const { arithmetic, unit, blockM, blockN, blockK, warpM, warpN, stages, group } = choice;
       const order = group === 1 ? '' : `, ${group} tiles down at a time`;
-      return `tensor cores (${arithmetic}) fed by copies, tiles ${blockM}x${blockN}x${blockK}, ${warpM}x${warpN} a warp, ${stages} stages${order}`;
+      return `tensor cores (${arithmetic}) fed by copies, tiles ${blockM}x${blockN}x${blockK}, ${warpM}x${warpN} a ${unit}, ${stages} stages${order}`;
     }
     case 'window':
       return `window: ${choice.block} threads x ${choice.strip} outputs one below another`;

@@ -11,12 +11,13 @@ import { type MapKnobs, mapRepeats, mapVectorWidths } from './lower/emit/map-ker
 import { type MmaKnobs, type MmaLayout, mmaDepth, mmaSharedBytes, mmaThreads } from './lower/emit/mma-kernel.ts';
 import { isTileable, liesAlongDepth, packWidth, tileableContraction } from './lower/emit/operand-tile.ts';
 import {
+  GROUP_ROWS,
   type PipelineKnobs,
   pipelineDepth,
   pipelineSharedBytes,
   pipelineThreads,
   planTiles,
-} from './lower/emit/pipeline-kernel.ts';
+} from './lower/emit/pipeline-plan.ts';
 import {
   hasOnlineForm,
   planRows,
@@ -91,8 +92,9 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'blockM', choices: [64, 128, 192, 256], doc: 'output rows a block' },
     { name: 'blockN', choices: [64, 96, 128, 192, 256], doc: 'output columns a block' },
     { name: 'blockK', choices: [16, 32, 64], doc: 'depth of the tiles in shared memory' },
-    { name: 'warpM', choices: [32, 64, 96, 128], doc: 'output rows a warp' },
-    { name: 'warpN', choices: [32, 48, 64, 96, 128], doc: 'output columns a warp' },
+    { name: 'unit', choices: ['warp', 'warpgroup'], doc: 'mma.sync of a warp, or wgmma of four (sm_90 alone)' },
+    { name: 'warpM', choices: [32, 64, 96, 128], doc: 'output rows a warp or warpgroup' },
+    { name: 'warpN', choices: [32, 48, 64, 96, 128, 192, 256], doc: 'output columns a warp or warpgroup' },
     { name: 'stages', choices: [2, 3, 4, 5], doc: 'pairs of tiles in shared memory, all but one on their way' },
     {
       name: 'group',
@@ -135,16 +137,23 @@ export interface Hardware {
   clusters: boolean;
   /** Asynchronous copies to shared memory, and mma of 16 bits and tf32 (8.0). */
   asyncCopies: boolean;
+  /** Products of four warps together, wgmma (9.0 and no other). */
+  warpgroups: boolean;
   /** Shared memory that a block may have when it asks, bytes. */
   sharedBytes: number;
 }
 
 /** What every GPU since compute capability 7.0 has. */
-const anyHardware: Hardware = { clusters: false, asyncCopies: false, sharedBytes: STATIC_SHARED };
+const anyHardware: Hardware = { clusters: false, asyncCopies: false, warpgroups: false, sharedBytes: STATIC_SHARED };
 
 export function hardwareOf(target: GpuTarget): Hardware {
   const capability = Number(target.arch.replace(/\D/g, ''));
-  return { clusters: capability >= 90, asyncCopies: capability >= 80, sharedBytes: target.sharedBytesPerBlock };
+  return {
+    clusters: capability >= 90,
+    asyncCopies: capability >= 80,
+    warpgroups: capability === 90,
+    sharedBytes: target.sharedBytesPerBlock,
+  };
 }
 
 /** What legality and defaults need to know of a group. Computed once an outline. */
@@ -196,7 +205,7 @@ export interface GroupFacts {
     windows: boolean;
   };
   /** What tensor cores may multiply of it. */
-  mma?: { arithmetics: readonly MmaKnobs['arithmetic'][]; layout: MmaLayout; sharedBytes: number };
+  mma?: { arithmetics: readonly MmaKnobs['arithmetic'][]; layout: MmaLayout; hardware: Hardware };
 }
 
 export function groupFacts(
@@ -204,7 +213,7 @@ export function groupFacts(
   group: Group,
   stored: readonly number[],
   precision: PrecisionPolicy = 'fp32',
-  { clusters, asyncCopies, sharedBytes: mostShared }: Hardware = anyHardware,
+  hardware: Hardware = anyHardware,
 ): GroupFacts {
   const { dimensions } = group.structure;
   const elements = product(dimensions.map((dimension) => dimension.size));
@@ -232,7 +241,7 @@ export function groupFacts(
     online: hasOnlineForm(group),
     patches: takesPatches(plan.walk.outerSizes),
     alongMemory: readsAlong(plan),
-    clusters,
+    clusters: hardware.clusters,
     sharedBytes: (choice) => rowSharedBytes(plan, choice),
   };
   if (isWindow(group)) return { families: ['row', 'window'], elements, row, window: windowFacts(group) };
@@ -248,9 +257,10 @@ export function groupFacts(
   const arithmetics = tensorArithmetics(program.values[a.value]!.dtype, program.values[b.value]!.dtype, precision);
   if (arithmetics.length === 0) return { families: ['row', 'tile'], elements, row, tile };
   const layout = { a: liesAlongDepth(step.contraction, 'a'), b: liesAlongDepth(step.contraction, 'b') };
-  const mma = { arithmetics, layout, sharedBytes: mostShared };
+  const mma = { arithmetics, layout, hardware };
   // Windows are computed element by element, which copies of 16 bytes cannot serve; and products in two parts of tf32 need both in shared memory.
-  const pipelined = asyncCopies && !tile.windows && (arithmetics.includes('half') || arithmetics.includes('tf32'));
+  const pipelined =
+    hardware.asyncCopies && !tile.windows && (arithmetics.includes('half') || arithmetics.includes('tf32'));
   return { families: ['row', 'tile', 'mma', ...(pipelined ? (['pipeline'] as const) : [])], elements, row, tile, mma };
 }
 
@@ -388,7 +398,7 @@ function illegalMma({ tile, mma }: GroupFacts, choice: MmaKnobs): string | undef
     return 'threads do not divide the tiles evenly';
   if (blockK % vector !== 0) return 'packs do not divide the tile depth';
   if (vector > Math.max(tile!.packs.a, tile!.packs.b)) return 'no operand can be read in such packs';
-  const shared = illegalShared(mmaSharedBytes(mma!.layout, choice), mma!.sharedBytes);
+  const shared = illegalShared(mmaSharedBytes(mma!.layout, choice), mma!.hardware.sharedBytes);
   if (shared) return shared;
   if (Math.ceil(tile!.m / blockM) > maxGridY || tile!.batch > maxGridY) return 'a grid of more than 65535 blocks';
   // Fragments of sums and operands, and what is read ahead.
@@ -411,16 +421,35 @@ function illegalPipeline({ tile, mma }: GroupFacts, choice: PipelineKnobs): stri
   const threads = pipelineThreads(choice);
   if (threads > maxThreads) return `${threads} threads a block`;
   if (blockK % pipelineDepth(choice) !== 0) return 'the tiles are no whole fragments deep';
+  if (choice.unit === 'warpgroup') {
+    const why = illegalWarpgroups(mma!, choice);
+    if (why) return why;
+  }
   const tiles = planTiles(mma!.layout, tile!.packs, choice);
   if (typeof tiles === 'string') return tiles;
-  const shared = illegalShared(pipelineSharedBytes(tiles.a, tiles.b, choice), mma!.sharedBytes);
+  const shared = illegalShared(pipelineSharedBytes(tiles.a, tiles.b, choice), mma!.hardware.sharedBytes);
   if (shared) return shared;
   const tilesM = Math.ceil(tile!.m / blockM);
   if (tilesM % group !== 0) return 'groups do not divide the rows of tiles';
   const rows = group === 1 ? tilesM : Math.ceil(tile!.n / blockN) * (tilesM / group);
   if (rows > maxGridY || tile!.batch > maxGridY) return 'a grid of more than 65535 blocks';
-  const registers = (warpM * warpN) / warp + warpM / 4 + pipelineBookkeeping;
+  const together = choice.unit === 'warpgroup';
+  const registers = (warpM * warpN) / (together ? 4 * warp : warp) + (together ? 0 : warpM / 4) + pipelineBookkeeping;
   return registers > Math.min(255, registerFile / threads) ? 'more values a thread than registers' : undefined;
+}
+
+/** What wgmma asks for: rows of 128 bytes in shared memory, and 64 rows of the output at a time. */
+function illegalWarpgroups(
+  { hardware, layout }: NonNullable<GroupFacts['mma']>,
+  choice: PipelineKnobs,
+): string | undefined {
+  const { arithmetic, blockK, warpM, warpN, stages } = choice;
+  if (!hardware.warpgroups) return 'the target has no wgmma';
+  if (arithmetic !== 'half') return 'wgmma would read float that is not rounded to tf32';
+  if (blockK !== 64) return 'wgmma reads tiles 64 deep here';
+  if (warpM % GROUP_ROWS !== 0) return 'a warpgroup makes 64 rows at a time';
+  if (!layout.b && warpN % 64 !== 0) return 'wgmma reads columns across k in panels of 64';
+  return stages < 3 ? 'wgmma needs three pairs of tiles, as two are in use' : undefined;
 }
 
 /** `most`: what a block of the target may have. */
@@ -536,7 +565,7 @@ function startingPipelines({ mma }: GroupFacts): KernelChoice[] {
   const arithmetic = mma!.arithmetics.includes('half') ? 'half' : 'tf32';
   const blockK = arithmetic === 'half' ? 32 : 16;
   const choice = (blockM: number, blockN: number, warpM: number, warpN: number, stages: number): KernelChoice => ({
-    ...{ family: 'pipeline', arithmetic, blockM, blockN, blockK, warpM, warpN, stages, group: 1 },
+    ...{ family: 'pipeline', unit: 'warp', arithmetic, blockM, blockN, blockK, warpM, warpN, stages, group: 1 },
   });
   return [choice(128, 128, 64, 32, 3), choice(64, 64, 32, 32, 4), choice(128, 256, 64, 64, 3)];
 }

@@ -16,7 +16,7 @@ import {
   pipelineSharedBytes,
   pipelineThreads,
   planTiles,
-} from './lower/emit/pipeline-kernel.ts';
+} from './lower/emit/pipeline-plan.ts';
 import { type TileKnobs, tileSharedBytes, tileThreads } from './lower/emit/tile-kernel.ts';
 import type { KernelChoice } from './lower/index.ts';
 
@@ -144,26 +144,34 @@ function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarge
   const { blockM, blockN, blockK, warpM, warpN, arithmetic } = choice;
   const { packs } = facts.tile!;
   const threads = pipelineThreads(choice);
-  const warps = threads / 32;
+  const together = choice.unit === 'warpgroup';
+  const units = threads / (together ? 128 : 32);
   const bytes = pipelineElementBytes(choice);
   const parts = blockK / pipelineDepth(choice);
-  const products = (warpM / 16) * (warpN / 8) * parts * warps;
+  const products = (warpM / 16) * (warpN / 8) * parts * units;
   const { layout } = facts.mma!;
+  const { warpgroup, tensor } = defaultConstants;
   // Four registers of fragments are one ldmatrix, or four reads where a tile of tf32 lies across k.
   const readsOf = (along: boolean, outer: number) =>
-    (outer / 16) * parts * warps * (along || arithmetic === 'half' ? 1 : 4);
+    (outer / 16) * parts * units * (along || arithmetic === 'half' ? 1 : 4);
   const reads = readsOf(layout.a, warpM) + readsOf(layout.b, warpN);
-  const fragments = ((warpM + warpN) / 16) * parts * warps;
+  const fragments = ((warpM + warpN) / 16) * parts * units;
   const copies = (blockM / packs.a + blockN / packs.b) * (blockK / 32);
   const tiles = planTiles(layout, packs, choice);
   const rate = (arithmetic === 'half' ? target.flops.fp16 : target.flops.tf32) / (target.sms * target.clockHz);
   return {
     ...{ threads, blockM, blockN, blockK },
-    registers: Math.min(255, BOOKKEEPING + (warpM * warpN) / 32 + (warpM + warpN) / 4),
+    registers: Math.min(
+      255,
+      BOOKKEEPING + (warpM * warpN) / (together ? 128 : 32) + (together ? 0 : (warpM + warpN) / 4),
+    ),
     sharedBytes: typeof tiles === 'string' ? Infinity : pipelineSharedBytes(tiles.a, tiles.b, choice),
-    mathCycles: (products * 2 * 16 * 8 * pipelineDepth(choice)) / rate / defaultConstants.tensor,
-    instructions: products + reads + 4 * copies,
-    passes: 4 * fragments + ((blockM + blockN) * blockK * bytes) / 128,
+    mathCycles: (products * 2 * 16 * 8 * pipelineDepth(choice)) / rate / (together ? warpgroup : tensor),
+    // A product of a warpgroup is one instruction of each of its warps, and reads both operands itself.
+    instructions: (together ? (warpM / 64) * parts * units * 4 : products + reads) + 4 * copies,
+    passes:
+      4 * (together ? ((warpM / 64) * (64 + warpN) * parts * units) / 16 : fragments) +
+      ((blockM + blockN) * blockK * bytes) / 128,
     // Each register of a fragment is rounded by itself, for every warp that reads it.
     conversionCycles: arithmetic === 'half' ? 0 : (fragments * 4 * 32) / target.lanesPerClock.special,
   };
@@ -200,7 +208,9 @@ function* combinations(family: ProductChoice['family'], { a, b }: { a: number; b
       yield { family, ...chosen, ...(fragment && { fragment }) } as unknown as ProductChoice;
       return;
     }
-    for (const value of knob.name === 'vector' ? vectors : knob.choices) {
+    // The order of blocks is what the model knows least of: it is left to evolution.
+    const values = knob.name === 'vector' ? vectors : knob.name === 'group' ? [1] : knob.choices;
+    for (const value of values) {
       chosen[knob.name] = value;
       yield* from(index + 1, chosen);
     }

@@ -186,9 +186,12 @@ function sharedReader(
     const warp = warps[0]!;
     const at = descriptor.slot + (warp.base & descriptor.mask);
     const d = readDescriptor(asm.file.i32[at]!, asm.file.i32[at + 1]!);
+    const words: number[] = [];
     for (let line = 0; line < lines; line++) {
       for (let piece = 0; piece < pieces; piece++) {
         const physical = read(warp, d, line, piece);
+        if (env.profiler && physical !== undefined)
+          for (let word = 0; word < PIECE; word += 4) words.push(physical + word);
         for (let e = 0; e < per; e++) {
           const along = piece * per + e;
           const value = physical === undefined ? Number.NaN : decode(physical, e);
@@ -196,5 +199,6 @@ function sharedReader(
         }
       }
     }
+    env.profiler?.gathered(i, false, true, words, 4, warp);
   };
 }

@@ -16,6 +16,8 @@ const truth: ModelConstants = {
   l2: 0.55,
   issue: 0.7,
   tensor: 0.42,
+  // No run here tells.
+  warpgroup: defaultConstants.warpgroup,
   memoryParallelism: 2.5,
   instructionParallelism: 3.2,
   launch: 1.6,

@@ -15,6 +15,7 @@ const BOUNDS: Record<Name, readonly [number, number]> = {
   l2: [0.1, 1],
   issue: [0.1, 1],
   tensor: [0.1, 1],
+  warpgroup: [0.1, 1],
   memoryParallelism: [0.5, 64],
   instructionParallelism: [0.5, 16],
   launch: [0.2, 10],

@@ -171,10 +171,13 @@ function resourceTimes(
 
   const certain = count('fp32') + count('fp64') + count('fp16') + count('special') + count('shuffle') + count('tensor');
   const issued = profile.warpInstructions - (1 - OTHER_KEPT) * count('other') - (1 - INTEGER_KEPT) * count('int');
-  const tensorCycles = Object.entries(profile.tensor).reduce(
-    (sum, [type, { multiplyAdds }]) => sum + (2 * multiplyAdds) / (tensorRate(type, target) / (sms * clockHz)),
-    0,
-  );
+  const tensorCycles = (rateOf: (type: string) => number) =>
+    Object.entries(profile.tensor).reduce(
+      (sum, [type, { multiplyAdds }]) =>
+        sum + (2 * multiplyAdds) / (tensorRate(type, target) / (sms * clockHz)) / rateOf(type),
+      0,
+    );
+  const sustained = (type: string) => (type.startsWith('wgmma.') ? constants.warpgroup : constants.tensor);
 
   return [
     resource(
@@ -198,7 +201,12 @@ function resourceTimes(
     busy('fp16 arithmetic', pipe('fp16', count('fp16')), pipe('fp16', count('fp16'))),
     busy('integer arithmetic', pipe('int', INTEGER_KEPT * count('int')), 0),
     busy('special functions and conversions', pipe('special', count('special')), 0),
-    busy('tensor cores', tensorCycles, tensorCycles, constants.tensor),
+    busy(
+      'tensor cores',
+      tensorCycles(sustained),
+      tensorCycles(() => 1),
+      1,
+    ),
     atomicTime(profile, target, constants),
     latencyTime(launch, target, constants, blocksPerSm, warps, traffic.loadsFrom),
   ].filter(({ seconds }) => seconds > 0);

@@ -1,7 +1,7 @@
 /** A schedule: every choice that turns a program into kernels. JSON, so that it can be stored, mutated and compared. */
 import type { MapKnobs } from './emit/map-kernel.ts';
 import type { MmaKnobs } from './emit/mma-kernel.ts';
-import type { PipelineKnobs } from './emit/pipeline-kernel.ts';
+import type { PipelineKnobs } from './emit/pipeline-plan.ts';
 import type { RecurrentKnobs } from './emit/recurrent-kernel.ts';
 
 import type { RowKnobs } from './emit/row-kernel.ts';

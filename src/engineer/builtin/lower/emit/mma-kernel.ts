@@ -108,7 +108,7 @@ export function mmaKernel(
   const dynamic = sharedBytes > STATIC_SHARED;
   body.line(
     dynamic
-      ? 'extern __shared__ __align__(128) unsigned char memory[];'
+      ? 'extern __shared__ __align__(1024) unsigned char memory[];'
       : `__shared__ __align__(32) unsigned char memory[${sharedBytes}];`,
   );
   let offset = 0;

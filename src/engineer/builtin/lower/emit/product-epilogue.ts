@@ -77,12 +77,14 @@ export function writeRowMaps(
   }
 }
 
-/** A warp's part of a block's tile of the output. */
+/** How warps share a block's tile of the output. */
 export interface WarpTiles {
   blockM: number;
   blockN: number;
   warpM: number;
   warpN: number;
+  /** Rows from one fragment of a warp to the next; more than a fragment's where warps take turns in a tile that they share. */
+  rowStep?: number;
 }
 
 /** Rows and columns of a fragment of the result, as warps hand them out. */
@@ -95,8 +97,8 @@ const stripRow = (knobs: WarpTiles): number => stripColumns(knobs) + 8;
 
 /** Bytes of the strips of all warps of a block. */
 export function stripBytes(knobs: WarpTiles): number {
-  const { blockM, blockN, warpM, warpN } = knobs;
-  return (blockM / warpM) * (blockN / warpN) * FRAGMENT * stripRow(knobs) * 4;
+  const { blockM, blockN, warpM, warpN, rowStep = FRAGMENT } = knobs;
+  return (blockM / warpM) * (blockN / warpN) * rowStep * stripRow(knobs) * 4;
 }
 
 /**
@@ -114,7 +116,7 @@ export function writeStrips(
 ): void {
   const { context } = plan;
   const { m, n } = step.contraction;
-  const { blockM, blockN, warpM, warpN } = knobs;
+  const { blockM, blockN, warpM, warpN, rowStep = FRAGMENT } = knobs;
   const fits = (width: number) => stored.every((id) => storage[context.value(id).dtype].bytes * width <= 16);
   const width = [4, 2].find((own) => n % own === 0 && fits(own)) ?? 1;
   const [columns, row] = [stripColumns(knobs), stripRow(knobs)];
@@ -124,7 +126,7 @@ export function writeStrips(
   );
   body.line(`float* out = reinterpret_cast<float*>(memory) + warp * ${FRAGMENT * row};`);
   body.line('#pragma unroll');
-  body.open(`for (int p = 0; p < ${warpM / FRAGMENT}; ++p) {`);
+  body.open(`for (int p = 0; p < ${warpM / rowStep}; ++p) {`);
   body.line('#pragma unroll');
   body.open(`for (int q = 0; q < ${warpN / FRAGMENT}; q += ${columns / FRAGMENT}) {`);
   put(columns, row);
@@ -133,7 +135,7 @@ export function writeStrips(
   body.open(`for (int place = lane; place < ${FRAGMENT * packs}; place += 32) {`);
   body.line(`const int m_at = place / ${packs};`);
   body.line(`const int n_at = place % ${packs}${width === 1 ? '' : ` * ${width}`};`);
-  body.line(`const int m = block_m + warp_m + p * ${FRAGMENT} + m_at;`);
+  body.line(`const int m = block_m + warp_m + p * ${rowStep} + m_at;`);
   body.line(`const int n = block_n + warp_n + q * ${FRAGMENT} + n_at;`);
   const outside = [m % blockM === 0 ? '' : `m >= ${m}`, n % blockN === 0 ? '' : `n >= ${n}`].filter(Boolean);
   if (outside.length > 0) body.line(`if (${outside.join(' || ')}) continue;`);

@@ -1,0 +1,116 @@
+/**
+ * Products on tensor cores fed by asynchronous copies (`pipeline-kernel.ts`): their knobs, and how tiles lie in shared memory.
+ *
+ * Rows of a tile lie next to each other without padding. The 16-byte chunks of a row are exchanged by its number ({@link turnOf}), so that the eight rows of
+ * a matrix that `ldmatrix` reads at once, and the chunks that neighbouring threads copy at once, fall on all 32 banks. That is also how `wgmma` expects them.
+ */
+import type { MmaLayout } from './mma-kernel.ts';
+import type { TileShape } from './operand-tile.ts';
+import { stripBytes, type WarpTiles } from './product-epilogue.ts';
+
+export interface PipelineKnobs extends Omit<TileShape, 'vector'> {
+  /** What is multiplied: the operands' own 16 bits, or float rounded to tf32. */
+  arithmetic: 'half' | 'tf32';
+  /** Who multiplies: each warp for itself (`mma.sync`), or four together (`wgmma`). */
+  unit: 'warp' | 'warpgroup';
+  /** Output rows and columns a unit; multiples of 16, rows of a warpgroup of 64. */
+  warpM: number;
+  warpN: number;
+  /** Pairs of tiles in shared memory: one is multiplied (with wgmma two, one after the other), the others are on their way. */
+  stages: number;
+  /** Tiles of the output, one below the other, that are begun before those of the next column; 1: row by row. */
+  group: number;
+}
+
+/** Bytes that lie together whatever the row's number: a row of a matrix of `ldmatrix`, and the longest copy. */
+export const CHUNK = 16;
+/** Lanes that a matrix of `ldmatrix` takes its rows from, and its rows. */
+export const EIGHT = 8;
+
+/** Rows of a product of a warpgroup; each of its warps has sixteen of them. */
+export const GROUP_ROWS = 64;
+/** Bytes of a row of a tile as wgmma reads it, with chunks exchanged in eight rows at a time; longer rows are cut into panels. */
+export const PANEL = 128;
+
+export const grouped = ({ unit }: Pick<PipelineKnobs, 'unit'>): boolean => unit === 'warpgroup';
+
+export function pipelineThreads({ blockM, blockN, warpM, warpN, unit }: PipelineKnobs): number {
+  return (unit === 'warp' ? 32 : 128) * (blockM / warpM) * (blockN / warpN);
+}
+
+/** How warps share the output's tile when they hand it out. */
+export function warpTiles(knobs: PipelineKnobs): WarpTiles {
+  return grouped(knobs) ? { ...knobs, rowStep: GROUP_ROWS } : knobs;
+}
+
+export const pipelineElementBytes = ({ arithmetic }: Pick<PipelineKnobs, 'arithmetic'>): number =>
+  arithmetic === 'half' ? 2 : 4;
+
+/** Elements along k of one `mma.sync`: 32 bytes of either kind. */
+export function pipelineDepth({ arithmetic }: Pick<PipelineKnobs, 'arithmetic'>): number {
+  return arithmetic === 'half' ? 16 : 8;
+}
+
+/** How a tile lies in shared memory and is filled. */
+export interface TilePlan {
+  /** Bytes from a row, which runs along k or along m or n, to the next, and how many rows there are. */
+  pitch: number;
+  rows: number;
+  bytes: number;
+  /** Bytes of one copy, copies a row, and rows that all threads together copy at a time. */
+  copyBytes: number;
+  copiesPerRow: number;
+  rowsPerRound: number;
+  /** Whether the chunks of a row are exchanged as those of the row that a thread copies to next: its copies differ by constants. */
+  steady: boolean;
+}
+
+/** The plan of an operand's tile; a sentence where threads do not divide it. `vector`: neighbours in one copy. */
+function planTile(alongDepth: boolean, block: number, vector: number, knobs: PipelineKnobs): TilePlan | string {
+  const element = pipelineElementBytes(knobs);
+  const fast = alongDepth ? knobs.blockK : block;
+  const copyBytes = vector * element;
+  if (copyBytes < 4) return 'an operand cannot be read in 4 bytes or more at a time';
+  const chunks = (fast * element) / CHUNK;
+  if (![2, 4].includes(chunks) && chunks % EIGHT !== 0) return 'rows of a tile do not spread over the banks';
+  if (chunks < EIGHT && isAcross32(alongDepth, knobs)) return 'rows of a tile do not spread over the banks';
+  const copiesPerRow = fast / vector;
+  const rowsPerRound = pipelineThreads(knobs) / copiesPerRow;
+  if (!Number.isInteger(rowsPerRound)) return 'threads do not divide the tiles evenly';
+  const steady = rowsPerRound % (isAcross32(alongDepth, knobs) ? 4 : EIGHT) === 0;
+  const rows = alongDepth ? block : knobs.blockK;
+  const bytes = rows * fast * element;
+  const pitch = grouped(knobs) ? PANEL : fast * element;
+  return { pitch, rows, bytes, copyBytes, copiesPerRow, rowsPerRound, steady };
+}
+
+/** Whether a tile's rows run along m or n in elements of 32 bits, which `ldmatrix` cannot transpose: lanes read them one by one. */
+export const isAcross32 = (alongDepth: boolean, { arithmetic }: Pick<PipelineKnobs, 'arithmetic'>): boolean =>
+  !alongDepth && arithmetic === 'tf32';
+
+/**
+ * C++ of the number that a row's chunks are exchanged by (exclusive or): eight rows in turn, or pairs or fours of them where a row is shorter than 128
+ * bytes. Where lanes read 32 bits each, from four rows at a time and two chunks of each, the four take different pairs.
+ */
+export function turnOf(row: string, { pitch }: TilePlan, across32: boolean): string {
+  if (across32) return `${row} % 4 * 2`;
+  const chunks = Math.min(EIGHT, pitch / CHUNK);
+  return chunks === EIGHT ? `${row} % 8` : `${row} / ${EIGHT / chunks} % ${chunks}`;
+}
+
+/** Shared memory of a kernel, bytes: all stages of both tiles, and in their place at the end what goes out. */
+export function pipelineSharedBytes(a: TilePlan, b: TilePlan, knobs: PipelineKnobs): number {
+  return Math.max(knobs.stages * (a.bytes + b.bytes), stripBytes(warpTiles(knobs)));
+}
+
+/** Plans of both tiles, or why there are none. */
+export function planTiles(
+  layout: MmaLayout,
+  packs: { a: number; b: number },
+  knobs: PipelineKnobs,
+): { a: TilePlan; b: TilePlan } | string {
+  const a = planTile(layout.a, knobs.blockM, packs.a, knobs);
+  const b = planTile(layout.b, knobs.blockN, packs.b, knobs);
+  if (typeof a === 'string') return a;
+  return typeof b === 'string' ? b : { a, b };
+}
