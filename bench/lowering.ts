@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { wholeOption } from '../src/cli/whole-number.ts';
 import { createVirtualDevice, type Device } from '../src/device/index.ts';
 import { createBuiltinEngineer, LoweringError } from '../src/engineer/index.ts';
 import { judge, limitsFor, randomOperator } from '../src/judge/index.ts';
@@ -44,6 +45,21 @@ const { values: options, positionals } = parseArgs({
   },
 });
 
+/** The numbers among the options; a sentence and the end of the program where one is none. */
+function numbers() {
+  const list = (name: 'level' | 'candidates') => options[name].split(',').map((text) => wholeOption(name, text));
+  try {
+    return {
+      ...{ levels: list('level'), candidates: list('candidates'), jobs: wholeOption('jobs', options.jobs) },
+      limit: options.limit === undefined ? undefined : wholeOption('limit', options.limit),
+    };
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(2);
+  }
+}
+const { levels, candidates, jobs, limit } = numbers();
+
 const seconds = (since: number) => (performance.now() - since) / 1000;
 
 async function tryOut(task: Task, candidate: number, source: string, device: Device): Promise<Trial> {
@@ -67,7 +83,7 @@ async function tryOut(task: Task, candidate: number, source: string, device: Dev
     candidateSource: source,
     device,
     gpu: options.gpu,
-    limits: { ...limitsFor(task), ...(options.limit && { milliseconds: 1000 * Number(options.limit) }) },
+    limits: { ...limitsFor(task), ...(limit && { milliseconds: 1000 * limit }) },
     cacheDir,
     tracesDir,
   };
@@ -101,11 +117,11 @@ async function cover(level: number, path: string, device: Device): Promise<Row> 
     row.nodes = verified.graph.nodes.length;
     row.floorMicroseconds = floor(verified, gpuTarget(options.gpu)).microseconds;
     const proposals = await createBuiltinEngineer({ task: verified }).start();
-    for (const number of options.candidates.split(',')) {
-      const source = proposals[Number(number) - 1]?.source;
+    for (const number of candidates) {
+      const source = proposals[number - 1]?.source;
       if (source === undefined) continue;
       if (options.keep) writeFileSync(join(options.keep, `${row.name}-${number}.cu`), source);
-      row.trials.push(await tryOut(verified, Number(number), source, device));
+      row.trials.push(await tryOut(verified, number, source, device));
     }
   } catch (error) {
     if (!(error instanceof LoweringError) && !(error instanceof TaskError)) throw error;
@@ -156,7 +172,7 @@ async function main(): Promise<number> {
   mkdirSync(join(options.cache, 'bench-lowering'), { recursive: true });
   if (options.keep) mkdirSync(options.keep, { recursive: true });
   const only = options.only === undefined ? undefined : new RegExp(options.only);
-  const files = options.level.split(',').flatMap((text) => taskFiles(directory, Number(text), only));
+  const files = levels.flatMap((level) => taskFiles(directory, level, only));
   const rows: Row[] = [];
   const worker = async () => {
     const device = createVirtualDevice({ gpu: options.gpu });
@@ -170,7 +186,7 @@ async function main(): Promise<number> {
       await device.close();
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, Number(options.jobs) || 1) }, worker));
+  await Promise.all(Array.from({ length: jobs }, worker));
   if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`);
   else printTotals(rows);
   if (options['write-table']) writeCoverage(rows, options.gpu);

@@ -7,12 +7,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
+import { wholeOption } from '../src/cli/whole-number.ts';
 import { calibrationStage } from './on-gpu/calibration.ts';
 import { corpusStage } from './on-gpu/corpora.ts';
 import { deviceStage } from './on-gpu/device.ts';
 import { optimiseStage } from './on-gpu/optimise.ts';
 import { peaksStage } from './on-gpu/peaks.ts';
-import { openPlace, type Place, type Stage } from './on-gpu/place.ts';
+import { openPlace, type Place, partOf, type Stage } from './on-gpu/place.ts';
 import { plotsStage } from './on-gpu/plots.ts';
 import { sameStage } from './on-gpu/same.ts';
 import { shortStage } from './on-gpu/short.ts';
@@ -46,13 +47,15 @@ async function main(): Promise<number> {
     return 2;
   }
   let place: Place;
+  let [seconds, atOnce] = [0, 0];
   try {
     const { quick, filter, out } = values;
-    const most = Number(values.most ?? (quick ? 2 : 1000));
-    const [index, of] = (values.part ?? '0/1').split('/').map(Number) as [number, number];
+    const most = values.most === undefined ? (quick ? 2 : 1000) : wholeOption('most', values.most);
+    seconds = wholeOption('seconds', values.seconds);
+    atOnce = wholeOption('at-once', values['at-once']);
     place = await openPlace({
-      ...{ gpu: Number(values.gpu), seconds: Number(values.seconds), filter, most, quick, out },
-      ...(values.part === undefined ? {} : { part: { index, of } }),
+      ...{ gpu: wholeOption('gpu', values.gpu, 0), seconds, filter, most, quick, out },
+      ...(values.part === undefined ? {} : { part: partOf(values.part) }),
     });
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
@@ -63,7 +66,7 @@ async function main(): Promise<number> {
   const unfinished: string[] = [];
   try {
     for (const stage of stages.filter(({ name }) => wanted.includes(name))) {
-      const { passed, left } = await runStage(stage, place, Number(values['at-once']), Number(values.seconds));
+      const { passed, left } = await runStage(stage, place, atOnce, seconds);
       if (left > 0) unfinished.push(stage.name);
       if (!passed) failed.push(stage.name);
     }

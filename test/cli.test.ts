@@ -1,7 +1,7 @@
 /** The program as a person uses it: verdicts, exit codes, and what it says to bad input. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -43,6 +43,8 @@ describe('assay', { skip }, () => {
     const evidence = JSON.parse(readFileSync(join(said.folder, 'evidence.json'), 'utf8'));
     assert.equal(evidence.candidate.source, readFileSync(right, 'utf8'));
     assert.match(readFileSync(join(said.folder, 'evidence.html'), 'utf8'), /<html/);
+    const families = readdirSync(join(home, 'builds')).filter((name) => name.startsWith('families-'));
+    assert.equal(families.length, 1, 'which inputs are legal for the task is kept for the next judgement');
   });
 
   it('prints a plan that fits 80 columns, and the same as JSON', async () => {

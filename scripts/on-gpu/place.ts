@@ -46,6 +46,13 @@ export interface Place {
   close(): Promise<void>;
 }
 
+/** `I/N`: the share I, from 0, of N. Throws a sentence. */
+export function partOf(text: string): Part {
+  const [, index = NaN, of = NaN] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (!(index < of)) throw new Error(`--part must be I/N with I from 0 to N - 1, as in 0/4, not "${text}".`);
+  return { index, of };
+}
+
 /** One of several shares that are as good as equal. */
 export interface Part {
   /** From 0. */

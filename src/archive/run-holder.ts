@@ -1,6 +1,6 @@
 /**
  * Who is working on a run: one process, so that two never go on with the same one. A process that was killed cannot say that it is gone; others of its
- * machine see that (its id is free, or was given to a process that began at another time), those of other machines only that it has not been heard of.
+ * machine see that (its id is free, or was given to a process that began at another time); of those of other machines, and of those that this one hides, only that they have not been heard of.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -33,11 +33,13 @@ export function isSame(one: RunHolder, other: RunHolder): boolean {
   return one.machine === other.machine && one.pid === other.pid && one.began === other.began;
 }
 
-/** Whether nobody works on the holder's run any more, as far as can be told from here. */
-export function isGone(holder: RunHolder, now = new Date()): boolean {
-  if (holder.machine !== machine()) return now.getTime() - Date.parse(holder.heard) > LONGEST_SILENCE;
-  const began = beganAt(holder.pid);
-  return began === undefined || began !== holder.began;
+/** Whether nobody works on the holder's run any more, as far as can be told from here. `began`: when the process of its id did, as `beganAt` says it. */
+export function isGone(holder: RunHolder, now = new Date(), began = beganAt(holder.pid)): boolean {
+  const silent = now.getTime() - Date.parse(holder.heard) > LONGEST_SILENCE;
+  if (holder.machine !== machine()) return silent;
+  if (began === undefined) return true;
+  // A process of that id is there. Where the system hides since when (hidepid), it may be another.
+  return began === '' || holder.began === '' ? silent : began !== holder.began;
 }
 
 /** Of this start of the system and this container: a process id means something within these alone. */
@@ -72,7 +74,7 @@ function beganAt(pid: number): string | undefined {
   }
   try {
     process.kill(pid, 0);
-    return contents('/proc/self/stat') === '' ? '' : undefined;
+    return '';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM' ? '' : undefined;
   }

@@ -45,7 +45,7 @@ export async function judgement(
     const before = performance.now();
     const { task, full } = await taskFrom(taskFile, options, places);
     const traced = performance.now();
-    const oracle = createOracle(task);
+    const oracle = createOracle(task, places.builds);
     const ready = performance.now();
     const limits = limitsFor(task);
     const verdict = await judge({

@@ -10,3 +10,12 @@ export function whole(least: number) {
     return value;
   };
 }
+
+/** The whole number that an option `--name` was given, for programs that read their options themselves. Throws a sentence. */
+export function wholeOption(name: string, text: string, least = 1): number {
+  try {
+    return whole(least)(text);
+  } catch {
+    throw new Error(`--${name} must be a whole number of at least ${least}, not "${text}".`);
+  }
+}

@@ -130,7 +130,7 @@ async function tryCandidate(
     throw new Error('The seeds were drawn before this candidate was frozen; draw new ones for it.');
   }
   const { task, device, gpu, limits, signal, hardware } = request;
-  const oracle = request.oracle ?? createOracle(task);
+  const oracle = request.oracle ?? createOracle(task, request.cacheDir);
   // At the file's own shapes a plan may take what the GPU has: nothing of it is run whole.
   const large = { workspaceBytes: gpuTarget(gpu).memoryBytes };
   const full = request.full && {

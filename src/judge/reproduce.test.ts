@@ -1,6 +1,6 @@
 /** A verdict redone from its evidence, through the real sandbox, compiler and virtual GPU. Skipped where nvcc is not found. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -69,6 +69,10 @@ describe('a verdict from its evidence', { skip: whyNot }, () => {
     );
     assert.equal(fresh?.verdict.outcome, 'correct');
     assert.notEqual(fresh?.seeds?.secret, undefined);
+    assert.ok(
+      readdirSync(folder).some((name) => name.startsWith('families-')),
+      'which inputs are legal for the task is kept for the next judgement',
+    );
   });
 
   test('a forged verdict or time does not come out again, and what differs is named', async () => {

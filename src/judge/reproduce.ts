@@ -86,7 +86,7 @@ export async function reproduce(evidence: Evidence, places: ReproductionPlaces):
   // What was judged on a GPU too is, where there is one; its times are only worth comparing on seeds that nobody knew.
   const there = evidence.hardware && places.hardware;
   const judged = async (secret: string | undefined, timed: boolean): Promise<Evidence> => {
-    const oracle = createOracle(task);
+    const oracle = createOracle(task, places.builds);
     const verdict = await judge({
       ...{
         task,

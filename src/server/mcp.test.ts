@@ -38,7 +38,10 @@ describe('the MCP server over HTTP', () => {
         return client.connect(transport).then(() => client);
       };
       const client = await open(serving.token);
-      assert.equal((await client.listTools()).tools.length, 8);
+      const { tools } = await client.listTools();
+      assert.equal(tools.length, 8);
+      const reading = tools.flatMap(({ name, annotations }) => (annotations?.readOnlyHint ? [name] : []));
+      assert.deepEqual(reading, ['inspect_task', 'query_archive'], 'a run may be taken up by looking at its frontier');
       writeFileSync(join(folder, 'drop.py'), dropout);
       const asked = { name: 'inspect_task', arguments: { task: 'drop.py', eval: true } };
       const evaluated = (await client.callTool(asked)).structuredContent as { name: string; brief: string };

@@ -241,14 +241,16 @@ function registerResults(server: McpServer, workshop: Workshop): void {
     'frontier',
     {
       title: 'See the frontier of a run',
-      description: 'The best verified kernels of a run, with their sources, and what is left of its budget.',
+      description:
+        'The best verified kernels of a run, with their sources, and what is left of its budget. A run that another process left is taken up.',
       inputSchema: z.object({
         run: z.string(),
         most: z.number().int().min(1).max(10).default(3),
         sources: z.boolean().default(true),
       }),
       outputSchema: z.object(frontierFields),
-      annotations: { readOnlyHint: true },
+      // Not read-only: what a run that is taken up had not decided on is judged.
+      annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true },
     },
     (request) =>
       answering(async () => {

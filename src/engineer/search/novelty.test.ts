@@ -21,6 +21,12 @@ describe('novelty', () => {
       !same(`if (c == '"') asm("a // b");`, `if (c == '"') asm("a // c");`),
       'a quote by itself begins no string',
     );
+    assert.ok(!same('printf("a b");', 'printf("a  b");'), 'white space in a string');
+    assert.ok(!same("c = ' ';", "c = '\t';"), 'white space in a character');
+    assert.ok(!same('s = R"(a\n  b)";', 's = R"(a\n b)";'), 'white space in a raw string');
+    assert.ok(!same('s = R"x(" // a)x";', 's = R"x(" // b)x";'), 'a quote in a raw string ends none');
+    assert.ok(same('asm("a b" ,  x);', 'asm("a b" , x);'), 'white space behind a string');
+    assert.ok(same('#define N 4 \\\n + 2\nint a;', '#define N 4 + 2\nint a;'), 'a line that goes on');
     const python = 'import torch\nfor k in x:\n  a()\nb()\n';
     assert.ok(!same(python, python.replace('\nb()', '\n  b()')), 'indentation in Python');
   });

@@ -9,11 +9,15 @@ export function sourceKey(source: string): string {
   return createHash('sha256').update(bare).digest('hex');
 }
 
+/** White space of a literal as characters that stand for nothing else, so that it is not folded with that around it. */
+const outOfReach = (space: string) => String.fromCharCode(0xe000 + (space.charCodeAt(0) & 0xff));
+
 function bareCuda(source: string): string {
   return source
-    .replace(/\\\r?\n/g, ' ')
-    .replace(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (text) =>
-      text.startsWith('/') ? ' ' : text,
+    .replace(/\\\r?\n/g, '')
+    .replace(
+      /R"([^()\\\s]{0,16})\([\s\S]*?\)\1"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g,
+      (text) => (text.startsWith('/') ? ' ' : text.replace(/\s/g, outOfReach)),
     )
     .split('\n')
     .map((line) => line.trim().replace(/\s+/g, ' '))

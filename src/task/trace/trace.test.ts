@@ -53,7 +53,7 @@ torch.exp(x); torch.log(x + 1); torch.sqrt(x); torch.rsqrt(x + 1); torch.sin(y).
 torch.floor(y); y.round(); torch.sign(y); torch.trunc(y); y.square(); torch.reciprocal(x + 1); torch.log2(x + 1); torch.atan2(y, x)
 F.relu(y); F.leaky_relu(y, 0.2); F.elu(y, 0.7); F.selu(y); F.celu(y, 1.3); F.gelu(y); F.gelu(y, approximate='tanh'); F.silu(y); F.mish(y); F.softplus(y, 2, 3); F.softsign(y); F.hardtanh(y, -0.5, 0.6)
 F.hardsigmoid(y); F.hardswish(y); F.relu6(7 * y); F.logsigmoid(y); F.softshrink(y, 0.3); F.hardshrink(y); F.tanhshrink(y); F.threshold(y, 0.1, 20); F.glu(y, dim=2); F.glu(x.repeat(1, 2, 1), 1)
-x > y; (x > 0.5).float(); torch.where(x > 0.5, x, y); torch.where(x > 0.5, 0.0, y); x == x; x.ne(y) | (x < 0.5); ~(x >= y); torch.logical_and(x > 0.5, y); x.masked_fill(x > 0.5, float('-inf'))
+x > y; (x > 0.5).float(); (y > 0).masked_fill(x > 0.5, False); torch.where(x > 0.5, True, False); torch.where(x > 0.5, y > 0, True); y.masked_fill(x > 0.5, True); y.clamp(max=True); (y > 0) == False; F.leaky_relu(y, True); torch.where(x > 0.5, x, y); torch.where(x > 0.5, 0.0, y); x == x; x.ne(y) | (x < 0.5); ~(x >= y); torch.logical_and(x > 0.5, y); x.masked_fill(x > 0.5, float('-inf'))
 torch.clamp(y, -0.5, 0.5); y.clamp(min=0); y.clamp_(max=0.2); torch.maximum(x, y); torch.min(x, y); torch.max(y, torch.tensor(0.3)); z + 1; z / 2; z * 1.5; z // 2; z % 3; z << 3; (z - 3) >> 1; (z.int() << 2) ^ ~z.int(); ~(z - 2); torch.bitwise_left_shift(z, 1); z.float().mean(); (z > 2).sum(); z.sum(0)
 x.sum(); torch.sum(x, dim=1, keepdim=True); x.mean((0, 2)); x.mean(-1); torch.prod(x, 1); y.max(); torch.max(y, 1)[0]; y.max(dim=1).indices; torch.min(y, dim=2, keepdim=True)[1]; y.amax((0, 1)); torch.argmax(y, 1); y.argmin(); y.argmax(dim=-1, keepdim=True)
 x.var(); torch.std(y, 1); y.var(dim=1, unbiased=False, keepdim=True); torch.var(y, dim=(1, 2), correction=0); torch.norm(y); torch.norm(y, p='fro', dim=1); torch.norm(y, p=1, dim=-1, keepdim=True); y.norm(float('inf'), 1); torch.logsumexp(y, dim=1); torch.any(y > 0.5, 1); torch.all(x > 0); torch.linalg.vector_norm(y, dim=-1)
@@ -128,6 +128,11 @@ const PROGRAMS: readonly [string, string, string][] = [
     'writes through views reach their base',
     '',
     'a = x.clone()\nv = a[:, 1:3].transpose(1, 2)\nv += 1\na[0] = 2\nb = a.view(-1)\nb[3:7].mul_(5)\nreturn a, v, b.sum()',
+  ],
+  [
+    'masks written in place, and padded',
+    'self.attention = nn.MultiheadAttention(8, 2, batch_first=True)',
+    'mask = torch.zeros(3, 5, dtype=torch.bool)\nmask[:, 4:] = True\nmask[0, 1] = 2\nmask[x[:, :, 0] > 2] = False\nwider = F.pad(mask[:, :3], (0, 2), value=True)\nn = z.clone()\nn[0] = 2.7\nreturn self.attention(x, x, x, key_padding_mask=mask)[0], x.masked_fill(wider[..., None], 1), mask, n',
   ],
   ['a reshape that copies is no alias', '', 'a = x.clone()\nb = a.transpose(1, 2).reshape(-1)\nb.zero_()\nreturn a, b'],
   [

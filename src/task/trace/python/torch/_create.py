@@ -5,7 +5,7 @@ import numbers
 
 from . import _constant
 from ._dtypes import bool_, get_default_dtype, int64, of_scalar, resolve
-from ._record import plain, unsupported
+from ._record import plain, scalar, unsupported
 from ._layout import preserve_format, row_major
 from ._tensor import Tensor, drawn, wanted_strides
 
@@ -30,7 +30,7 @@ def _filled(shape, value, dtype, strides=None):
     dtype = resolve(dtype)
     value = _constant.rounded([value], dtype)[0]
     known = [value] * math.prod(shape) if math.prod(shape) <= _constant.LIMIT else None
-    return drawn(shape, dtype, {'kind': 'constant', 'value': plain(value if dtype is not bool_ else int(value))}, known, strides)
+    return drawn(shape, dtype, {'kind': 'constant', 'value': scalar(value)}, known, strides)
 
 
 def zeros(
@@ -190,9 +190,9 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     dtype = resolve(dtype)
     known = _constant.rounded(flat, dtype)
     if len(set(known)) == 1 and not shape:
-        draw = {'kind': 'constant', 'value': plain(known[0] if dtype is not bool_ else int(known[0]))}
+        draw = {'kind': 'constant', 'value': scalar(known[0])}
     else:
-        draw = {'kind': 'values', 'values': [plain(int(v) if dtype is bool_ else v) for v in known]}
+        draw = {'kind': 'values', 'values': [scalar(v) for v in known]}
     return _finish(drawn(tuple(shape), dtype, draw, known), requires_grad)
 
 

@@ -2,10 +2,9 @@
 
 import math
 
-from . import _constant
 from ._dtypes import bool_, int64
-from ._record import plain, unsupported
-from ._tensor import Tensor, alias, drawn
+from ._record import unsupported
+from ._tensor import Tensor, alias, constant
 from ._views import broadcast_shape, copy_reshape, expand, index_select, permute, select, slice_, unsqueeze
 
 
@@ -102,13 +101,7 @@ def setitem(x, key, value):
     v, rest = _basic(x, key)
     if not rest:
         if not isinstance(value, Tensor):
-            value = (
-                make(value, dtype=x.dtype)
-                if isinstance(value, (list, tuple))
-                else drawn(
-                    (), x.dtype, {'kind': 'constant', 'value': plain(value)}, _constant.rounded([value], x.dtype)
-                )
-            )
+            value = make(value, dtype=x.dtype) if isinstance(value, (list, tuple)) else constant(value, x.dtype)
         while value.ndim > v.ndim and value.shape[0] == 1:
             value = select(value, 0, 0)
         v._write(expand(cast(value, x.dtype), v.shape)) if v is not x else x.copy_(value)

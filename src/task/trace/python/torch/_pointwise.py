@@ -5,8 +5,8 @@ import math
 from . import _constant
 from ._dtypes import bool_, get_default_dtype, int64, resolve, result_type
 from ._layout import pointwise
-from ._record import plain, unsupported
-from ._tensor import Tensor, drawn, emit
+from ._record import scalar, unsupported
+from ._tensor import Tensor, constant, emit
 from ._views import broadcast_shape, expand
 
 
@@ -138,19 +138,19 @@ def _binary_node(op, a, b, attributes, dtype, out):
     for x, y, reverse in ((a, b, False), (b, a, True)):
         if not isinstance(x, Tensor):
             continue
-        scalar = y
+        other = y
         if isinstance(y, Tensor):
             if y.ndim or y._constant() is None or (x.ndim == 0 and x._constant() is not None and reverse):
                 continue
-            scalar = y._constant()[0]
+            other = y._constant()[0]
         if dtype.category == 2:
-            scalar = float(scalar)
+            other = float(other)
         if dtype is bool_ or tuple(x.shape) != shape:
             break
         x = cast(x, dtype)
-        at = {**attributes, 'other': plain(scalar), 'reverse': reverse and op not in COMMUTATIVE}
+        at = {**attributes, 'other': scalar(other), 'reverse': reverse and op not in COMMUTATIVE}
         return emit(op, [x], at, (shape, out), strides=_layout(shape, [x]), known=known)
-    make = lambda v: v if isinstance(v, Tensor) else drawn((), dtype, {'kind': 'constant', 'value': plain(v)}, [v])
+    make = lambda v: v if isinstance(v, Tensor) else constant(v, dtype)
     a, b = cast(make(a), dtype), cast(make(b), dtype)
     return emit(op, [a, b], attributes, (shape, out), strides=_layout(shape, [a, b]), known=known)
 
@@ -162,7 +162,7 @@ def binary(op, a, b, attributes=None, dtype=None):
             raise TypeError(f"unsupported operand type(s) for {op}: '{type(a).__name__}' and '{type(b).__name__}'")
     a, b = [x if isinstance(x, Tensor) else _number(x) for x in (a, b)]
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        a = drawn((), result_type([a]), {'kind': 'constant', 'value': plain(a)}, [a])
+        a = constant(a, result_type([a]))
     dtype = dtype or result_type([a, b])
     out = bool_ if op in COMPARISONS else dtype
     return _binary_node(op, a, b, attributes or {}, dtype, out)
@@ -254,9 +254,7 @@ def pow_(input, exponent, *, out=None):
 
 def logical(op, a, b):
     """logical_and/or/xor: operands of any type; numbers become bool constants."""
-    truth = lambda x: (
-        x if isinstance(x, Tensor) else drawn((), bool_, {'kind': 'constant', 'value': int(bool(x))}, [bool(x)])
-    )
+    truth = lambda x: x if isinstance(x, Tensor) else constant(bool(x), bool_)
     a, b = truth(a), truth(b)
     shape = broadcast_shape(a.shape, b.shape)
     known = _constant.binary(op, a._constant(), tuple(a.shape), b._constant(), tuple(b.shape), shape, bool_)
@@ -316,11 +314,7 @@ def where(condition, input=None, other=None):
     if input is None:
         raise unsupported('torch.where with one argument', 'the size of the result would depend on values')
     dtype = result_type([input, other])
-    make = lambda x: (
-        cast(x, dtype)
-        if isinstance(x, Tensor)
-        else drawn((), dtype, {'kind': 'constant', 'value': plain(_number(x))}, _constant.rounded([x], dtype))
-    )
+    make = lambda x: cast(x, dtype) if isinstance(x, Tensor) else constant(_number(x), dtype)
     if condition.dtype is not bool_:
         raise RuntimeError(
             f'where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype!r}'
@@ -338,7 +332,7 @@ def masked_fill(input, mask, value):
         value = value.item()
     shape = broadcast_shape(input.shape, mask.shape)
     x = input if shape == tuple(input.shape) else expand(input, shape)
-    return emit('masked_fill', [x, mask], {'value': plain(value)}, (shape, x.dtype), strides=_layout(shape, [x]))
+    return emit('masked_fill', [x, mask], {'value': scalar(value)}, (shape, x.dtype), strides=_layout(shape, [x]))
 
 
 def clamp(input, min=None, max=None, *, out=None):
@@ -352,7 +346,7 @@ def clamp(input, min=None, max=None, *, out=None):
             x = maximum(x, low) if isinstance(low, Tensor) else clamp(x, min=low)
         return x if high is None else (minimum(x, high) if isinstance(high, Tensor) else clamp(x, max=high))
     x = cast(input, result_type([input] + [v for v in (low, high) if v is not None]))
-    return apply('clamp', x, {'min': plain(low), 'max': plain(high)})
+    return apply('clamp', x, {'min': scalar(low), 'max': scalar(high)})
 
 
 def clamp_min(input, min):
@@ -442,19 +436,19 @@ def relu6(input, inplace=False):
 
 
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
-    return written(input, apply('hardtanh', input, {'min_val': plain(min_val), 'max_val': plain(max_val)}), inplace)
+    return written(input, apply('hardtanh', input, {'min_val': scalar(min_val), 'max_val': scalar(max_val)}), inplace)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
-    return written(input, apply('leaky_relu', input, {'negative_slope': plain(negative_slope)}), inplace)
+    return written(input, apply('leaky_relu', input, {'negative_slope': scalar(negative_slope)}), inplace)
 
 
 def elu(input, alpha=1.0, inplace=False):
-    return written(input, apply('elu', input, {'alpha': plain(alpha)}), inplace)
+    return written(input, apply('elu', input, {'alpha': scalar(alpha)}), inplace)
 
 
 def celu(input, alpha=1.0, inplace=False):
-    return written(input, apply('celu', input, {'alpha': plain(alpha)}), inplace)
+    return written(input, apply('celu', input, {'alpha': scalar(alpha)}), inplace)
 
 
 def gelu(input, approximate='none'):
@@ -464,15 +458,15 @@ def gelu(input, approximate='none'):
 
 
 def softplus(input, beta=1.0, threshold=20.0):
-    return apply('softplus', input, {'beta': plain(beta), 'threshold': plain(threshold)})
+    return apply('softplus', input, {'beta': scalar(beta), 'threshold': scalar(threshold)})
 
 
 def softshrink(input, lambd=0.5):
-    return apply('softshrink', input, {'lambd': plain(lambd)})
+    return apply('softshrink', input, {'lambd': scalar(lambd)})
 
 
 def hardshrink(input, lambd=0.5):
-    return apply('hardshrink', input, {'lambd': plain(lambd)})
+    return apply('hardshrink', input, {'lambd': scalar(lambd)})
 
 
 def threshold(input, threshold, value, inplace=False):

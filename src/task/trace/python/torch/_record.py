@@ -122,6 +122,11 @@ def unsupported(what, hint=''):
     return Unsupported(message)
 
 
+def scalar(value):
+    """A Python number that stands for one of a tensor's, as JSON: True is 1 there."""
+    return plain(int(value) if isinstance(value, bool) else value)
+
+
 def plain(value):
     """A Python value as JSON: infinities and NaN spelled out, tuples as lists."""
     if isinstance(value, bool) or value is None or isinstance(value, str):

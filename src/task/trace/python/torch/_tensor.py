@@ -8,7 +8,7 @@ stays pure. Operators live in the other files and are attached as methods in `_m
 import math
 
 from . import _amp, _constant, _layout
-from ._record import ABSENT, recorder, unsupported
+from ._record import ABSENT, recorder, scalar, unsupported
 
 
 class Size(tuple):
@@ -307,6 +307,12 @@ def drawn(shape, dtype, draw, known=None, strides=None):
     ident = recorder().draw(shape, dtype, draw)
     _laid_out(ident, shape, strides)
     return wrap(ident, shape, dtype, strides, known)
+
+
+def constant(value, dtype):
+    """A Python number as a tensor without dimensions."""
+    known = _constant.rounded([value], dtype)
+    return drawn((), dtype, {'kind': 'constant', 'value': scalar(value if dtype.category == 2 else known[0])}, known)
 
 
 def _laid_out(ident, shape, strides):

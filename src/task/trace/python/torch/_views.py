@@ -3,8 +3,8 @@
 import math
 
 from . import _constant
-from ._record import plain, unsupported
-from ._tensor import Tensor, alias, check_dim, drawn, emit
+from ._record import scalar, unsupported
+from ._tensor import Tensor, alias, check_dim, constant, emit
 from ._dtypes import int64
 
 
@@ -426,12 +426,10 @@ def pad(input, pad, mode='constant', value=None):
         raise unsupported(f'negative padding with mode {mode!r}')
     if not any(pad):
         return input.clone()
-    # A mask is padded with True or False; a graph has numbers.
-    filled = 0.0 if value is None else int(value) if isinstance(value, bool) else value
     return emit(
         'pad',
         [input],
-        {'before': before, 'after': after, 'mode': mode, 'value': plain(filled)},
+        {'before': before, 'after': after, 'mode': mode, 'value': scalar(0.0 if value is None else value)},
         (shape, input.dtype),
     )
 
@@ -533,7 +531,7 @@ def take_along_dim(input, indices, dim):
 def scatter(input, dim, index, src=None, value=None, reduce=None):
     src = value if src is None else src
     if not isinstance(src, Tensor):
-        src = expand(drawn((), input.dtype, {'kind': 'constant', 'value': plain(src)}, [src]), index.shape)
+        src = expand(constant(src, input.dtype), index.shape)
     elif tuple(src.shape) != tuple(index.shape):
         for d, n in enumerate(index.shape):
             src = slice_(src, d, 0, n)
