@@ -368,7 +368,7 @@ function describeChoice(choice: KernelChoice): string {
       return `tensor cores (${arithmetic}) fed by copies, tiles ${blockM}x${blockN}x${blockK}, ${warpM}x${warpN} a ${unit}, ${stages} stages${order}`;
     }
     case 'window':
-      return `window: ${choice.block} threads x ${choice.strip} outputs one below another`;
+      return `window: ${choice.block} threads x ${choice.strip} outputs one below another${choice.across === 'shared' ? ', columns in shared memory' : ''}`;
     case 'scan':
       return `scan: ${choice.lanes} lanes x ${choice.rows} lines, ${choice.items} elements a lane`;
   }

@@ -189,6 +189,8 @@ export interface GroupFacts {
     columns: number;
     /** Slices under a window that the next one has, too. */
     overlap: number;
+    /** Of the one other dimension, or the only one: what the window reaches over, and its stride. */
+    across?: { reach: number; stride: number };
   };
   sort?: { length: number };
   recurrent?: { hidden: number };
@@ -324,9 +326,15 @@ function illegalScan(facts: NonNullable<GroupFacts['scan']>, choice: ScanKnobs):
   return undefined;
 }
 
-function illegalWindow({ length }: NonNullable<GroupFacts['window']>, { strip }: WindowKnobs): string | undefined {
+function illegalWindow(facts: NonNullable<GroupFacts['window']>, choice: WindowKnobs): string | undefined {
+  const { length, across } = facts;
+  const { block, strip } = choice;
   if (strip > 1 && strip >= 2 * length) return 'a strip longer than the outputs are';
   if (Math.ceil(length / strip) > maxGridY) return 'a grid of more than 65535 blocks';
+  if (choice.across === 'shared') {
+    if (!across) return 'columns are folded along one dimension';
+    if (across.reach >= block) return 'a window wider than a block';
+  }
   return undefined;
 }
 
@@ -489,7 +497,9 @@ export function plainChoice(facts: GroupFacts): KernelChoice {
 
 /** Good first choices for a group, best guess first; all legal. `ranked`: tiles that an estimate puts first. */
 export function startingChoices(facts: GroupFacts, ranked: readonly KernelChoice[] = []): KernelChoice[] {
-  const candidates: KernelChoice[] = [...ranked];
+  // A matrix and a vector: no tile is used again, and rows read the matrix as it lies.
+  const candidates: KernelChoice[] = facts.tile?.n === 1 ? startingLines(facts) : [];
+  candidates.push(...ranked);
   if (facts.map) {
     const vector = Math.max(...facts.map.vectors.filter((width) => width <= 4));
     // What is walked over again and again is read once by a thread that takes all of its uses.
@@ -594,14 +604,23 @@ function startingScans({ length, items, alongMemory }: NonNullable<GroupFacts['s
 const manyThreads = 1 << 19;
 
 /** Strips so long that what two of them both read is little, and so short that there are threads enough. */
-function startingWindows({ length, columns, overlap }: NonNullable<GroupFacts['window']>): KernelChoice[] {
-  const window = (block: number, strip: number): KernelChoice => ({ family: 'window', block, strip });
+function startingWindows({ length, columns, overlap, across }: NonNullable<GroupFacts['window']>): KernelChoice[] {
   const most = Math.min(powerAtLeast(length), 128);
   const strips = [most, most / 2, most / 4, most / 8].filter((strip) => strip >= 1);
   const filling = strips.filter((strip) => columns * Math.ceil(length / strip) >= manyThreads);
   const [longest, shorter] = filling.length > 0 && overlap > 0 ? filling : strips.slice(-1);
-  const chosen = [longest!, shorter ?? longest!];
-  return [window(1024, chosen[0]!), window(256, chosen[0]!), window(512, chosen[1]!), window(256, chosen[1]!)];
+  const window = (block: number, strip: number, how: WindowKnobs['across']): KernelChoice => ({
+    ...{ family: 'window', block, strip, across: how },
+  });
+  const reads = [
+    window(256, longest!, 'reads'),
+    window(1024, longest!, 'reads'),
+    window(256, shorter ?? longest!, 'reads'),
+  ];
+  const shared = [window(256, longest!, 'shared'), window(512, longest!, 'shared')];
+  // Windows that step further than an element are read with gaps; columns next to each other are not.
+  const apart = across !== undefined && across.stride > 1;
+  return apart ? [...shared, ...reads] : [reads[0]!, shared[0]!, ...reads.slice(1), shared[1]!];
 }
 
 function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
@@ -656,6 +675,16 @@ function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {
   ];
   if (facts.length <= 32) return [...short, ...across, ...along];
   return facts.alongMemory ? [...along, ...across, ...short] : [...across, ...along];
+}
+
+/** Long rows that all read the same vector, a block each or several in one. */
+function startingLines({ row }: GroupFacts): KernelChoice[] {
+  const vector = Math.max(...row!.vectors.filter((width) => width <= 4));
+  const line = (lanes: number, rows: number): KernelChoice => ({
+    ...{ family: 'row', lanes, rows, order: 'lanes', vector, keep: 'reload', combine: 'shuffle', softmax: 'two-pass' },
+    ...{ unroll: 1, patch: 1, cluster: 1 },
+  });
+  return [line(256, 1), line(128, 1), line(256, 4), line(32, 8)];
 }
 
 /** Rows that are used twice and are too long for one block's registers: as few blocks as can keep one between them. */

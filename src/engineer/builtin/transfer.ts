@@ -104,7 +104,8 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
           for (const items of halvings(choice.items)) yield { ...choice, items, lanes, rows };
       return;
     case 'window':
-      for (const strip of halvings(choice.strip)) yield { ...choice, strip };
+      for (const across of [choice.across, 'reads'] as const)
+        for (const strip of halvings(choice.strip)) yield { ...choice, strip, across };
       return;
     case 'sort':
       for (const block of halvings(choice.block)) yield { ...choice, block };

@@ -21,10 +21,29 @@ export function splitChoices(step: ReduceStep, limit: number): number[] {
   return choices;
 }
 
-/** The folded dimension that is cut: the last for products (k), otherwise the longest, outermost first. */
-function splitAxis(step: ReduceStep): number {
+/**
+ * The folded dimension that is cut: the last for products (k), otherwise the longest, outermost first. Of equally long ones it is one along which all that
+ * makes the elements differs: parts that are cut along it do not all read the whole of a broadcast operand.
+ */
+function splitAxis(step: ReduceStep, earlier: readonly Step[] = []): number {
   if (step.contraction) return step.domain.length - 1;
-  return step.axes.reduce((best, axis) => (step.domain[axis]! > step.domain[best]! ? axis : best));
+  const longest = Math.max(...step.axes.map((axis) => step.domain[axis]!));
+  const axes = step.axes.filter((axis) => step.domain[axis] === longest).sort((a, b) => a - b);
+  const reads = axes.length > 1 ? readsOf(step.input.value, step.domain, earlier) : [];
+  return axes.find((axis) => reads.every((strides) => strides[axis] !== 0)) ?? axes[0]!;
+}
+
+/** Strides of what is read to make a value over a shape, through all maps over the same shape. */
+function readsOf(value: number, shape: readonly number[], steps: readonly Step[]): (readonly number[])[] {
+  const maker = steps.find((one) => one.kind === 'map' && one.out === value && String(one.shape) === String(shape));
+  if (maker?.kind !== 'map') return [];
+  return maker.operands.flatMap((operand) => {
+    if (operand.kind !== 'load') return [];
+    // A scalar is the same for all.
+    if (operand.strides.every((stride) => stride === 0)) return [];
+    const deeper = readsOf(operand.value, shape, steps);
+    return deeper.length > 0 ? deeper : [operand.strides];
+  });
 }
 
 /** Rewrites the reductions named by `parts` (value made -> number of parts). Original values keep their ids. */
@@ -55,7 +74,7 @@ function partsOf(step: Step, parts: ReadonlyMap<number, number>): number | undef
 
 function splitOne(step: ReduceStep, count: number, values: ProgramValue[], earlier: Step[]): Step[] {
   const out = values[step.outs[0]!]!;
-  const axis = splitAxis(step);
+  const axis = splitAxis(step, earlier);
   const length = step.domain[axis]! / count;
   const partial: ProgramValue = {
     id: values.length,

@@ -6,7 +6,9 @@ import { GraphBuilder } from '../graph.fixture.ts';
 import { groupFacts, illegal, startingChoices } from '../knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './index.ts';
 
-const strips = (block: number, strip: number): KernelChoice => ({ family: 'window', block, strip });
+const strips = (block: number, strip: number, across: 'reads' | 'shared' = 'reads'): KernelChoice => ({
+  ...{ family: 'window', block, strip, across },
+});
 
 /** The candidate in which every pool takes the choice; other kernels begin as they do. */
 function inStrips(task: ReturnType<GraphBuilder['task']>, choice: KernelChoice): string {
@@ -38,7 +40,8 @@ describe('windows in strips', { skip: skipWithoutCompiler }, () => {
     const pools = [square(1, 1), square(2, 1, 3), square(2, 2, 2, 4), square(3, 0), square(4, 1), square(1, 0, 2)];
     const uneven = { kernel: [4, 2], stride: [1, 2], padding: [2, 0], dilation: [1, 5], ceil_mode: true };
     const task = graph.task([...pools, uneven].map((pool) => graph.op('max_pool2d', [x], pool)));
-    for (const choice of [strips(64, 4), strips(128, 1)]) await check.matches(task, inStrips(task, choice));
+    for (const choice of [strips(64, 4), strips(128, 1), strips(64, 8, 'shared')])
+      await check.matches(task, inStrips(task, choice));
   });
 
   it('of one and three dimensions, in half precision too, with what follows them', async () => {
@@ -52,6 +55,10 @@ describe('windows in strips', { skip: skipWithoutCompiler }, () => {
       graph.op('max_pool3d', [volume], square(2, 1, 3, 3, 3)),
     ]);
     await check.matches(task, inStrips(task, strips(64, 1)), 2e-3);
+    const lines = new GraphBuilder();
+    const x = lines.input([3, 2, 203]);
+    const rows = lines.task([lines.op('max_pool1d', [x], long), lines.op('avg_pool1d', [x], average(2, 1, {}, 1))]);
+    await check.matches(rows, inStrips(rows, strips(64, 1, 'shared')));
     const only = new GraphBuilder();
     const cube = only.input([2, 2, 12, 9, 21]);
     const pools = [
@@ -73,6 +80,7 @@ describe('windows in strips', { skip: skipWithoutCompiler }, () => {
       graph.op('avg_pool2d', [x], average(2, 0, { divisor: 5 })),
     ]);
     await check.matches(task, inStrips(task, strips(64, 8)));
+    await check.matches(task, inStrips(task, strips(64, 4, 'shared')));
   });
 
   it('are what a pool begins with, in strips that leave threads enough; long strips only where slices are shared', () => {
@@ -85,6 +93,8 @@ describe('windows in strips', { skip: skipWithoutCompiler }, () => {
     };
     const shared = first([32, 64, 512, 512], square(1, 1, 1, 4));
     assert.ok(shared.family === 'window' && shared.strip >= 32, JSON.stringify(shared));
+    const apart = first([16, 64, 2048, 2048], square(11, 0, 1, 11));
+    assert.ok(apart.family === 'window' && apart.across === 'shared', JSON.stringify(apart));
     const few = first([1, 4, 512, 512], square(1, 1, 1, 4));
     assert.ok(few.family === 'window' && few.strip < 128, JSON.stringify(few));
   });

@@ -92,19 +92,20 @@ export class Walk {
     };
   }
 
-  /** Declarations of the outer coordinates, but of the one that `skipped` walks alone, from a linear index over the others. */
-  coordinatesWithout(skipped: Affine | undefined, linear: string): string[] {
-    const at = skipped ? this.#split.get(skipped)!.outer.findIndex((stride) => stride !== 0) : -1;
-    const sizes = this.outerSizes;
+  /** Declarations of the outer coordinates, but of those that one of `skipped` walks alone, from a linear index over the others. */
+  coordinatesWithout(skipped: readonly Affine[], linear: string): string[] {
+    const without = new Set(
+      skipped.map((access) => this.#split.get(access)!.outer.findIndex((stride) => stride !== 0)),
+    );
+    const kept = this.outerSizes.flatMap((_, d) => (without.has(d) ? [] : [d]));
     const lines: string[] = [];
     let divisor = 1;
-    const first = at === 0 ? 1 : 0;
-    for (let d = sizes.length - 1; d >= 0; d--) {
-      if (d === at) continue;
+    for (const d of kept.toReversed()) {
+      const size = this.outerSizes[d]!;
       const quotient = divisor === 1 ? linear : `${linear} / ${divisor}`;
-      const text = d === first ? quotient : divisor === 1 ? `${linear} % ${sizes[d]}` : `(${quotient}) % ${sizes[d]}`;
-      lines.unshift(`const ${this.#indexType} ${coordinate(this.#row, sizes, d)} = ${text};`);
-      divisor *= sizes[d]!;
+      const text = d === kept[0] ? quotient : divisor === 1 ? `${linear} % ${size}` : `(${quotient}) % ${size}`;
+      lines.unshift(`const ${this.#indexType} ${coordinate(this.#row, this.outerSizes, d)} = ${text};`);
+      divisor *= size;
     }
     return lines;
   }

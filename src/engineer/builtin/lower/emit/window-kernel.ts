@@ -11,7 +11,7 @@ import type { Program, ReduceStep, Window } from '../program.ts';
 import { storage } from '../scalar.ts';
 import { type Affine, product } from '../strides.ts';
 import { Accesses } from './elements.ts';
-import { foldText } from './fold-text.ts';
+import { type FoldText, foldText } from './fold-text.ts';
 import { type Kernel, KernelContext, type Preamble } from './kernel-context.ts';
 import { writeRowMaps } from './product-epilogue.ts';
 import { Walk } from './walk.ts';
@@ -22,6 +22,11 @@ export interface WindowKnobs {
   block: number;
   /** Outputs of a thread along the first windowed dimension. */
   strip: number;
+  /**
+   * How a slice is folded. `reads`: a thread reads what lies under its own window. `shared`: where there is one other dimension (or one in all) a thread reads one
+   * column of the input, neighbours next to each other whatever the window's stride, and the columns' folds are folded through shared memory.
+   */
+  across: 'reads' | 'shared';
 }
 
 type WindowStep = ReduceStep & { window: Window };
@@ -117,18 +122,24 @@ function planWindow(program: Program, group: Group, stored: readonly number[], p
   };
 }
 
-/** Outputs along the first windowed dimension, for which a strip may be cut. */
-export function windowFacts(group: Group): { length: number; columns: number; overlap: number } {
+/** What choices for a window rest on; see the group's facts. */
+export function windowFacts(group: Group): {
+  length: number;
+  columns: number;
+  overlap: number;
+  across?: { reach: number; stride: number };
+} {
   const { domain, window } = windowStep(group)!;
-  const [first] = window;
-  const rows = product(domain.slice(0, 2 + window.length));
-  if (window.length === 1) return { length: 1, columns: rows, overlap: 0 };
-  const { slices, step } = ringOf({
-    taps: domain[2 + window.length]!,
-    stride: first!.stride,
-    dilation: first!.dilation,
-  });
-  return { length: domain[2]!, columns: rows / domain[2]!, overlap: Math.max(0, slices - step) };
+  const rank = window.length;
+  const rows = product(domain.slice(0, 2 + rank));
+  const last = window.at(-1)!;
+  const across =
+    rank <= 2 && domain[1 + rank]! > 1
+      ? { reach: (domain.at(-1)! - 1) * last.dilation, stride: last.stride }
+      : undefined;
+  if (rank === 1) return { length: 1, columns: rows, overlap: 0, across };
+  const { slices, step } = ringOf({ ...window[0]!, taps: domain[2 + rank]! });
+  return { length: domain[2]!, columns: rows / domain[2]!, overlap: Math.max(0, slices - step), across };
 }
 
 /** Slices under the window that some output uses, and how many of them a step to the next output leaves behind. */
@@ -151,40 +162,80 @@ export function windowKernel(
 ): Kernel {
   const plan = planWindow(program, group, stored, preamble);
   const { context, walk, accesses, step, along } = plan;
-  const { indexType } = context;
-  const { block, strip } = knobs;
   // A window over a line has nothing to keep along it: its neighbours are other threads'.
-  const walked = along.length > 1 ? along[0]! : undefined;
-  const inner = walked ? along.slice(1) : along;
-  const rows = product(walk.outerSizes);
-  const columns = walked ? rows / walked.outputs : rows;
-  const strips = walked ? Math.ceil(walked.outputs / strip) : 1;
+  const walked = along.length > 1 ? along[0] : undefined;
   const text = foldText(step.fold, context.computeType(step.input.value), preamble, false);
-  const result = step.outs[0]!;
-
+  const [result] = step.outs as [number];
+  const state = `${context.value(result).name}_state`;
   const body = new CodeWriter();
+  const finish = (folded: string) => {
+    body.line(`const ${context.computeType(result)} ${context.variable(result)} = ${text.fields(folded)[0]};`);
+    writeRowMaps(body, plan);
+    for (const id of stored) {
+      const { name: target, dtype } = context.value(id);
+      body.line(`${target}[${walk.index(accesses.store(id))}] = ${storage[dtype].store(context.variable(id))};`);
+    }
+  };
+  const part: Part = { plan, body, text, walked, state, knobs, finish };
+  const blocks = knobs.across === 'shared' ? writeColumns(part) : writeReads(part);
+
+  const { text: parameters, pointers } = context.parameters(stored);
+  const { block, strip } = knobs;
+  const size = along.map((own) => own.taps).join(' x ');
+  const share = walked && strip > 1 ? `${strip} outputs one below another` : 'an output';
+  const how = knobs.across === 'shared' ? ', columns folded in shared memory' : '';
+  const operators = [...new Set(group.steps.map((own) => program.nodes[own.node]?.op ?? 'copy'))].join(', ');
+  const writer = new CodeWriter();
+  writer.line(`// ${operators}: windows of ${size}, ${share} a thread${how}.`);
+  writer.open(`__global__ void __launch_bounds__(${block}) ${name}(${parameters}) {`);
+  writer.line(body.toString().trimEnd());
+  writer.close();
+  const strips = walked ? Math.ceil(walked.outputs / strip) : 1;
+  return { name, text: writer.toString(), pointers, writes: stored, grid: [blocks, strips, 1], block };
+}
+
+/** What the writers of a kernel's parts share. */
+interface Part {
+  plan: WindowPlan;
+  body: CodeWriter;
+  text: FoldText;
+  /** The dimension that strips follow. */
+  walked: Along | undefined;
+  /** Variable of an output's, or a column's, fold. */
+  state: string;
+  knobs: WindowKnobs;
+  /** Writes what is done with the complete fold of an output. */
+  finish: (folded: string) => void;
+}
+
+const scaled = (name: string, factor: number) => (factor === 1 ? name : `${name} * ${factor}`);
+const moved = (name: string, by: number) => (by === 0 ? name : `${name} - ${by}`);
+
+/** A thread takes outputs and reads all that lies under their windows. Gives the blocks along x. */
+function writeReads({ plan, body, text, walked, state, knobs, finish }: Part): number {
+  const { context, walk, along } = plan;
+  const { indexType } = context;
+  const { block } = knobs;
+  const inner = walked ? along.slice(1) : along;
+  const columns = product(walk.outerSizes) / (walked?.outputs ?? 1);
   const linear = columns + block < 2 ** 31 ? 'int' : indexType;
   body.line(`const ${linear} column = static_cast<${linear}>(blockIdx.x) * ${block} + threadIdx.x;`);
   if (columns % block !== 0) body.line(`if (column >= ${columns}) return;  // the last block is not full`);
-  for (const line of walk.coordinatesWithout(walked?.coordinate, 'column')) body.line(line);
+  for (const line of walk.coordinatesWithout(walked ? [walked.coordinate] : [], 'column')) body.line(line);
   const at = (d: number) => `at_${d + 1}`;
   inner.forEach(({ coordinate, stride, padding }, d) => {
-    const origin = `${walk.index(coordinate)}${stride === 1 ? '' : ` * ${stride}`}${padding === 0 ? '' : ` - ${padding}`}`;
+    const origin = moved(scaled(walk.index(coordinate), stride), padding);
     body.line(`const int ${at(d)} = ${origin};  // where the window begins`);
   });
   const tests = inner.flatMap((own, d) => edgeTests(own, at(d)));
   if (tests.length > 0) body.line(`const bool inside = ${tests.join(' && ')};`);
-  const places = inner.map(({ pitch }, d) => `${at(d)}${pitch === 1 ? '' : ` * ${pitch}`}`);
-  const start = [walk.index(plan.base), ...places].filter((term) => term !== '0').join(' + ');
-  body.line(`const ${indexType} corner = ${start};`);
-
+  writeCorner(
+    plan,
+    body,
+    inner.map(({ pitch }, d) => scaled(at(d), pitch)),
+  );
   body.line(`// Folds what the window covers of ${walked ? 'one slice of the input' : 'the line'}.`);
-  body.open(`const auto fold_slice = [&](${walked ? 'int slice' : ''}) {`);
-  body.line(`${text.state} folded = ${text.neutral};`);
-  if (walked && edgeTests(walked, '').length > 0)
-    body.line(`if (slice < 0 || slice >= ${walked.size}) return folded;  // padding`);
-  const from = walked ? `corner + slice * ${walked.pitch}` : 'corner';
-  body.line(`const ${indexType} first = ${from};`);
+  openSlice(body, context, text, walked);
   const taps = (guarded: boolean) =>
     writeTaps(body, plan, inner, at, guarded, (x) => `folded = ${text.merge}(folded, ${text.lift(x, '0')});`);
   if (tests.length > 0) {
@@ -195,48 +246,101 @@ export function windowKernel(
     taps(true);
     body.close();
   } else taps(false);
+  closeSlice(body);
+  writeOutputs({ body, text, walked, walk, state, knobs }, () => finish(state));
+  return Math.ceil(columns / block);
+}
+
+/** A thread takes a column of the input, and with the others of its block folds columns to outputs in shared memory. Gives the blocks along x. */
+function writeColumns({ plan, body, text, walked, state, knobs, finish }: Part): number {
+  const { context, walk, along, input } = plan;
+  const { block } = knobs;
+  const last = along.at(-1)!;
+  const reach = (last.taps - 1) * last.dilation;
+  /** Outputs of a block next to each other. */
+  const wide = Math.floor((block - 1 - reach) / last.stride) + 1;
+  const tiles = Math.ceil(last.outputs / wide);
+  const planes = product(walk.outerSizes) / (walked?.outputs ?? 1) / last.outputs;
+  const output = walk.index(last.coordinate);
+  const skipped = walked ? [walked.coordinate, last.coordinate] : [last.coordinate];
+  body.line(`// The block takes ${wide} outputs next to each other: threads read the columns of the input under them.`);
+  const tile = tiles === 1 ? '0' : `blockIdx.x % ${tiles}`;
+  if (planes > 1) body.line(`const int plane = ${tiles === 1 ? 'blockIdx.x' : `blockIdx.x / ${tiles}`};`);
+  for (const line of walk.coordinatesWithout(skipped, planes > 1 ? 'plane' : '0')) body.line(line);
+  body.line(`const int ${output} = ${tiles === 1 ? '' : `${tile} * ${wide} + `}threadIdx.x;`);
+  const origin = tiles === 1 ? '' : `${tile} * ${wide * last.stride} + `;
+  body.line(`const int at = ${moved(`${origin}static_cast<int>(threadIdx.x)`, last.padding)};  // the thread's column`);
+  body.line(`const bool inside = ${last.padding > 0 ? 'at >= 0 && ' : ''}at < ${last.size};`);
+  writeCorner(plan, body, [scaled('at', last.pitch)]);
+  body.line('// Reads one element of the column.');
+  openSlice(body, context, text, walked);
+  body.line(`if (inside) folded = ${text.lift(context.read(input, 'first'), '0')};`);
+  closeSlice(body);
+  const buffer = walked ? `columns[${walk.index(walked.coordinate)} % 2]` : 'columns';
+  body.line(
+    `__shared__ ${text.state} columns${walked ? '[2]' : ''}[${block}];${walked ? '  // two in turn: one barrier an output' : ''}`,
+  );
+  writeOutputs({ body, text, walked, walk, state, knobs }, () => {
+    body.line(`${buffer}[threadIdx.x] = ${state};`);
+    body.line('__syncthreads();');
+    body.open(`if (threadIdx.x < ${wide}${last.outputs % wide === 0 ? '' : ` && ${output} < ${last.outputs}`}) {`);
+    const from = scaled('threadIdx.x', last.stride);
+    body.line(`${text.state} whole = ${buffer}[${from}];`);
+    body.line('#pragma unroll');
+    body.line(
+      `for (int t = 1; t < ${last.taps}; ++t) whole = ${text.merge}(whole, ${buffer}[${from} + ${scaled('t', last.dilation)}]);`,
+    );
+    finish('whole');
+    body.close();
+  });
+  return tiles * planes;
+}
+
+/** `corner`: the element of the input where the window, or the column, begins, at position 0 of the dimension that strips follow. */
+function writeCorner({ context, walk, base }: WindowPlan, body: CodeWriter, places: readonly string[]): void {
+  const terms = [walk.index(base), ...places].filter((term) => term !== '0');
+  body.line(`const ${context.indexType} corner = ${terms.join(' + ')};`);
+}
+
+/** Begins `fold_slice(slice)`, in which `first` is the slice's element at the corner and `folded` what it gives. */
+function openSlice(body: CodeWriter, context: KernelContext, text: FoldText, walked: Along | undefined): void {
+  body.open(`const auto fold_slice = [&](${walked ? 'int slice' : ''}) {`);
+  body.line(`${text.state} folded = ${text.neutral};`);
+  if (walked && edgeTests(walked, '').length > 0)
+    body.line(`if (slice < 0 || slice >= ${walked.size}) return folded;  // padding`);
+  body.line(`const ${context.indexType} first = corner${walked ? ` + ${scaled('slice', walked.pitch)}` : ''};`);
+}
+
+function closeSlice(body: CodeWriter): void {
   body.line('return folded;');
   body.close('};');
+}
 
-  const state = `${context.value(result).name}_state`;
-  const finish = () => {
-    body.line(`const ${context.computeType(result)} ${context.variable(result)} = ${text.fields(state)[0]};`);
-    writeRowMaps(body, plan);
-    for (const id of stored) {
-      const { name: target, dtype } = context.value(id);
-      body.line(`${target}[${walk.index(accesses.store(id))}] = ${storage[dtype].store(context.variable(id))};`);
-    }
-  };
-  if (!walked) {
-    body.line(`const ${text.state} ${state} = fold_slice();`);
-    finish();
-  } else
+/** The folds of a thread's outputs, one after another, each followed by what `each` writes. */
+function writeOutputs(
+  {
+    body,
+    text,
+    walked,
+    walk,
+    state,
+    knobs,
+  }: Pick<Part, 'body' | 'text' | 'walked' | 'state' | 'knobs'> & { walk: Walk },
+  each: () => void,
+): void {
+  if (walked) {
     writeStrip(
       body,
       walked,
       walk.index(walked.coordinate),
       knobs,
       { state, type: text.state, merge: text.merge },
-      finish,
+      each,
     );
-
-  const { text: parameters, pointers } = context.parameters(stored);
-  const size = along.map((own) => own.taps).join(' x ');
-  const share = walked && strip > 1 ? `${strip} outputs one below another` : 'an output';
-  const operators = [...new Set(group.steps.map((own) => program.nodes[own.node]?.op ?? 'copy'))].join(', ');
-  const writer = new CodeWriter();
-  writer.line(`// ${operators}: windows of ${size}, ${share} a thread.`);
-  writer.open(`__global__ void __launch_bounds__(${block}) ${name}(${parameters}) {`);
-  writer.line(body.toString().trimEnd());
-  writer.close();
-  return {
-    name,
-    text: writer.toString(),
-    pointers,
-    writes: stored,
-    grid: [Math.ceil(columns / block), strips, 1],
-    block,
-  };
+    return;
+  }
+  body.line(`const ${text.state} ${state} = fold_slice();`);
+  each();
 }
 
 /** C++ that is true where no tap of a window that begins at `at` is outside; none where no window is. */
@@ -288,7 +392,7 @@ function writeStrip(
   const { slices, step, apart, unit } = ringOf(walked);
   const shares = slices > step && strip > 1;
   const sliceOf = (output: string, k: string, scale: number) =>
-    `fold_slice(${output}${stride === 1 ? '' : ` * ${stride}`}${padding === 0 ? '' : ` - ${padding}`} + ${k}${scale === 1 ? '' : ` * ${scale}`})`;
+    `fold_slice(${moved(scaled(output, stride), padding)} + ${scaled(k, scale)})`;
   const last = outputs % strip === 0 ? `from + ${strip}` : `min(from + ${strip}, ${outputs})`;
   body.line(`const int from = blockIdx.y * ${strip};`);
   if (shares) {
