@@ -28,7 +28,7 @@ import {
 } from './lower/emit/row-kernel.ts';
 import { planScan, type ScanKnobs, scanItems, scanSharedBytes } from './lower/emit/scan-kernel.ts';
 import { type TileKnobs, tileSharedBytes, tileThreads } from './lower/emit/tile-kernel.ts';
-import { isWindow, type WindowKnobs, windowFacts } from './lower/emit/window-kernel.ts';
+import { type Across, isWindow, type WindowKnobs, windowFacts, windowTiles } from './lower/emit/window-kernel.ts';
 import type { Group } from './lower/groups.ts';
 import type { Program } from './lower/program.ts';
 import { storage } from './lower/scalar.ts';
@@ -189,8 +189,7 @@ export interface GroupFacts {
     columns: number;
     /** Slices under a window that the next one has, too. */
     overlap: number;
-    /** Of the one other dimension, or the only one: what the window reaches over, and its stride. */
-    across?: { reach: number; stride: number };
+    across?: Across;
   };
   sort?: { length: number };
   recurrent?: { hidden: number };
@@ -617,10 +616,13 @@ function startingWindows({ length, columns, overlap, across }: NonNullable<Group
     window(1024, longest!, 'reads'),
     window(256, shorter ?? longest!, 'reads'),
   ];
-  const shared = [window(256, longest!, 'shared'), window(512, longest!, 'shared')];
+  // Of the blocks that columns fill, the one in whose last tile fewest threads are idle.
+  const threads = (block: number) => windowTiles(block, across!) * block;
+  const blocks = across ? [256, 512, 1024, 128].filter((block) => across.reach < block) : [];
+  const shared = blocks.sort((a, b) => threads(a) - threads(b)).map((block) => window(block, longest!, 'shared'));
   // Windows that step further than an element are read with gaps; columns next to each other are not.
   const apart = across !== undefined && across.stride > 1;
-  return apart ? [...shared, ...reads] : [reads[0]!, shared[0]!, ...reads.slice(1), shared[1]!];
+  return apart ? [...shared.slice(0, 2), ...reads] : [...reads, ...shared.slice(0, 2)];
 }
 
 function startingRows(facts: NonNullable<GroupFacts['row']>): KernelChoice[] {

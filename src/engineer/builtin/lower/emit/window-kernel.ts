@@ -122,12 +122,24 @@ function planWindow(program: Program, group: Group, stored: readonly number[], p
   };
 }
 
+/** Of a window's one other dimension, or of its only one: elements that it reaches over, its stride, outputs. */
+export interface Across {
+  reach: number;
+  stride: number;
+  outputs: number;
+}
+
+/** Blocks next to each other, when a thread takes a column of the input, over all outputs of a line. */
+export function windowTiles(block: number, { reach, stride, outputs }: Across): number {
+  return Math.ceil(outputs / (Math.floor((block - 1 - reach) / stride) + 1));
+}
+
 /** What choices for a window rest on; see the group's facts. */
 export function windowFacts(group: Group): {
   length: number;
   columns: number;
   overlap: number;
-  across?: { reach: number; stride: number };
+  across?: Across;
 } {
   const { domain, window } = windowStep(group)!;
   const rank = window.length;
@@ -135,7 +147,7 @@ export function windowFacts(group: Group): {
   const last = window.at(-1)!;
   const across =
     rank <= 2 && domain[1 + rank]! > 1
-      ? { reach: (domain.at(-1)! - 1) * last.dilation, stride: last.stride }
+      ? { reach: (domain.at(-1)! - 1) * last.dilation, stride: last.stride, outputs: domain[1 + rank]! }
       : undefined;
   if (rank === 1) return { length: 1, columns: rows, overlap: 0, across };
   const { slices, step } = ringOf({ ...window[0]!, taps: domain[2 + rank]! });
@@ -257,9 +269,10 @@ function writeColumns({ plan, body, text, walked, state, knobs, finish }: Part):
   const { block } = knobs;
   const last = along.at(-1)!;
   const reach = (last.taps - 1) * last.dilation;
-  /** Outputs of a block next to each other. */
-  const wide = Math.floor((block - 1 - reach) / last.stride) + 1;
-  const tiles = Math.ceil(last.outputs / wide);
+  const tiles = windowTiles(block, { reach, stride: last.stride, outputs: last.outputs });
+  /** Outputs of a block next to each other, and the columns under them: all blocks have as much to do. */
+  const wide = Math.ceil(last.outputs / tiles);
+  const under = (wide - 1) * last.stride + reach + 1;
   const planes = product(walk.outerSizes) / (walked?.outputs ?? 1) / last.outputs;
   const output = walk.index(last.coordinate);
   const skipped = walked ? [walked.coordinate, last.coordinate] : [last.coordinate];
@@ -270,7 +283,9 @@ function writeColumns({ plan, body, text, walked, state, knobs, finish }: Part):
   body.line(`const int ${output} = ${tiles === 1 ? '' : `${tile} * ${wide} + `}threadIdx.x;`);
   const origin = tiles === 1 ? '' : `${tile} * ${wide * last.stride} + `;
   body.line(`const int at = ${moved(`${origin}static_cast<int>(threadIdx.x)`, last.padding)};  // the thread's column`);
-  body.line(`const bool inside = ${last.padding > 0 ? 'at >= 0 && ' : ''}at < ${last.size};`);
+  const low = last.padding > 0 ? 'at >= 0 && ' : '';
+  const needed = under < block ? `threadIdx.x < ${under} && ` : '';
+  body.line(`const bool inside = ${needed}${low}at < ${last.size};`);
   writeCorner(plan, body, [scaled('at', last.pitch)]);
   body.line('// Reads one element of the column.');
   openSlice(body, context, text, walked);
