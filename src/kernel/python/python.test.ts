@@ -290,6 +290,23 @@ return ext.sum(x, x @ self.folded.t() @ self.folded * self.scale[0])`),
     assert.deepEqual(told(prepared)[1], 'cast(weight 1) -> result of cast 4');
   });
 
+  test('a submission is in the mode that its task is asked in', async () => {
+    const source = submission('return self.drop(x.matmul(self.weight.t())) * self.scale', {
+      init: 'self.drop = nn.Dropout(0.5)',
+    });
+    const evaluated = { ...task, mode: 'eval' as const };
+    const options = { arch: 'sm_90', cacheDir, tracesDir } as const;
+    await assert.rejects(
+      prepareCandidate(source, task.signature, { ...options, task }),
+      /dropout draws random numbers/,
+    );
+    const { plan } = await prepareCandidate(source, task.signature, { ...options, task: evaluated });
+    assert.deepEqual(
+      plan.steps.flatMap((step) => (step.kind === 'operator' ? [step.op] : [])),
+      ['matmul', 'mul'],
+    );
+  });
+
   test('a call that fails once and is not tried again is no other work', async () => {
     const { remarks } = await prepare(
       submission(`y = ext.sum(x, x)
