@@ -31,6 +31,8 @@ const LAUNCH_BYTES = 2 ** 28;
 const CHUNK = 2 ** 25;
 /** Thread-instructions that a thread is reckoned to take before anything has run. */
 const USUAL_INSTRUCTIONS = 1024;
+/** Thread-instructions for the blocks of a launch that only the interpreter can run (clusters, mbarriers): some seconds of it. */
+const INTERPRETED = 2 ** 25;
 /** Where the blocks that ran wrote less than half of their share of an output, that many times the usual is spent to run them all. */
 const SUSPICIOUS = 8;
 /** Findings that can follow from a block's waiting for another that does not run. */
@@ -73,6 +75,8 @@ interface BufferState {
 interface Outcome {
   ran: number;
   spent: number;
+  /** The interpreter ran them: hundreds of times as slow. */
+  interpreted: boolean;
   /** By buffer: what was written, one list a run. */
   written: Map<number, ByteRanges[]>;
   finding?: Finding;
@@ -257,10 +261,11 @@ class SampledRun {
   #runBlocks(step: Launch, text: string, launch: SampledLaunch): Outcome {
     const { limits, seed, blocks: wanted } = this.#request;
     const { totalBlocks } = launch;
-    const outcome: Outcome = { ran: 0, spent: 0, written: new Map() };
+    const outcome: Outcome = { ran: 0, spent: 0, interpreted: false, written: new Map() };
     const add = (blocks: readonly number[] | undefined, budget: number): boolean => {
       const report = this.#run(step, blocks, budget);
       outcome.spent += report.threadInstructions;
+      outcome.interpreted ||= report.executor === 'interpreter';
       for (const { pointer, ranges } of report.written ?? []) {
         const buffer = this.#pointers.indexOf(pointer);
         if (buffer >= 0) outcome.written.set(buffer, [...(outcome.written.get(buffer) ?? []), ranges]);
@@ -270,13 +275,11 @@ class SampledRun {
       return report.completed;
     };
     const threads = totalBlocks * step.block[0] * step.block[1] * step.block[2];
-    const few = threads * USUAL_INSTRUCTIONS <= limits.wholeInstructions;
-    const together =
-      step.cluster !== undefined ||
-      step.cooperative === true ||
-      this.#gpu.hasGridBarrier(this.#module, step.entry) ||
-      /\.(reqnctapercluster|explicitcluster|maxclusterrank)/.test(text);
-    if (together || (communicates(text) && few)) {
+    // Blocks of a cluster run together, whichever of them is asked for; clusters are only interpreted.
+    const clustered = step.cluster !== undefined || /\.(reqnctapercluster|explicitcluster|maxclusterrank)/.test(text);
+    const few = threads * USUAL_INSTRUCTIONS <= (clustered ? INTERPRETED : limits.wholeInstructions);
+    const together = step.cooperative === true || this.#gpu.hasGridBarrier(this.#module, step.entry);
+    if (together || ((clustered || communicates(text)) && few)) {
       if (few) add(undefined, limits.instructions);
       else launch.notChecked = 'its blocks wait for each other, and there are too many to run them all';
       return outcome;
@@ -285,17 +288,22 @@ class SampledRun {
     // The ends first: they tell what a block costs.
     const ends = [...new Set([chosen[0]!, chosen.at(-1)!])];
     if (!add(ends, limits.instructions)) return outcome;
-    const affordable = Math.floor((limits.instructions - outcome.spent) / (outcome.spent / outcome.ran));
+    const most = outcome.interpreted ? Math.min(INTERPRETED, limits.instructions) : limits.instructions;
+    const affordable = Math.max(0, Math.floor((most - outcome.spent) / (outcome.spent / outcome.ran)));
     const others = chosen.filter((block) => !ends.includes(block)).slice(0, affordable);
     if (others.length > 0 && !add(others, limits.instructions)) return outcome;
+    // Once more would be twice for a cluster of which a block has run.
+    if (clustered) return outcome;
     const rest = (outcome.spent / outcome.ran) * (totalBlocks - outcome.ran);
-    const limit = this.#leavesGaps(outcome, totalBlocks) ? SUSPICIOUS * limits.wholeInstructions : this.#wholeLeft;
+    const usual = outcome.interpreted ? INTERPRETED : limits.wholeInstructions;
+    const left = outcome.interpreted ? Math.min(INTERPRETED, this.#wholeLeft) : this.#wholeLeft;
+    const limit = this.#leavesGaps(outcome, totalBlocks) ? SUSPICIOUS * usual : left;
     if (rest > 0 && rest <= limit) {
       const done = new Set([...ends, ...others]);
-      const left: number[] = [];
-      for (let block = 0; block < totalBlocks; block++) if (!done.has(block)) left.push(block);
+      const remaining: number[] = [];
+      for (let block = 0; block < totalBlocks; block++) if (!done.has(block)) remaining.push(block);
       const before = outcome.spent;
-      add(left, Math.max(limits.instructions, Math.ceil(2 * rest)));
+      add(remaining, Math.max(limits.instructions, Math.ceil(2 * rest)));
       this.#wholeLeft -= outcome.spent - before;
     }
     return outcome;

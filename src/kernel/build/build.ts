@@ -156,11 +156,14 @@ const commands: Readonly<Record<Toolchain['kind'], (request: CompilerRequest, so
   clang: clangCommand,
 };
 
+/**
+ * The files that were read are asked of the preprocessor itself, as it runs for the device's code: nvcc's own -MD would run it once more, for the host's.
+ */
 function nvccCommand({ toolchain, arch, flags, includeFolders, source, output }: CompilerRequest): string[] {
   return [
     ...[toolchain.compiler, '-ptx', `-arch=${arch}`, '-lineinfo', ...flags],
     ...includeFolders.map((folder) => `-I${folder}`),
-    ...['-MD', '-MF', 'candidate.d', '-o', output, source],
+    ...['-Xcompiler', '-MD,-MF,candidate.d', '-o', output, source],
   ];
 }
 

@@ -82,8 +82,11 @@ export interface LinkedFunction {
 
 /** Stack of kernels that recurse or call through pointers, bytes a thread. */
 const DEEP_STACK = 16 * 1024;
+/** Weights of instructions that threads repeat until others have done something, so that a turn does not go by in waiting. */
 const SPIN_WEIGHT = 100;
 const SLEEP_WEIGHT = 500;
+/** Whoever asks an mbarrier gives up its turn: only another thread can change the answer. */
+const WAIT_WEIGHT = 20_000;
 
 const nothing: Step = () => {};
 
@@ -164,7 +167,7 @@ export function buildProgram(module: LoadedModule, kernel: PtxFunction, env: Env
           }
           if (i.kind === 'mbarrier' && i.operation.endsWith('wait')) {
             kinds[pc] = Kind.yielding;
-            weights[pc] = SPIN_WEIGHT;
+            weights[pc] = WAIT_WEIGHT;
           }
           if (i.kind === 'atomic' || (i.kind === 'memory' && i.semantics !== 'weak')) weights[pc] = SPIN_WEIGHT;
       }
