@@ -2,20 +2,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PrecisionPolicy } from '../../task/index.ts';
-import { gpuTarget } from '../../vgpu/index.ts';
+import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
 import { GraphBuilder } from './graph.fixture.ts';
-import { type GroupFacts, groupFacts, illegal } from './knobs.ts';
+import { type GroupFacts, groupFacts, hardwareOf, illegal } from './knobs.ts';
 import { decompose, outline } from './lower/index.ts';
 import { estimateProduct, type ProductChoice, rankedProducts } from './rank.ts';
 
 const target = gpuTarget('h100');
 
-function factsOf(m: number, n: number, k: number, precision: PrecisionPolicy = 'fp32'): GroupFacts {
+function factsOf(m: number, n: number, k: number, precision: PrecisionPolicy = 'fp32', gpu?: GpuTarget): GroupFacts {
   const graph = new GraphBuilder();
   const type = precision === 'fp16' ? 'float16' : 'float32';
   const task = graph.task([graph.op('matmul', [graph.input([m, k], type), graph.input([k, n], type)])]);
   const { program, groups } = outline(decompose(task.graph, task.signature), { fusion: 'fused', splits: {} });
-  return groupFacts(program, groups[0]!.group, groups[0]!.stored, precision);
+  return groupFacts(program, groups[0]!.group, groups[0]!.stored, precision, gpu && hardwareOf(gpu));
 }
 
 const tile: Extract<ProductChoice, { family: 'tile' }> = {
@@ -55,6 +55,17 @@ describe('the estimate of tiles', () => {
     const few = factsOf(256, 256, 4096);
     assert.ok(seconds(few, small) < seconds(few, tile), 'small product');
     assert.equal(rankedProducts(large, target, 1)[0]!.family, 'mma');
+  });
+
+  it('feeds tensor cores by copies where the operands allow it, by warpgroups where the target has them', () => {
+    const best = (k: number, gpu: string) => {
+      const own = gpuTarget(gpu);
+      return rankedProducts(factsOf(4096, 4096, k, 'fp16', own), own, 1)[0]!;
+    };
+    const [hopper, ampere, odd] = [best(4096, 'h100'), best(4096, 'a100'), best(4095, 'h100')];
+    assert.equal(hopper.family === 'pipeline' && hopper.unit, 'warpgroup', 'H100');
+    assert.equal(ampere.family === 'pipeline' && ampere.unit, 'warp', 'A100');
+    assert.equal(odd.family, 'mma', 'rows that begin at odd elements');
   });
 
   it('is near the modelled time of what was profiled: 4096 x 4096 x 512 on an H100', () => {

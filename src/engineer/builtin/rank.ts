@@ -182,7 +182,7 @@ export function rankedProducts(facts: GroupFacts, target: GpuTarget, most: numbe
   const found: { choice: ProductChoice; seconds: number }[] = [];
   for (const family of ['pipeline', 'mma', 'tile'] as const) {
     if (!facts.families.includes(family)) continue;
-    for (const choice of combinations(family, facts.tile!.packs)) {
+    for (const choice of combinations(family, facts)) {
       if (illegal(facts, choice) !== undefined) continue;
       found.push({ choice, seconds: estimateProduct(facts, choice, target) });
     }
@@ -196,10 +196,16 @@ export function rankedProducts(facts: GroupFacts, target: GpuTarget, most: numbe
   return [...best.values()];
 }
 
-function* combinations(family: ProductChoice['family'], { a, b }: { a: number; b: number }): Generator<ProductChoice> {
+function* combinations(family: ProductChoice['family'], { tile, mma }: GroupFacts): Generator<ProductChoice> {
   const names = knobs[family].filter(({ name }) => name !== 'fragment');
   // As wide as can be is best for these, or nearly: they need no search.
-  const vectors = [...new Set([Math.max(a, b), 1])];
+  const { a, b } = tile!.packs;
+  const few: Readonly<Record<string, readonly (number | string)[]>> = {
+    vector: [...new Set([Math.max(a, b), 1])],
+    arithmetic: mma?.arithmetics ?? [],
+    // The order of blocks is what the model knows least of: it is left to evolution.
+    group: [1],
+  };
   function* from(index: number, chosen: Record<string, number | string>): Generator<ProductChoice> {
     const knob = names[index];
     if (!knob) {
@@ -208,9 +214,7 @@ function* combinations(family: ProductChoice['family'], { a, b }: { a: number; b
       yield { family, ...chosen, ...(fragment && { fragment }) } as unknown as ProductChoice;
       return;
     }
-    // The order of blocks is what the model knows least of: it is left to evolution.
-    const values = knob.name === 'vector' ? vectors : knob.name === 'group' ? [1] : knob.choices;
-    for (const value of values) {
+    for (const value of few[knob.name] ?? knob.choices) {
       chosen[knob.name] = value;
       yield* from(index + 1, chosen);
     }

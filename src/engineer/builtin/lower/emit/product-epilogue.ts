@@ -139,7 +139,9 @@ export function writeStrips(
   body.line(`const int n = block_n + warp_n + q * ${FRAGMENT} + n_at;`);
   const outside = [m % blockM === 0 ? '' : `m >= ${m}`, n % blockN === 0 ? '' : `n >= ${n}`].filter(Boolean);
   if (outside.length > 0) body.line(`if (${outside.join(' || ')}) continue;`);
-  writeEpilogue(body, plan, step, stored, width, (plus) => `out[m_at * ${row} + n_at${plus}]`);
+  const at = `out[m_at * ${row} + n_at]`;
+  if (width > 1) body.line(`const auto sums_pack = *reinterpret_cast<const Pack<float, ${width}>*>(&${at});`);
+  writeEpilogue(body, plan, step, stored, width, () => (width > 1 ? 'sums_pack.at[v]' : at));
   body.close();
   body.line('__syncwarp();');
   body.close();
