@@ -1,7 +1,7 @@
 /**
  * `npm run corpus [FILTER] [-- --write-table]`: cheats that must be rejected (or cannot be expressed), honest kernels that must pass.
  * Cases are CUDA C++ (.cu) or submissions in Python (.py). Each file of corpus/cheats says in its header which task it is for and what the judge must say of it.
- * Cases are judged in as many processes as there are cores, by task. Prints caught, missed, accepted and falsely accused; the exit code is 1 unless all are as they must be.
+ * Cases are judged in a few processes, by task. Prints caught, missed, accepted and falsely accused; the exit code is 1 unless all are as they must be.
  * `--write-table` (of a run without a filter) puts what was seen into corpus/README.md.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -81,6 +81,9 @@ export class CorpusBench {
     return this.#device.close();
   }
 }
+
+/** One more than cores: a judgement waits for processes to start, and for its own device, a tenth of its time. */
+const JOBS = availableParallelism() + 1;
 
 /** Most cases that a worker is given at once: a task with many is shared out, one with few stays whole. */
 const MOST_AT_ONCE = 16;
@@ -210,6 +213,6 @@ async function main(filter: string, jobs: number, tabulate: boolean): Promise<nu
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [first, filter = '', cacheDir] = process.argv.slice(2);
   if (first === '--worker') await work(filter, cacheDir!);
-  else if (first === '--write-table') process.exitCode = await main('', availableParallelism(), true);
-  else process.exitCode = await main(first ?? '', availableParallelism(), false);
+  else if (first === '--write-table') process.exitCode = await main('', JOBS, true);
+  else process.exitCode = await main(first ?? '', JOBS, false);
 }

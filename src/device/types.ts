@@ -46,6 +46,8 @@ export interface RunRequest {
   build: Build;
   calls: readonly Call[];
   limits: RunLimits;
+  /** Virtual device: also make the first call once more with the threads' clocks, in search of races. */
+  races?: boolean;
   /** Virtual device: also profile the launches of the first call, on sampled blocks. */
   profile?: { gpu: string };
   /** Virtual device: which executor to use. `auto` compiles; `interpreter` is the slow oracle. */

@@ -364,8 +364,9 @@ function correct(request: TrialRequest, record: Proceedings): Verdict {
   const others = share ? ` ${operatorShareInWords(share)}` : '';
   const reason = `Right in all ${trial.calls.length} calls, on inputs drawn in ${families} ways, on ${request.device.name}.${others}${caveat}`;
   // Only a right result has a time: how fast a wrong one is made means nothing.
-  const [first] = trial.runs;
-  const times = first?.status === 'completed' ? { modelled: first.modelled, measured: first.measured } : {};
+  const completed = trial.runs.filter((run) => run.status === 'completed');
+  const modelled = completed.find((run) => run.modelled !== undefined)?.modelled;
+  const times = { modelled, measured: completed[0]?.measured };
   return { ...common(record), ...times, ...measuredOf(record.timed), outcome: 'correct', reason };
 }
 

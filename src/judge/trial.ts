@@ -220,14 +220,14 @@ export class Trial {
     this.#options = options;
   }
 
-  /** Makes the first call, profiled for the target GPU. */
+  /** Makes the first call, and looks for races in it. */
   async runFirst(): Promise<RunResult> {
-    return this.#run([0], { profile: { gpu: this.#options.gpu } });
+    return this.#run([0], { races: true });
   }
 
-  /** Makes all other calls, one after another. */
+  /** Makes all other calls, one after another; the first of them, which has the first call's inputs, is profiled for the target GPU. */
   async runSequence(): Promise<RunResult> {
-    return this.#run(this.plans.map((_, index) => index).slice(1), {});
+    return this.#run(this.plans.map((_, index) => index).slice(1), { profile: { gpu: this.#options.gpu } });
   }
 
   /** Makes one call alone with everything reset; undefined when it does not complete. */

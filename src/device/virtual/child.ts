@@ -8,7 +8,7 @@ import type { SampledProfileRequest, SampledProfileResult } from '../sampled-pro
 import type { SampledRunRequest, SampledRunResult } from '../sampled-run.ts';
 import type { RunRequest, RunResult } from '../types.ts';
 import { profileSampled } from './profile-sampled.ts';
-import { runPlan } from './run-plan.ts';
+import { forgetLastRun, runPlan } from './run-plan.ts';
 import { runSampled } from './run-sampled.ts';
 
 /** What the parent asks for. */
@@ -19,7 +19,10 @@ answerParent((message) => {
   let result: RunResult | SampledRunResult | SampledProfileResult;
   try {
     if ('whole' in request) result = runPlan(request.whole);
-    else result = 'sampled' in request ? runSampled(request.sampled) : profileSampled(request.profiled);
+    else {
+      forgetLastRun();
+      result = 'sampled' in request ? runSampled(request.sampled) : profileSampled(request.profiled);
+    }
   } catch (error) {
     result = { status: 'crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }

@@ -43,10 +43,41 @@ class Ended extends Error {
   }
 }
 
-/** Runs every call of the request, then profiles if asked. Never throws for what the candidate does. */
+/** A virtual GPU with a build's modules on it. */
+interface Loaded {
+  readonly gpu: VirtualGpu;
+  readonly texts: readonly string[];
+  readonly modules: readonly LoadedModule[];
+}
+
+/** The GPU of the last run, where that completed: a candidate's next run need not translate and compile its kernels again. */
+let kept: Loaded | undefined;
+
+/** Gives up what is kept of the last run, whose device memory is gigabytes of address space. */
+export function forgetLastRun(): void {
+  kept = undefined;
+}
+
+/** A GPU with these modules, their variables as a program's start finds them. Throws a PtxError. */
+function load({ build }: RunRequest): Loaded {
+  const last = kept;
+  kept = undefined;
+  const texts = [build, ...(build.others ?? [])].map(({ ptx }) => ptx).filter((ptx) => ptx !== '');
+  if (last && last.texts.length === texts.length && last.texts.every((text, i) => text === texts[i])) {
+    for (const module of last.modules) last.gpu.resetGlobals(module);
+    return last;
+  }
+  const gpu = new VirtualGpu();
+  return { gpu, texts, modules: texts.map((ptx) => gpu.load(ptx, { name: 'candidate' })) };
+}
+
+/** Runs every call of the request, then looks for races and profiles if asked. Never throws for what the candidate does. */
 export function runPlan(request: RunRequest): RunResult {
   try {
-    return new PlanRun(request).run();
+    const loaded = load(request);
+    const result = new PlanRun(request, loaded).run();
+    kept = loaded;
+    return result;
   } catch (error) {
     if (error instanceof Ended) return error.result;
     if (error instanceof PtxError) return { status: 'unsupported', message: error.message };
@@ -57,7 +88,7 @@ export function runPlan(request: RunRequest): RunResult {
 class PlanRun {
   readonly #request: RunRequest;
   readonly #plan: Plan;
-  readonly #gpu = new VirtualGpu();
+  readonly #gpu: VirtualGpu;
   /** The build's modules, by the index that launches name. */
   readonly #modules: readonly LoadedModule[];
   readonly #variables: DeviceVariables;
@@ -72,12 +103,11 @@ class PlanRun {
   #printed = '';
   #callsCompleted = 0;
 
-  constructor(request: RunRequest) {
+  constructor(request: RunRequest, { gpu, modules }: Loaded) {
     this.#request = request;
     this.#plan = request.plan;
-    const { build } = request;
-    const texts = [build, ...(build.others ?? [])].map(({ ptx }) => ptx);
-    this.#modules = texts.filter((ptx) => ptx !== '').map((ptx) => this.#gpu.load(ptx, { name: 'candidate' }));
+    this.#gpu = gpu;
+    this.#modules = modules;
     this.#variables = new DeviceVariables(this.#gpu, this.#modules);
   }
 
@@ -89,8 +119,10 @@ class PlanRun {
       this.#callsCompleted++;
     }
     const first = this.#request.calls[0];
-    const { profile } = this.#request;
-    const profiled = profile && first ? this.#profile(first, profile.gpu, this.#seekRaces(first)) : {};
+    const { races, profile } = this.#request;
+    if (races && first) this.#seekRaces(first);
+    const profiled = profile && first ? this.#profile(first, profile.gpu) : {};
+    this.#freeBuffers();
     return { status: 'completed', calls, findings: this.#findings, printed: this.#printed, ...profiled };
   }
 
@@ -106,9 +138,9 @@ class PlanRun {
   #prepare(call: Call): void {
     if (call.resetGlobals) for (const module of this.#modules) this.#gpu.resetGlobals(module);
     if (call.freshMemory || this.#pointers.length === 0) {
-      const old = this.#pointers;
-      this.#pointers = this.#plan.buffers.map((buffer) => this.#place(buffer));
-      for (const [id, pointer] of old.entries()) if (!this.#isSymbol(id)) this.#gpu.free(pointer);
+      const fresh = this.#plan.buffers.map((buffer) => this.#place(buffer));
+      this.#freeBuffers();
+      this.#pointers = fresh;
     }
     if (call.callsSkipped && this.#variables.wander) this.#throwAway(call, call.callsSkipped);
     this.#variables.callBegins(call.resetGlobals, call.callsSkipped ?? 0);
@@ -137,6 +169,11 @@ class PlanRun {
       if (buffer.kind === 'argument') this.#gpu.write(pointer, this.#input(call, buffer.argument!));
       else this.#gpu.poison(pointer, buffer.bytes, poisonWord(call.poisonSeed + buffer.id));
     }
+  }
+
+  #freeBuffers(): void {
+    for (const [id, pointer] of this.#pointers.entries()) if (!this.#isSymbol(id)) this.#gpu.free(pointer);
+    this.#pointers = [];
   }
 
   #isSymbol(id: number): boolean {
@@ -251,53 +288,73 @@ class PlanRun {
   }
 
   /**
-   * Runs the first call once more, with the threads' clocks, all blocks of every launch. Returns the steps for which that settles it. The others are long launches in which
-   * compiled code met what it could not prove harmless (atomics as locks, asynchronous copies): races are looked for in their profiled blocks alone.
+   * Runs the first call once more, with the threads' clocks: all blocks of every launch. Where that takes the interpreter too long (compiled code has met what
+   * it could not prove harmless: atomics as locks, asynchronous copies), sampled blocks alone.
    */
-  #seekRaces(call: Call): ReadonlySet<number> {
-    const settled = new Set<number>();
-    if (this.#slow || this.#lastCall > TOO_LONG) return settled;
+  #seekRaces(call: Call): void {
+    const long = this.#slow || this.#lastCall > TOO_LONG;
+    const last = this.#plan.steps.findLastIndex(({ kind }) => kind === 'launch');
+    let dirty = false;
     this.#prepare({ ...call, resetGlobals: true });
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
         this.#transfer(step);
         continue;
       }
-      const report = this.#launchWatched(step, this.#instructions[index]!);
-      if (report === undefined) continue;
-      settled.add(index);
-      this.#keepRaces(step, report.findings);
-      // What follows would run on what a race left.
-      if (!report.completed) break;
+      const instructions = this.#instructions[index]!;
+      const whole = long ? undefined : this.#launchWatched(step, instructions);
+      const report = whole ?? (dirty ? undefined : this.#watchSampled(step, instructions));
+      if (report) this.#keepRaces(step, report.findings);
+      // What follows would run on what a race left; where nothing follows, the rest of the launch is of no use.
+      if ((report && !report.completed) || index === last) break;
+      if (whole) continue;
+      dirty ||= this.#signals(step);
+      this.#launchUnwatched(step);
     }
-    return settled;
   }
 
-  /** Runs a launch with the threads' clocks; undefined where only a long run of the interpreter could tell, and it has run without them. */
+  /** Runs a launch with the threads' clocks; undefined where only a long run of the interpreter could tell: nothing has run then. */
   #launchWatched(step: Launch, instructions: number): LaunchReport | undefined {
-    const config = launchConfig(step, this.#pointers);
-    const executor = this.#request.executor ?? 'auto';
+    const { executor = 'auto' } = this.#request;
     const compiled = executor === 'auto' && instructions > INTERPRETED ? 'simd' : executor;
-    const launch = (how: Partial<LaunchConfig>) =>
-      this.#gpu.launch(this.#moduleOf(step), step.entry, { ...config, ...how });
     try {
-      return launch({ executor: compiled, races: true });
+      return this.#launchUnwatched(step, { executor: compiled, races: true });
     } catch (error) {
       if (!(error instanceof CannotRun)) throw error;
-      launch({ executor });
       return undefined;
     }
   }
 
-  /** Runs the first call once more; before each launch, sampled blocks of it in the interpreter, counting. `settled`: the steps known to have no races, or some. */
+  /** Runs the blocks of a launch that a profile of it would run, with the threads' clocks. */
+  #watchSampled(step: Launch, instructions: number): LaunchReport {
+    const blocks = this.#sampleOf(step, instructions, 1);
+    return this.#launchUnwatched(step, { executor: 'interpreter', races: true, blocks });
+  }
+
+  /** Runs a launch whose findings and instructions are known, or are somebody else's to note. */
+  #launchUnwatched(step: Launch, how: Partial<LaunchConfig> = {}): LaunchReport {
+    const { executor = 'auto' } = this.#request;
+    return this.#gpu.launch(this.#moduleOf(step), step.entry, {
+      ...launchConfig(step, this.#pointers),
+      executor,
+      ...how,
+    });
+  }
+
+  /** Blocks that stand for a launch, where so many launches share what is spent on a profile; undefined for all. */
+  #sampleOf(step: Launch, instructions: number, launches: number): number[] | undefined {
+    if (this.#gpu.hasGridBarrier(this.#moduleOf(step), step.entry)) return undefined;
+    const total = step.grid[0] * step.grid[1] * step.grid[2];
+    return profileSample(step.grid, instructions / total, profileBudget(launches));
+  }
+
+  /** Runs the first call once more; before each launch, sampled blocks of it in the interpreter, counting. */
   #profile(
     call: Call,
     gpu: string,
-    settled: ReadonlySet<number>,
   ): Pick<Extract<RunResult, { status: 'completed' }>, 'profile' | 'modelled' | 'launches'> {
     const target = gpuTarget(gpu);
     const launches: ModelledLaunch[] = [];
-    let dirty = false;
     this.#prepare({ ...call, resetGlobals: true });
     for (const [index, step] of this.#plan.steps.entries()) {
       if (step.kind !== 'launch') {
@@ -306,9 +363,7 @@ class PlanRun {
         this.#transfer(step);
         continue;
       }
-      const races = !settled.has(index);
-      launches.push(this.#profileLaunch(step, this.#instructions[index]!, { dirty, races }));
-      dirty ||= this.#signals(step);
+      launches.push(this.#profileLaunch(step, this.#instructions[index]!));
     }
     const profiles = launches.map(({ profile }) => profile);
     // There is no model of PyTorch's own operators: a plan with some has no modelled time rather than a part of one.
@@ -329,29 +384,12 @@ class PlanRun {
       if (RACES.has(finding.kind)) this.#findings.push({ ...finding, kernel: step.kernel });
   }
 
-  /** `dirty`: memory is not as calls leave it, since blocks before this launch ran twice. `races`: look for them in these blocks. */
-  #profileLaunch(
-    step: Launch,
-    instructions: number,
-    { dirty, races }: { dirty: boolean; races: boolean },
-  ): ModelledLaunch {
-    const total = step.grid[0] * step.grid[1] * step.grid[2];
-    const whole = this.#gpu.hasGridBarrier(this.#moduleOf(step), step.entry);
-    // Where these blocks are the only ones in which races are looked for, there are as many as in a plan of one launch.
-    const launches = races ? 1 : this.#plan.steps.filter(({ kind }) => kind === 'launch').length;
-    const blocks = whole ? undefined : profileSample(step.grid, instructions / total, profileBudget(launches));
-    const config = launchConfig(step, this.#pointers);
-    const report = this.#gpu.launch(this.#moduleOf(step), step.entry, {
-      ...config,
-      executor: 'interpreter',
-      profile: true,
-      races: races && !dirty,
-      blocks,
-    });
-    this.#keepRaces(step, report.findings);
+  #profileLaunch(step: Launch, instructions: number): ModelledLaunch {
+    const launches = this.#plan.steps.filter(({ kind }) => kind === 'launch').length;
+    const blocks = this.#sampleOf(step, instructions, launches);
+    const report = this.#launchUnwatched(step, { executor: 'interpreter', profile: true, blocks });
     if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
-    if (blocks)
-      this.#gpu.launch(this.#moduleOf(step), step.entry, { ...config, executor: this.#request.executor ?? 'auto' });
+    if (blocks) this.#launchUnwatched(step);
     return modelledLaunch(this.#gpu, this.#moduleOf(step), step, this.#request.build, report.profile);
   }
 }
