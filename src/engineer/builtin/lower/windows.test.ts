@@ -83,6 +83,16 @@ describe('windows in strips', { skip: skipWithoutCompiler }, () => {
     await check.matches(task, inStrips(task, strips(64, 4, 'shared')));
   });
 
+  it('keep their own names apart from those of tensors', async () => {
+    const graph = new GraphBuilder();
+    const task = graph.task([graph.op('max_pool2d', [graph.input([1, 2, 9, 11])], square(1, 1))]);
+    for (const name of ['ring', 'columns', 'slice', 'corner', 'inside']) {
+      const tensors = task.signature.tensors.map((tensor) => ({ ...tensor, name }));
+      const renamed = { ...task, signature: { ...task.signature, tensors } };
+      assert.doesNotMatch(inStrips(renamed, strips(64, 4, 'shared')), new RegExp(`\\* __restrict__ ${name}\\b`));
+    }
+  });
+
   it('are what a pool begins with, in strips that leave threads enough; long strips only where slices are shared', () => {
     const first = (shape: readonly number[], pool: object) => {
       const graph = new GraphBuilder();

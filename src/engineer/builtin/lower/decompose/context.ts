@@ -42,6 +42,7 @@ const reserved = new Set(
     'inline int long mutable namespace new operator private protected public register return short signed sizeof static struct switch template ' +
     'this throw true try typedef typename union unsigned using virtual void volatile while row lane forward backward torch std merge a b at ' +
     'c g i j k m n p q v w t u h first total state slot live earlier before upto prefix inclusive lower round place item pack stream ' +
+    'ring from columns inside corner whole plane folded fold_slice slice column at at_1 at_2 at_3 t_1 t_2 t_3 ' +
     'sums now own fresh size stride pair distance'
   ).split(' '),
 );
