@@ -21,6 +21,7 @@ import {
   type Verdict,
 } from '../src/judge/index.ts';
 import type { FullTask, Task } from '../src/task/index.ts';
+import { ensureSnapshot } from '../src/task/trace/sandbox.ts';
 import { type CorpusCase, corpusCases, loadCaseTask, taskKey } from './corpus-cases.ts';
 import { expectRows, writeTable } from './corpus-table.ts';
 
@@ -124,6 +125,8 @@ const caseName = ({ kind, name }: CorpusCase) => `${kind}/${name}`;
 /** Judges all cases in some processes and prints each verdict as it comes. Rejects where a process ends early. */
 async function judgeAll(cases: readonly CorpusCase[], filter: string, jobs: number): Promise<CaseReport[]> {
   const cacheDir = mkdtempSync(join(tmpdir(), 'assay-corpus-'));
+  // Made once for all: each worker would make its own.
+  await ensureSnapshot(join(cacheDir, 'traces'));
   const waiting = portions(cases);
   // Much is allocated that lives for a moment: in the usual nursery, which begins with 2 MiB, a tenth of the time goes into sweeping it.
   const execArgv = [...process.execArgv, '--min-semi-space-size=64', '--max-semi-space-size=64'];

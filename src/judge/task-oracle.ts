@@ -34,7 +34,7 @@ const MUCH_WORK = 4e6;
  * not, elementary functions as exact as a library's and as rough as the hardware's fast ones (`__expf`, whose
  * error grows with its argument up to some 100 units of 2^-24 before it underflows; `rsqrtf`, `__fdividef`), formulas as books write them (elu by exp(x) - 1,
  * which has nothing left of a small x) and with care, softmax in base two or with its maximum in the logarithm, whose terms are rounded at their own size, subnormals flushed as under -use_fast_math, 3x3 convolutions straight or through Winograd's tiles, which spread the rounding of a large input over their other outputs.
- * Tensors of half precision between operators are rounded to it in some of them, as PyTorch's own kernels do. The first four cover all orders; costly graphs use only those.
+ * A transposed convolution adds to its bias what it scatters, or the bias to that. Tensors of half precision between operators are rounded to it in some of them, as PyTorch's own kernels do. The first four cover all orders; costly graphs use only those.
  */
 export function honestArithmetics(task: Task): ArithmeticChoice[] {
   const format = ({ fp32: 'float32', tf32: 'tf32', fp16: 'float16', bf16: 'bfloat16' } as const)[task.precision];
@@ -57,6 +57,7 @@ export function honestArithmetics(task: Task): ArithmeticChoice[] {
       order: 'reversed',
       fused: false,
       approximate: { seed: 13, ulps: 4 },
+      biasFirst: true,
       intermediates: lowered ? 'format' : 'dtype',
     },
     { format, order: 'blocked', lanes: 256, fused: true, approximate: { seed: 14, ulps: 4 }, textbook: true },
@@ -79,8 +80,9 @@ export function arithmeticName(choice: ArithmeticChoice): string {
   const formulas = choice.textbook ? ', textbook formulas' : '';
   const late = choice.lateMaximum ? ', maximum taken off late' : '';
   const flushes = choice.flushes ? ', subnormals taken for zero' : '';
+  const first = choice.biasFirst ? ', from the bias on' : '';
   const tiles = choice.transformed ? ", 3x3 convolutions in Winograd's tiles" : '';
-  return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}${formulas}${late}${flushes}${tiles}`;
+  return `${choice.format}, ${order}, ${choice.fused ? 'fused' : 'not fused'}, ${functions}${formulas}${late}${flushes}${first}${tiles}`;
 }
 
 /** Families tried for mutants that the task's own inputs do not show, the likeliest first. */

@@ -33,12 +33,17 @@ const EXTREMES = ['farthest-below', 'far-below', 'farthest-above', 'far-above'] 
  */
 const FAMILIES = {
   full: {
-    always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed', ...EXTREMES],
+    always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed', 'whole-lines', ...EXTREMES],
     secret: 2,
     again: true,
     halves: 2,
   },
-  light: { always: ['small-integers', 'mixture', 'shifted', ...EXTREMES], secret: 1, again: false, halves: 1 },
+  light: {
+    always: ['small-integers', 'mixture', 'shifted', 'whole-lines', ...EXTREMES],
+    secret: 1,
+    again: false,
+    halves: 1,
+  },
 } as const;
 
 /** By so many calls the state of device variables is moved on before each of the calls that follow two without a reset. */

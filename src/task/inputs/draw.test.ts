@@ -91,8 +91,28 @@ describe('drawing arguments', () => {
 
   it('offers every family to a task that is defined everywhere', () => {
     const task = taskOf('relu', {}, [[float(5, 7), unit]], float(5, 7));
-    const all = Object.keys(families).filter((family) => !/^far/.test(family));
+    const all = Object.keys(families).filter((family) => !/^far|^whole/.test(family));
     assert.deepEqual([...familyNames(task)].sort(), [AS_WRITTEN, ...all].sort());
+  });
+
+  it('offers whole lines to tasks with integers: masks that leave nothing of a row, and all of it', () => {
+    const mask = { kind: 'integer', low: 0, high: 2 } as const;
+    const spec = { shape: [40, 7], dtype: 'int64' } as const;
+    const masked = taskOf(
+      'mul',
+      {},
+      [
+        [float(40, 7), unit],
+        [spec, mask],
+      ],
+      float(40, 7),
+    );
+    assert.ok(familyNames(masked).includes('whole-lines'), familyNames(masked).join(' '));
+    const { values } = drawArguments(masked, 'whole-lines', seed)[1]!;
+    const counts = Array.from({ length: 40 }, (_, row) =>
+      values.subarray(7 * row, 7 * row + 7).reduce((sum, x) => sum + x, 0),
+    );
+    assert.ok(counts.includes(0) && counts.includes(7) && counts.some((n) => n > 0 && n < 7), counts.join(' '));
   });
 
   it('offers values far from zero to what seeks a greatest or a least one', () => {

@@ -229,9 +229,10 @@ function legalFamilies(graph: Graph): InputFamily[] {
       ['normal', 'uniform', 'negative'].every((family) => isLegal(family + domain)),
     );
     const operators = new Set(graph.nodes.map(({ op }) => op));
+    const integers = graph.inputs.some(({ spec, draw }) => !isFloating(spec.dtype) && isRandomDraw(draw));
     for (const [family, purpose] of Object.entries(families)) {
       const before = legal.map((one) => one.name);
-      if (!isTelling(family, operators, before)) continue;
+      if (!isTelling(family, { operators, integers }, before)) continue;
       const name = open
         .slice(Math.max(0, least))
         .map((domain) => family + domain)

@@ -25,6 +25,8 @@ interface Family {
   without?: ReadonlySet<string>;
   /** Not offered where this other family is legal. */
   unless?: string;
+  /** Offered only where inputs hold integers that the file draws, and to no mixture; their lines are the last axis's. */
+  ofIntegers?: true;
 }
 
 const each =
@@ -204,6 +206,17 @@ const base: Readonly<Record<string, Family>> = {
       for (let i = 0; i < line.length; i++) line[i] = 2 * scale * random.normal();
     },
   },
+  'whole-lines': {
+    purpose: 'masks that leave nothing of a line, or all of it; indices that are all the first, or all the last',
+    fill: each((r) => r.normal()),
+    integers(line, random, low, high) {
+      const one = random.unit();
+      if (one < 0.25) line.fill(low);
+      else if (one < 0.5) line.fill(high - 1);
+      else for (let i = 0; i < line.length; i++) line[i] = random.integer(low, high);
+    },
+    ofIntegers: true,
+  },
   'small-integers': {
     purpose:
       'sums that are exact in any order: the tolerance is nearly zero; lines of unequal weight, so that none can be left out',
@@ -215,7 +228,10 @@ const base: Readonly<Record<string, Family>> = {
 };
 
 /** Families that a mixture draws its lines from. */
-const ingredients = Object.keys(base).filter((name) => name !== 'denormal' && base[name]!.operators === undefined);
+const ingredients = Object.keys(base).filter((name) => {
+  const { operators, ofIntegers } = base[name]!;
+  return name !== 'denormal' && operators === undefined && !ofIntegers;
+});
 
 /** Every family but `as-written`, with what it is there to catch. */
 export const families: Readonly<Record<string, string>> = {
@@ -223,9 +239,14 @@ export const families: Readonly<Record<string, string>> = {
   mixture: 'every line from a family of its own: a kernel cannot look at the first and guess the rest',
 };
 
-/** Whether a family has something to show of a graph of these operators that the legal ones before it do not. */
-export function isTelling(family: string, operators: ReadonlySet<string>, legal: readonly string[]): boolean {
-  const { operators: only, without, unless } = base[family] ?? {};
+/** Whether a family has something to show of a graph of these operators, with integers among its inputs or without, that the legal ones before it do not. */
+export function isTelling(
+  family: string,
+  { operators, integers }: { operators: ReadonlySet<string>; integers: boolean },
+  legal: readonly string[],
+): boolean {
+  const { operators: only, without, unless, ofIntegers } = base[family] ?? {};
+  if (ofIntegers && !integers) return false;
   const has = (some: ReadonlySet<string>) => [...some].some((op) => operators.has(op));
   if (without !== undefined && has(without)) return false;
   if (unless !== undefined && legal.some((name) => name.startsWith(unless))) return false;
@@ -233,9 +254,15 @@ export function isTelling(family: string, operators: ReadonlySet<string>, legal:
 }
 
 /** Runs a fill over the lines of a tensor along an axis chosen at random: what is a row to one operator is a column to another. */
-function fillLines(shape: readonly number[], random: Random, fill: (line: Float64Array) => void): Float64Array {
+function fillLines(
+  shape: readonly number[],
+  random: Random,
+  fill: (line: Float64Array) => void,
+  among: 'any axis' | 'the last axis' = 'any axis',
+): Float64Array {
   const values = newValues(shape);
-  const axes = shape.map((_, d) => d).filter((d) => shape[d]! > 1);
+  const several = shape.map((_, d) => d).filter((d) => shape[d]! > 1);
+  const axes = among === 'any axis' ? several : several.slice(-1);
   // The last axis is the row of most programs: half of the time it is that one.
   const axis = axes.length === 0 ? shape.length - 1 : random.unit() < 0.5 ? axes.at(-1)! : random.pick(axes);
   const { outer, size, inner } = around(shape, Math.max(0, axis));
@@ -264,11 +291,12 @@ export function drawIntegers(
   high: number,
   random: Random,
 ): Float64Array {
-  const fill = family === 'mixture' ? base[random.pick(ingredients)]!.integers : familyOf(family).integers;
-  return fillLines(shape, random, (line) => {
+  const { integers: fill, ofIntegers } = family === 'mixture' ? base[random.pick(ingredients)]! : familyOf(family);
+  const fillLine = (line: Float64Array) => {
     if (fill) fill(line, random, low, high);
     else for (let i = 0; i < line.length; i++) line[i] = random.integer(low, high);
-  });
+  };
+  return fillLines(shape, random, fillLine, ofIntegers ? 'the last axis' : 'any axis');
 }
 
 function familyOf(name: string): Family {

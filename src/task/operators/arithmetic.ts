@@ -44,6 +44,8 @@ export interface ArithmeticChoice {
   lateMaximum?: boolean;
   /** Values below the least normal float32 are taken for zero, as operands and as results of every operator: what -use_fast_math (-ftz=true) does. */
   flushes?: boolean;
+  /** What a transposed convolution scatters is added to its bias, and not the bias to the sum: a large partial sum may leave nothing of a small result's digits. */
+  biasFirst?: boolean;
   /** Convolutions by 3x3 filters go through Winograd's transforms, as libraries compute them in float32. */
   transformed?: boolean;
   /**
@@ -101,6 +103,8 @@ export interface Arithmetic extends Readonly<Record<Transcendental, Function1>> 
   readonly order: SummationOrder;
   readonly lanes: number;
   readonly fused: boolean;
+  /** See {@link ArithmeticChoice.biasFirst}. */
+  readonly biasFirst: boolean;
   /** See {@link ArithmeticChoice.transformed}. */
   readonly transformed: boolean;
   /** The same over whole rows, for loops that are hot. */
@@ -204,6 +208,7 @@ export function arithmeticFor(choice: ArithmeticChoice, dtype: DType = 'float32'
     choice.approximate,
     choice.textbook,
     choice.lateMaximum,
+    choice.biasFirst,
     choice.transformed,
     choice.flushes,
     choice.intermediates,
@@ -276,6 +281,7 @@ function build(choice: ArithmeticChoice, double: boolean): Arithmetic {
     order,
     lanes,
     fused: choice.fused ?? true,
+    biasFirst: choice.biasFirst ?? false,
     transformed: !double && (choice.transformed ?? false),
     rows: rowArithmetic(
       !double,

@@ -268,6 +268,7 @@ function transposedConvolution(spatial: number): Operator {
       const outGroup = shape[1]! / groups;
       const columns = new Float64Array(outGroup * taps * positions);
       const out = new Float64Array(elementCount(shape));
+      if (bias && a.biasFirst) addBias(out, bias.values, outSize, a);
       for (let n = 0; n < batch; n++) {
         for (let group = 0; group < groups; group++) {
           // columns[(co, tap), position] = sum over ci of weight[ci, co, tap] x[ci, position]
@@ -290,7 +291,7 @@ function transposedConvolution(spatial: number): Operator {
           }
         }
       }
-      if (bias) addBias(out, bias.values, outSize, a);
+      if (bias && !a.biasFirst) addBias(out, bias.values, outSize, a);
       return [out];
     },
     operations(inputs, attributes, outputs) {
