@@ -5,6 +5,7 @@ import { gpuTarget } from '../vgpu/index.ts';
 import { audit } from './audit.ts';
 import { judgePrepared } from './judge.ts';
 import { candidate, FakeDevice, type FakeKernel, honest, rowOracle, task } from './row-task.fixture.ts';
+import { commit } from './seeds.ts';
 import { setupOf, slowBaselines } from './timed.fixture.ts';
 import type { TimingSetup } from './timed.ts';
 
@@ -27,7 +28,10 @@ const floors = { cold: floor(large, target), warm: floor(large, target, 'warm') 
 function verdictOf(kernel: FakeKernel, timing?: TimingSetup) {
   const device = new FakeDevice(kernel);
   const limits = { milliseconds: 1000, instructions: 1e9, memoryBytes: 1e9, printBytes: 1e6 };
-  return judgePrepared({ task, device, gpu: 'h100', limits, oracle: rowOracle(), timing }, candidate);
+  // The order of the simulated samples follows from the secret: a drawn one would find two equal kernels undecided now and then.
+  const origin = 'drawn after freezing' as const;
+  const commitment = { ...commit([candidate.sourceHash], '22'.repeat(32)), origin };
+  return judgePrepared({ task, device, gpu: 'h100', limits, oracle: rowOracle(), commitment, timing }, candidate);
 }
 
 async function audited(kernel: FakeKernel, ratio: number, baselineMicroseconds?: number, timing?: TimingSetup) {
