@@ -6,16 +6,8 @@ import type { Task } from '../../task/index.ts';
 import { type GpuTarget, gpuTarget } from '../../vgpu/index.ts';
 import type { Engineer, Json, Proposal, SearchRecord, Strategy } from '../ports.ts';
 import type { Random } from '../search/random.ts';
-import {
-  type GroupFacts,
-  groupFacts,
-  type Hardware,
-  hardwareOf,
-  illegal,
-  knobs,
-  plainChoice,
-  startingChoices,
-} from './knobs.ts';
+import { plainChoice, startingChoices } from './first-choices.ts';
+import { type GroupFacts, groupFacts, type Hardware, hardwareOf, illegal, knobs } from './knobs.ts';
 import {
   decompose,
   type KernelChoice,

@@ -5,8 +5,9 @@
 import { after, before, describe, it } from 'node:test';
 import { Random } from '../search/random.ts';
 import { DeviceCheck, skipWithoutCompiler } from './device-check.fixture.ts';
+import { plainChoice } from './first-choices.ts';
 import { GraphBuilder } from './graph.fixture.ts';
-import { type GroupFacts, groupFacts, illegal, knobs, plainChoice } from './knobs.ts';
+import { type GroupFacts, groupFacts, illegal, knobs } from './knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './lower/index.ts';
 import type { ReduceStep } from './lower/program.ts';
 import { splitChoices } from './lower/split.ts';

@@ -3,7 +3,8 @@
  * compares every element. The same fusion and the same forms; packs, lanes and tiles as wide as the smaller sizes allow.
  */
 import type { PrecisionPolicy } from '../../task/index.ts';
-import { type GroupFacts, groupFacts, type Hardware, illegal, plainChoice, startingChoices } from './knobs.ts';
+import { plainChoice, startingChoices } from './first-choices.ts';
+import { type GroupFacts, groupFacts, type Hardware, illegal } from './knobs.ts';
 import { analyse } from './lower/groups.ts';
 import { type KernelChoice, type Outline, outline, type Program, type Schedule, storedValues } from './lower/index.ts';
 import type { ReduceStep } from './lower/program.ts';

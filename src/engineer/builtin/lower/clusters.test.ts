@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { gpuTarget } from '../../../vgpu/index.ts';
 import { DeviceCheck, skipWithoutCompiler } from '../device-check.fixture.ts';
+import { startingChoices } from '../first-choices.ts';
 import { GraphBuilder } from '../graph.fixture.ts';
-import { groupFacts, hardwareOf, illegal, startingChoices } from '../knobs.ts';
+import { groupFacts, hardwareOf, illegal } from '../knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './index.ts';
 
 const shared = {

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadTask, type Task } from '../../../task/index.ts';
 import { DeviceCheck, skipWithoutCompiler } from '../device-check.fixture.ts';
+import { plainChoice, startingChoices } from '../first-choices.ts';
 import { GraphBuilder } from '../graph.fixture.ts';
-import { groupFacts, illegal, plainChoice, startingChoices } from '../knobs.ts';
+import { groupFacts, illegal } from '../knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './index.ts';
 
 /** A task whose forward is these lines over these inputs. */

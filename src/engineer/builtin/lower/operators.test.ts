@@ -1,8 +1,9 @@
 /** Operators beyond pointwise, row and product kernels, held to the float64 reference on the virtual GPU: many of them a build. */
 import { after, before, describe, it } from 'node:test';
 import { DeviceCheck, skipWithoutCompiler } from '../device-check.fixture.ts';
+import { plainChoice, startingChoices } from '../first-choices.ts';
 import { GraphBuilder } from '../graph.fixture.ts';
-import { groupFacts, plainChoice, startingChoices } from '../knobs.ts';
+import { groupFacts } from '../knobs.ts';
 import { decompose, lowerOutline, outline } from './index.ts';
 
 type Build = (graph: GraphBuilder) => number[];

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { DeviceCheck, skipWithoutCompiler } from '../device-check.fixture.ts';
+import { startingChoices } from '../first-choices.ts';
 import { GraphBuilder } from '../graph.fixture.ts';
-import { groupFacts, startingChoices } from '../knobs.ts';
+import { groupFacts } from '../knobs.ts';
 import { decompose, lowerOutline, outline } from './index.ts';
 import type { ReduceStep } from './program.ts';
 

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { DeviceCheck, skipWithoutCompiler } from '../device-check.fixture.ts';
+import { startingChoices } from '../first-choices.ts';
 import { GraphBuilder } from '../graph.fixture.ts';
-import { groupFacts, illegal, startingChoices } from '../knobs.ts';
+import { groupFacts, illegal } from '../knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './index.ts';
 
 const strips = (block: number, strip: number, across: 'reads' | 'shared' = 'reads'): KernelChoice => ({
