@@ -228,11 +228,7 @@ class PlanRun {
   }
 
   #launch(step: Launch, budget: number): number {
-    const report = this.#gpu.launch(this.#moduleOf(step), step.entry, {
-      ...launchConfig(step, this.#pointers),
-      executor: this.#request.executor ?? 'auto',
-      instructionBudget: budget,
-    });
+    const report = this.#runLaunch(step, { instructionBudget: budget });
     this.#interpreted ||= report.executor === 'interpreter';
     this.#slow ||= report.executor === 'interpreter' && report.threadInstructions > INTERPRETED;
     this.#findings.push(...report.findings.map((finding) => ({ ...finding, kernel: step.kernel })));
@@ -309,7 +305,7 @@ class PlanRun {
       if ((report && !report.completed) || index === last) break;
       if (whole) continue;
       dirty ||= this.#signals(step);
-      this.#launchUnwatched(step);
+      this.#runLaunch(step);
     }
   }
 
@@ -318,7 +314,7 @@ class PlanRun {
     const { executor = 'auto' } = this.#request;
     const compiled = executor === 'auto' && instructions > INTERPRETED ? 'simd' : executor;
     try {
-      return this.#launchUnwatched(step, { executor: compiled, races: true });
+      return this.#runLaunch(step, { executor: compiled, races: true });
     } catch (error) {
       if (!(error instanceof CannotRun)) throw error;
       return undefined;
@@ -328,11 +324,11 @@ class PlanRun {
   /** Runs the blocks of a launch that a profile of it would run, with the threads' clocks. */
   #watchSampled(step: Launch, instructions: number): LaunchReport {
     const blocks = this.#sampleOf(step, instructions, 1);
-    return this.#launchUnwatched(step, { executor: 'interpreter', races: true, blocks });
+    return this.#runLaunch(step, { executor: 'interpreter', races: true, blocks });
   }
 
-  /** Runs a launch whose findings and instructions are known, or are somebody else's to note. */
-  #launchUnwatched(step: Launch, how: Partial<LaunchConfig> = {}): LaunchReport {
+  /** Runs a launch as the request says, but for `how`; what it reports is the caller's to note. */
+  #runLaunch(step: Launch, how: Partial<LaunchConfig> = {}): LaunchReport {
     const { executor = 'auto' } = this.#request;
     return this.#gpu.launch(this.#moduleOf(step), step.entry, {
       ...launchConfig(step, this.#pointers),
@@ -387,9 +383,9 @@ class PlanRun {
   #profileLaunch(step: Launch, instructions: number): ModelledLaunch {
     const launches = this.#plan.steps.filter(({ kind }) => kind === 'launch').length;
     const blocks = this.#sampleOf(step, instructions, launches);
-    const report = this.#launchUnwatched(step, { executor: 'interpreter', profile: true, blocks });
+    const report = this.#runLaunch(step, { executor: 'interpreter', profile: true, blocks });
     if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
-    if (blocks) this.#launchUnwatched(step);
+    if (blocks) this.#runLaunch(step);
     return modelledLaunch(this.#gpu, this.#moduleOf(step), step, this.#request.build, report.profile);
   }
 }
