@@ -1,7 +1,10 @@
 // Runs every *.test.ts beside the code and in test/ (or the files named as arguments) and ends with the counts.
-import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, rmSync } from 'node:fs';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleTests } from './bundle-tests.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const found = ['src', 'test'].flatMap((folder) =>
@@ -9,18 +12,25 @@ const found = ['src', 'test'].flatMap((folder) =>
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `${folder}/${name}`),
 );
-const files = process.argv.length > 2 ? process.argv.slice(2) : found.sort();
-const result = spawnSync(
-  process.execPath,
-  [
-    '--import',
-    'tsx',
-    '--test',
-    '--test-concurrency=2',
-    '--test-timeout=300000',
-    `--test-reporter=${root}scripts/test-reporter.mjs`,
-    ...files,
-  ],
-  { cwd: root, stdio: 'inherit' },
-);
-process.exit(result.status ?? 1);
+const files = process.argv.length > 2 ? process.argv.slice(2).map((file) => relative(root, file)) : found.sort();
+const { folder, flags } = await bundleTests(root, files);
+try {
+  const run = spawn(
+    process.execPath,
+    [
+      ...flags,
+      '--test',
+      '--test-concurrency=2',
+      '--test-timeout=300000',
+      `--test-reporter=${root}scripts/test-reporter.mjs`,
+      ...files,
+    ],
+    { cwd: root, stdio: 'inherit' },
+  );
+  // A terminal interrupts both; the folder goes when the tests have ended.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => run.kill(signal));
+  const [status] = await once(run, 'exit');
+  process.exitCode = status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -70,7 +70,7 @@ async function connect(home: string, judgements: number): Promise<Agent> {
   const parameters = ['--home', join(folder, home), 'mcp', '--root', folder, '--judgements', String(judgements)];
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: ['--import', 'tsx', `${root}src/cli/main.ts`, ...parameters],
+    args: [...process.execArgv, `${root}src/cli/main.ts`, ...parameters],
     cwd: root,
     env: { ...(process.env as Record<string, string>) },
     stderr: 'inherit',

@@ -1,4 +1,4 @@
-/** Starts the command-line program from source, as a person would, and waits for it. */
+/** Starts the command-line program from source, loaded as this test is, and waits for it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -19,7 +19,7 @@ export function start(
   detached = false,
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const began = performance.now();
-  const child = spawn(process.execPath, ['--import', 'tsx', `${root}src/cli/main.ts`, ...parameters], {
+  const child = spawn(process.execPath, [...process.execArgv, `${root}src/cli/main.ts`, ...parameters], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
