@@ -17,7 +17,11 @@ interface Case {
 }
 
 function judged(timing: TimingSetup, { kernel = honest, undetectable, secret }: Case = {}): Promise<Verdict> {
-  const commitment = commit([candidate.sourceHash], secret);
+  // The order of the simulated samples follows from the secret: a drawn one would find two equal kernels undecided now and then.
+  const commitment =
+    secret === undefined
+      ? { ...commit([candidate.sourceHash], '22'.repeat(32)), origin: 'drawn after freezing' as const }
+      : commit([candidate.sourceHash], secret);
   const oracle = rowOracle({ undetectable });
   const device = new FakeDevice(kernel);
   return judgePrepared({ task, device, gpu: 'h100', limits, oracle, commitment, timing }, candidate);
