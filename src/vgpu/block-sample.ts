@@ -56,6 +56,20 @@ export function typicalBlocks(grid: Dim3, count: number): number[] {
   return [...chosen].sort((a, b) => a - b);
 }
 
+/**
+ * The other blocks of a grid, those first that most likely work together with the first of these: the other of its pair of blocks, of its four, of its
+ * eight and so on.
+ */
+export function* blocksAround(blocks: readonly number[], total: number): Generator<number> {
+  const own = new Set(blocks);
+  const [first = 0] = blocks;
+  const span = 2 ** Math.ceil(Math.log2(Math.max(total, 2)));
+  for (let k = 1; k < span; k++) {
+    const block = (first ^ k) >>> 0;
+    if (block < total && !own.has(block)) yield block;
+  }
+}
+
 /** Corners (the first and the last block first), middles of edges and faces, the centre. */
 function places(grid: Dim3): Dim3[] {
   const ends = grid.map((size) => [...new Set([0, size - 1, Math.floor(size / 2)])]);

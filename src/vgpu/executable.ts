@@ -26,6 +26,8 @@ export interface LaunchContext {
   readonly paramBase: number;
   /** Linear indices of the blocks to run, in the order to start them. */
   readonly blocks: readonly number[];
+  /** Blocks that may be started when those only wait for others, in order. */
+  readonly company?: Iterable<number>;
   readonly checked: boolean;
   readonly races: boolean;
   readonly profile: boolean;
@@ -48,6 +50,8 @@ export interface LaunchContext {
 export interface RunResult {
   readonly completed: boolean;
   readonly threadInstructions: number;
+  /** Blocks that were started, where some may come beside those asked for. */
+  readonly ranBlocks?: number;
   /** Threads that ran blocks, where the launch could be shared. */
   readonly workers?: number;
   readonly profile?: LaunchProfile;

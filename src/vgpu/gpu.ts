@@ -8,6 +8,7 @@ import {
   type LaunchContext,
   NeedsInterpreter,
 } from './executable.ts';
+import { blocksAround } from './block-sample.ts';
 import { FindingSink } from './findings.ts';
 import { interpreter } from './interpreter/interpreter.ts';
 import { LoadedModule, sharedBytesNeeded } from './loader.ts';
@@ -216,6 +217,7 @@ export class VirtualGpu {
       ...this.#contextOf(module, kernel, config, findings),
       paramBase: parameters.base,
       blocks: blockOrder(blocks, config.schedule ?? 0),
+      ...(config.company && { company: blocksAround(blocks, total) }),
       print: (text) => {
         printed += text;
       },
@@ -226,6 +228,7 @@ export class VirtualGpu {
       return {
         ...report(executable.executor, result.completed, result.threadInstructions, started, findings, printed),
         profile: result.profile,
+        ranBlocks: result.ranBlocks,
         workers: result.workers ?? 1,
       };
     } finally {

@@ -34,6 +34,11 @@ export interface LaunchConfig {
   /** Run only these blocks (linear indices), for sampling: see `sampleBlocks`. Refused for grids whose blocks wait for each other. */
   blocks?: readonly number[];
   /**
+   * With `blocks`, in the interpreter: where it is certain that all that run wait for memory which none of them will write, others of the grid are
+   * started, as many again each time, until they get on: what a GPU would do that has room. `ranBlocks` of the report counts them.
+   */
+  company?: boolean;
+  /**
    * Report which bytes of global memory the launch wrote: all together, or block by block (the blocks then run one after
    * another, so they must not wait for each other). Needs the checks, and a quarter as much free device memory as lies
    * between the first and the last allocation that the launch may write.
@@ -233,6 +238,8 @@ export interface LaunchReport {
   /** False when the launch was stopped by a fault or the budget. */
   completed: boolean;
   threadInstructions: number;
+  /** Blocks that were started, where `company` was asked for. */
+  ranBlocks?: number;
   /** Threads of this machine that ran blocks (default 1): see `workers` of the GPU's options. */
   workers?: number;
   milliseconds: number;

@@ -2,8 +2,10 @@
  * Profiles a plan by a few blocks of each launch on a virtual GPU in this process: see sampled-profile.ts. The device's child process calls it.
  *
  * Each launch runs by itself: what earlier ones compute is made up, so counts that follow from such values (a gather's addresses, a loop that ends
- * when something is small) are those of the made-up ones. Kernels of which all blocks wait for each other are run whole, or not at all.
+ * when something is small) are those of the made-up ones. Kernels of which all blocks wait for each other are run whole, or not at all; where some
+ * do, as many more blocks run as those need.
  */
+import { elementBytes } from '../../task/index.ts';
 import {
   type DevicePointer,
   gpuTarget,
@@ -17,6 +19,7 @@ import {
   VirtualGpu,
 } from '../../vgpu/index.ts';
 import type { Launch } from '../plan/arguments.ts';
+import { type Fill, fillsBefore } from '../plan/fills.ts';
 import type { SampledProfileRequest, SampledProfileResult } from '../sampled-profile.ts';
 import { madeUp, typesOf } from './buffer-types.ts';
 import { launchConfig } from './launch-config.ts';
@@ -50,7 +53,7 @@ class SampledProfile {
   readonly #request: SampledProfileRequest;
   readonly #gpu = new VirtualGpu({ memoryBytes: MEMORY_BYTES });
   readonly #modules: readonly LoadedModule[];
-  readonly #pointers: readonly DevicePointer[];
+  readonly #pointers: DevicePointer[];
 
   constructor(request: SampledProfileRequest) {
     this.#request = request;
@@ -68,8 +71,8 @@ class SampledProfile {
 
   run(): SampledProfileResult {
     const { plan, gpu } = this.#request;
-    const launches = plan.steps.map((step): ModelledLaunch => {
-      if (step.kind === 'launch') return this.#launch(step);
+    const launches = plan.steps.map((step, index): ModelledLaunch => {
+      if (step.kind === 'launch') return this.#launch(step, fillsBefore(plan, index));
       const transfer = modelledTransfer(step);
       if (!transfer) throw unsupported(`a step of the kind \`${step.kind}\` (line ${step.line})`);
       return transfer;
@@ -79,17 +82,29 @@ class SampledProfile {
   }
 
   /** One typical block with its neighbours; where those are short, as many as are worthwhile. */
-  #launch(step: Launch): ModelledLaunch {
+  #launch(step: Launch, fills: readonly Fill[]): ModelledLaunch {
     const module = this.#modules[step.module ?? 0];
     if (!module)
       throw new Error(`the plan launches a kernel of the module ${step.module ?? 0}, which the build has not`);
     const total = step.grid[0] * step.grid[1] * step.grid[2];
     const whole = step.cluster !== undefined || this.#gpu.hasGridBarrier(module, step.entry);
-    let report = this.#blocks(step, module, whole ? undefined : typicalBlocks(step.grid, 2));
+    const run = (blocks: readonly number[] | undefined) => {
+      for (const fill of fills) this.#refill(fill);
+      return this.#blocks(step, module, blocks);
+    };
+    let report = run(whole ? undefined : typicalBlocks(step.grid, 2));
     const ran = report.profile.sampledBlocks;
     const affordable = Math.floor(WORTHWHILE / Math.max(1, report.threadInstructions / ran));
-    if (ran < total && affordable > ran) report = this.#blocks(step, module, typicalBlocks(step.grid, affordable));
+    if (ran < total && affordable > ran) report = run(typicalBlocks(step.grid, affordable));
     return modelledLaunch(this.#gpu, module, step, this.#request.build, report.profile);
+  }
+
+  /** Gives a buffer the contents of a fill, whatever a run has left in it: other memory under the same name. */
+  #refill({ tensor, bytes }: Fill): void {
+    const { buffers } = this.#request.plan;
+    const { bytes: size, name } = buffers[tensor.buffer]!;
+    const content = Buffer.alloc(elementBytes[tensor.dtype], Buffer.from(bytes, 'hex'));
+    this.#pointers[tensor.buffer] = this.#gpu.allocateSparse(size, { name, content });
   }
 
   #blocks(
@@ -99,7 +114,7 @@ class SampledProfile {
   ): LaunchReport & { profile: LaunchProfile } {
     const report = this.#gpu.launch(module, step.entry, {
       ...launchConfig(step, this.#pointers),
-      ...{ executor: 'interpreter', profile: true, blocks, instructionBudget: this.#request.limits.instructions },
+      ...{ executor: 'interpreter', profile: true, blocks, company: true, instructionBudget: this.#request.limits.instructions },
     });
     const { profile } = report;
     if (report.completed && profile) return { ...report, profile };

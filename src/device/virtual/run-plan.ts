@@ -17,6 +17,7 @@ import {
   VirtualGpu,
 } from '../../vgpu/index.ts';
 import type { Launch } from '../plan/arguments.ts';
+import { fillsBefore } from '../plan/fills.ts';
 import { type BufferMemory, type HostStep, OperatorFailed, performHostStep, readTensor } from '../plan/host-steps.ts';
 import { poisonWord } from '../poison.ts';
 import type { Call, CallResult, RunRequest, RunResult } from '../types.ts';
@@ -324,7 +325,7 @@ class PlanRun {
   /** Runs the blocks of a launch that a profile of it would run, with the threads' clocks. */
   #watchSampled(step: Launch, instructions: number): LaunchReport {
     const blocks = this.#sampleOf(step, instructions, 1);
-    return this.#runLaunch(step, { executor: 'interpreter', races: true, blocks });
+    return this.#runLaunch(step, { executor: 'interpreter', races: true, blocks, company: true });
   }
 
   /** Runs a launch as the request says, but for `how`; what it reports is the caller's to note. */
@@ -359,7 +360,7 @@ class PlanRun {
         this.#transfer(step);
         continue;
       }
-      launches.push(this.#profileLaunch(step, this.#instructions[index]!));
+      launches.push(this.#profileLaunch(step, index));
     }
     const profiles = launches.map(({ profile }) => profile);
     // There is no model of PyTorch's own operators: a plan with some has no modelled time rather than a part of one.
@@ -380,12 +381,15 @@ class PlanRun {
       if (RACES.has(finding.kind)) this.#findings.push({ ...finding, kernel: step.kernel });
   }
 
-  #profileLaunch(step: Launch, instructions: number): ModelledLaunch {
+  #profileLaunch(step: Launch, index: number): ModelledLaunch {
     const launches = this.#plan.steps.filter(({ kind }) => kind === 'launch').length;
-    const blocks = this.#sampleOf(step, instructions, launches);
-    const report = this.#runLaunch(step, { executor: 'interpreter', profile: true, blocks });
+    const blocks = this.#sampleOf(step, this.#instructions[index]!, launches);
+    const report = this.#runLaunch(step, { executor: 'interpreter', profile: true, blocks, company: true });
     if (!report.profile) throw new Error(`${step.kernel} gave no profile`);
-    if (blocks) this.#runLaunch(step);
+    if (blocks) {
+      for (const fill of fillsBefore(this.#plan, index)) this.#transfer(fill);
+      this.#runLaunch(step);
+    }
     return modelledLaunch(this.#gpu, this.#moduleOf(step), step, this.#request.build, report.profile);
   }
 }

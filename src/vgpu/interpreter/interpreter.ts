@@ -57,11 +57,15 @@ class Run {
   readonly #freeSlots: number[] = [];
   #workspace = 0n;
   readonly #specialWords = new Map<string, Int32Array>();
+  /** Blocks that may be started beside those asked for. */
+  readonly #company: Iterator<number> | undefined;
+  #started = 0;
 
   constructor(env: Environment, program: Program, context: LaunchContext) {
     this.#env = env;
     this.#program = program;
     this.#context = context;
+    this.#company = this.#clusterBlocks === 1 ? context.company?.[Symbol.iterator]() : undefined;
     this.#threads = context.block[0] * context.block[1] * context.block[2];
     this.#warps = Math.ceil(this.#threads / LANES);
     const layout = context.module.sharedLayout(context.kernel);
@@ -104,10 +108,10 @@ class Run {
       context.kernel.name,
       context.grid,
       context.block,
-      this.#clusters().length * this.#clusterBlocks,
+      this.#started,
       threadInstructions,
     );
-    return { completed, threadInstructions, profile };
+    return { completed, threadInstructions, profile, ranBlocks: this.#started };
   }
 
   /** What the driver gives a cooperative launch: the size of the workspace and a counter for grid.sync(). */
@@ -133,28 +137,41 @@ class Run {
       if (resident.length === 0) resident.push(this.#start(waiting.pop()!));
       const before = resident.length;
       // Every resident cluster gets a turn; one that only waits lets another in.
-      let wantsCompany = false;
+      let spinning = 0;
       for (const cluster of [...resident]) {
         const turnsLeft = resident.length === 1 ? PATIENCE : 1;
-        const alone = resident.length === 1 && waiting.length === 0;
-        wantsCompany = this.#runTurns(scheduler, cluster, turnsLeft, alone) || wantsCompany;
+        const alone = resident.length === 1 && waiting.length === 0 && this.#company === undefined;
+        if (this.#runTurns(scheduler, cluster, turnsLeft, alone)) spinning++;
         if (!cluster.finished) continue;
         resident.splice(resident.indexOf(cluster), 1);
         for (const block of cluster.blocks) this.#env.profiler?.blockEnded(block);
         this.#freeSlots.push(...cluster.blocks.map(({ slot }) => slot));
       }
-      if (wantsCompany && waiting.length > 0 && resident.length < most) {
+      if (spinning > 0 && waiting.length > 0 && resident.length < most) {
         // Double the number in flight, so that a barrier over the whole grid is reached in few rounds.
         for (let i = Math.max(1, resident.length); i > 0 && waiting.length > 0 && resident.length < most; i--) {
           resident.push(this.#start(waiting.pop()!));
         }
       }
       rounds = resident.length === before ? rounds + 1 : 0;
-      // Nobody ended and nobody can come: now and then, and ever less often, see whether anybody gets on.
-      if (rounds >= STUCK_ROUNDS && (rounds & (rounds - 1)) === 0) {
-        scheduler.stopIfStuck(resident.flatMap(({ blocks }) => blocks));
-      }
+      // Nobody ended and nobody can come: now and then, and ever less often, see whether anybody gets on. Where others may come, as soon as all spin.
+      const allSpin = this.#company !== undefined && spinning === before;
+      if (rounds > 0 && (allSpin || (rounds >= STUCK_ROUNDS && (rounds & (rounds - 1)) === 0)))
+        this.#stopIfStuck(scheduler, resident, most);
     }
+  }
+
+  /** Where all in flight wait for ever, as many others are started if there are any that may come; else that is the end. */
+  #stopIfStuck(scheduler: Scheduler, resident: Cluster[], most: number): void {
+    const stuck = scheduler.stuck(resident.flatMap(({ blocks }) => blocks));
+    if (stuck === undefined) return;
+    const before = resident.length;
+    while (resident.length < Math.min(most, 2 * before)) {
+      const next = this.#company?.next();
+      if (next === undefined || next.done) break;
+      resident.push(this.#start([next.value]));
+    }
+    if (resident.length === before) scheduler.stop(stuck);
   }
 
   /** Runs a cluster for some turns; true when it seems to wait for another one. */
@@ -170,7 +187,7 @@ class Run {
       }
       if (!ran && !cluster.finished) reportDeadlock(this.#program, this.#env, cluster);
       if (spinning && !cluster.finished) return true;
-      if (alone && turn >= STUCK_ROUNDS && (turn & (turn - 1)) === 0) scheduler.stopIfStuck(cluster.blocks);
+      if (alone && turn >= STUCK_ROUNDS && (turn & (turn - 1)) === 0) this.#stopIfStuck(scheduler, [cluster], 1);
     }
     return !cluster.finished && turns === PATIENCE;
   }
@@ -207,6 +224,7 @@ class Run {
 
   #start(members: readonly number[]): Cluster {
     const cluster = new Cluster();
+    this.#started += members.length;
     for (const [rank, index] of members.entries()) cluster.blocks.push(this.#startBlock(index, cluster, rank));
     const { races } = this.#env;
     if (members.length > 1) for (const block of cluster.blocks) races?.lifetime.start(block);

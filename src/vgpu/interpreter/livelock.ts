@@ -28,6 +28,9 @@ interface Circle {
   readonly lane: number;
 }
 
+/** One of the threads that wait for ever, and a sentence about all of them. */
+export type Livelock = Circle & { readonly message: string };
+
 /** What of a warp decides how it goes on, as one list of numbers. */
 function stateOf(program: Program, warp: Warp): Int32Array {
   const words = program.assembler.warpWords;
@@ -103,7 +106,7 @@ export function findLivelock(
   env: Environment,
   blocks: readonly Block[],
   step: SingleStep,
-): (Circle & { readonly message: string }) | undefined {
+): Livelock | undefined {
   const circles: Circle[] = [];
   for (const block of blocks) {
     for (const warp of block.warps) {

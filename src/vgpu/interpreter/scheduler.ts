@@ -11,7 +11,7 @@ import { CallFrames } from './call-frames.ts';
 import type { Clock } from './clock.ts';
 import type { ClusterRelease } from './cluster.ts';
 import { type Environment, LaunchStopped, whereOf } from './environment.ts';
-import { findLivelock } from './livelock.ts';
+import { findLivelock, type Livelock } from './livelock.ts';
 import { type Poison, PoisonTracker } from './poison.ts';
 import { Kind, type Program } from './program.ts';
 import { LANES } from './registers.ts';
@@ -93,14 +93,16 @@ export class Scheduler {
     return warp.runnable !== 0 && used > instructions * 3;
   }
 
-  /** Ends the launch when every thread of these blocks waits for ever (livelock.ts). */
-  stopIfStuck(blocks: readonly Block[]): void {
-    const stuck = findLivelock(this.#program, this.#env, blocks, (warp) => {
+  /** Whether every thread of these blocks waits for ever (livelock.ts), and where; undefined when some thread gets on. */
+  stuck(blocks: readonly Block[]): Livelock | undefined {
+    return findLivelock(this.#program, this.#env, blocks, (warp) => {
       this.#runGroup(warp, 1);
       return this.#group;
     });
-    if (stuck === undefined) return;
-    const { warp, lane, at, message } = stuck;
+  }
+
+  /** Ends the launch, whose threads all wait for ever. */
+  stop({ warp, lane, at, message }: Livelock): never {
     this.#env.note(warp, lane, { kind: 'deadlock', message, instruction: at });
     throw new LaunchStopped(message);
   }
