@@ -64,7 +64,11 @@ describe('blocks that wait for others', { skip: skipWithoutNvcc() }, () => {
       assert.equal(report.ranBlocks, 8, 'one team');
       assert.equal(report.profile?.sampledBlocks, profile ? 8 : undefined, 'counted in the profile');
       for (let i = 0; i < 512; i++)
-        assert.equal(out[i], x.subarray(0, 512).reduce((a, b) => a + b), `element ${i} of the team that ran`);
+        assert.equal(
+          out[i],
+          x.subarray(0, 512).reduce((a, b) => a + b),
+          `element ${i} of the team that ran`,
+        );
     }
   });
 

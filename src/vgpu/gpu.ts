@@ -1,5 +1,6 @@
 /** The virtual GPU: memory, modules, launches. */
 
+import { blocksAround } from './block-sample.ts';
 import { scalarExecutable, simdExecutable, WorkerPool } from './compiler/index.ts';
 import {
   CannotRun,
@@ -8,7 +9,6 @@ import {
   type LaunchContext,
   NeedsInterpreter,
 } from './executable.ts';
-import { blocksAround } from './block-sample.ts';
 import { FindingSink } from './findings.ts';
 import { interpreter } from './interpreter/interpreter.ts';
 import { LoadedModule, sharedBytesNeeded } from './loader.ts';

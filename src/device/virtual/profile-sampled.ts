@@ -114,7 +114,13 @@ class SampledProfile {
   ): LaunchReport & { profile: LaunchProfile } {
     const report = this.#gpu.launch(module, step.entry, {
       ...launchConfig(step, this.#pointers),
-      ...{ executor: 'interpreter', profile: true, blocks, company: true, instructionBudget: this.#request.limits.instructions },
+      ...{
+        executor: 'interpreter',
+        profile: true,
+        blocks,
+        company: true,
+        instructionBudget: this.#request.limits.instructions,
+      },
     });
     const { profile } = report;
     if (report.completed && profile) return { ...report, profile };

@@ -99,7 +99,9 @@ class BuiltinEngineer implements Engineer {
       'direct translation: a plain kernel for each operator',
     );
     const splits = this.#worthwhileSplits();
-    const bases = splits ? [splits, {}] : [{}];
+    // Where blocks can keep a row between them, they need no second read for what is done in parts otherwise.
+    const keeping = this.#facts('fused', {}).facts.some((own) => isTeam(this.#starts(own)[0]!));
+    const bases = splits ? (keeping ? [{}, splits] : [splits, {}]) : [{}];
     for (let k = 0; proposals.length < mostStarts && k < mostStarts; k++) {
       for (const base of bases) {
         const { facts } = this.#facts('fused', base);
@@ -298,6 +300,8 @@ class BuiltinEngineer implements Engineer {
   }
 }
 
+const isTeam = (choice: KernelChoice): boolean => choice.family === 'row' && choice.team > 1;
+
 /** The schedule in a record's knobs, when there is one. */
 function readSchedule(knobs: Json): Schedule | undefined {
   if (typeof knobs !== 'object' || knobs === null || Array.isArray(knobs)) return undefined;
@@ -343,7 +347,13 @@ function describeChoice(choice: KernelChoice): string {
       const form = choice.softmax === 'online' ? ', online' : '';
       const where =
         choice.keep === 'reload' ? '' : `, row in ${choice.keep === 'shared' ? 'shared memory' : 'registers'}`;
-      const blocks = choice.cluster === 1 ? '' : ` x ${choice.cluster} blocks`;
+      const room = choice.room === 0 ? '' : ` and ${choice.room} KiB`;
+      const blocks =
+        choice.team > 1
+          ? ` x ${choice.team} waiting blocks${room}`
+          : choice.cluster > 1
+            ? ` x ${choice.cluster} blocks`
+            : '';
       return `${choice.lanes} lanes${blocks} x ${choice.rows} rows, packs of ${choice.vector}${where}${form}`;
     }
     case 'tile':

@@ -27,6 +27,8 @@ export function plainChoice(facts: GroupFacts): KernelChoice {
     unroll: 1,
     patch: 1,
     cluster: 1,
+    team: 1,
+    room: 0,
   } as const;
   // One thread would lose digits over so long a sum: the plain kernel for it is a block with a tree.
   if (length > 32768) return { ...base, lanes: 256, rows: 1 };

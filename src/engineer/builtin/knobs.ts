@@ -25,10 +25,12 @@ import {
   type RowPlan,
   rowSharedBytes,
   rowVectorWidths,
-} from './lower/emit/row-kernel.ts';
+} from './lower/emit/row-plan.ts';
 import { planScan, type ScanKnobs, scanItems, scanSharedBytes } from './lower/emit/scan-kernel.ts';
+import { slotsOf, type TeamParts, teamBlocksPerSm, teamParts } from './lower/emit/team.ts';
 import { type TileKnobs, tileSharedBytes, tileThreads } from './lower/emit/tile-kernel.ts';
 import { type Across, isWindow, type WindowKnobs, windowFacts } from './lower/emit/window-kernel.ts';
+import { folds as foldForms } from './lower/folds.ts';
 import type { Group } from './lower/groups.ts';
 import type { Program } from './lower/program.ts';
 import { storage } from './lower/scalar.ts';
@@ -65,6 +67,16 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'unroll', choices: [1, 2, 4, 8], doc: 'iterations of the loop over a row written out' },
     { name: 'patch', choices: [1, 4, 8, 16], doc: 'one lane a row: rows of the patch of outputs that a block takes' },
     { name: 'cluster', choices: [1, 2, 4, 8], doc: 'blocks that share a row, as a cluster (sm_90 and later)' },
+    {
+      name: 'team',
+      choices: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+      doc: 'blocks that share a row through global memory, and wait for each other there',
+    },
+    {
+      name: 'room',
+      choices: [0, 16, 32, 64, 72, 104, 216],
+      doc: 'KiB of shared memory in which a block of a team keeps its part of a row, beside registers',
+    },
   ],
   tile: [
     { name: 'blockM', choices: [16, 32, 64, 128, 256], doc: 'output rows a block' },
@@ -140,10 +152,16 @@ export interface Hardware {
   warpgroups: boolean;
   /** Shared memory that a block may have when it asks, bytes. */
   sharedBytes: number;
+  /** Multiprocessors, and shared memory of each; none where the target is not known, and with it how many blocks may wait for each other. */
+  sms: number;
+  sharedBytesPerSm: number;
 }
 
 /** What every GPU since compute capability 7.0 has. */
-const anyHardware: Hardware = { clusters: false, asyncCopies: false, warpgroups: false, sharedBytes: STATIC_SHARED };
+const anyHardware: Hardware = {
+  ...{ clusters: false, asyncCopies: false, warpgroups: false, sharedBytes: STATIC_SHARED },
+  ...{ sms: 0, sharedBytesPerSm: 0 },
+};
 
 export function hardwareOf(target: GpuTarget): Hardware {
   const capability = Number(target.arch.replace(/\D/g, ''));
@@ -152,6 +170,8 @@ export function hardwareOf(target: GpuTarget): Hardware {
     asyncCopies: capability >= 80,
     warpgroups: capability === 90,
     sharedBytes: target.sharedBytesPerBlock,
+    sms: target.sms,
+    sharedBytesPerSm: target.sharedBytesPerSm,
   };
 }
 
@@ -180,6 +200,8 @@ export interface GroupFacts {
     /** Whether the target has clusters of blocks. */
     clusters: boolean;
     sharedBytes: (choice: RowKnobs) => number;
+    /** How much of a row a team keeps, and how many blocks the target holds at once; absent where rows cannot be a team's. */
+    team?: (choice: RowKnobs) => { parts: TeamParts; resident: number };
   };
   scan?: { rows: number; length: number; items: readonly number[]; alongMemory: boolean };
   window?: {
@@ -243,6 +265,7 @@ export function groupFacts(
     alongMemory: readsAlong(plan),
     clusters: hardware.clusters,
     sharedBytes: (choice) => rowSharedBytes(plan, choice),
+    team: canTeam(plan) && hardware.sms > 0 ? teamFacts(plan, hardware) : undefined,
   };
   if (isWindow(group)) return { families: ['row', 'window'], elements, row, window: windowFacts(group) };
   if (!isTileable(program, group)) return { families: ['row'], elements, row };
@@ -262,6 +285,32 @@ export function groupFacts(
   const pipelined =
     hardware.asyncCopies && !tile.windows && (arithmetics.includes('half') || arithmetics.includes('tf32'));
   return { families: ['row', 'tile', 'mma', ...(pipelined ? (['pipeline'] as const) : [])], elements, row, tile, mma };
+}
+
+/** Whether blocks can exchange a row's folds through global memory: plain floats, and what is kept too. */
+function canTeam({ context, loops }: RowPlan): boolean {
+  return loops.every(
+    ({ folds, keeps }) =>
+      folds.every(
+        ({ fold, input }) => foldForms[fold].fields.length === 1 && context.computeType(input.value) === 'float',
+      ) && keeps.every(({ type }) => type === 'float'),
+  );
+}
+
+/** Shared memory that the system takes of each block. */
+const reservedShared = 1024;
+
+function teamFacts(
+  plan: RowPlan,
+  { sms, sharedBytes, sharedBytesPerSm }: Hardware,
+): NonNullable<GroupFacts['row']>['team'] {
+  const slots = slotsOf(plan).count;
+  return (choice) => {
+    const parts = teamParts(plan.length, slots, choice);
+    const bytes = parts.sharedBytes + rowSharedBytes(plan, choice);
+    const perSm = Math.min(teamBlocksPerSm(choice), Math.floor(sharedBytesPerSm / (bytes + reservedShared)));
+    return { parts, resident: bytes > sharedBytes ? 0 : sms * perSm };
+  };
 }
 
 /** What tensor cores may multiply of operands of these types under a policy, the fastest first. */
@@ -343,17 +392,22 @@ function illegalMap(facts: NonNullable<GroupFacts['map']>, choice: MapKnobs): st
 }
 
 function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): string | undefined {
-  const { lanes, rows, order, vector, keep, combine, softmax, patch, cluster } = choice;
+  const { lanes, rows, order, vector, keep, combine, softmax, patch, cluster, team, room } = choice;
   const threads = lanes * rows;
   if (threads > maxThreads) return `${threads} threads a block`;
   if (!facts.vectors.includes(vector)) return `packs of ${vector} are not aligned or do not divide the rows`;
   if (rows > 1 && rows > 2 * facts.rows) return 'more rows a block than there are';
-  if (lanes > 1 && lanes * cluster >= 2 * Math.ceil(facts.length / vector)) return 'more lanes than a row has packs';
+  if (lanes > 1 && lanes * cluster * team >= 2 * Math.ceil(facts.length / vector))
+    return 'more lanes than a row has packs';
   if (cluster > 1) {
     if (!facts.clusters) return 'the target has no clusters of blocks';
     if (lanes < warp || rows > 1 || order !== 'lanes' || combine !== 'shuffle' || keep === 'shared')
       return 'a cluster shares one row, in whole warps, kept in registers or nowhere';
   }
+  if (team > 1) {
+    const why = illegalTeam(facts, choice);
+    if (why) return why;
+  } else if (room > 0) return 'room is for teams';
   if (lanes === 1 && (vector > 1 || keep !== 'reload')) return 'one lane a row reads element by element';
   if (lanes > 1 && combine === 'shuffle') {
     if (order === 'rows') return 'shuffles need the lanes of a row next to each other';
@@ -364,7 +418,7 @@ function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): st
   if (lanes === 1 && order === 'rows') return 'one lane a row has one order';
   if (patch > 1 && (lanes > 1 || rows % patch !== 0 || !facts.patches)) return 'no patches of rows';
   if (keep !== 'reload' && facts.kept === 0) return 'nothing is used in two loops';
-  if (keep === 'registers') {
+  if (keep === 'registers' && team === 1) {
     const kept = Math.ceil(facts.length / (lanes * cluster * vector)) * vector * facts.keptAtOnce;
     if (kept > Math.min(maxKept, (keptShare * registerFile) / threads)) return 'the row does not fit registers';
   }
@@ -372,6 +426,19 @@ function illegalRow(facts: NonNullable<GroupFacts['row']>, choice: RowKnobs): st
   if (facts.sharedBytes(choice) > STATIC_SHARED) return 'more than 48 KiB of shared memory';
   if (softmax === 'online' && !facts.online) return 'no maximum with a sum of exponentials';
   return undefined;
+}
+
+function illegalTeam({ team: of, kept }: NonNullable<GroupFacts['row']>, choice: RowKnobs): string | undefined {
+  const { lanes, rows, order, keep, combine, softmax, cluster, team, room } = choice;
+  if (!of) return 'blocks that wait for each other exchange plain floats, on a target that is known';
+  if (lanes < warp || rows > 1 || cluster > 1 || order !== 'lanes' || combine !== 'shuffle' || softmax !== 'two-pass')
+    return 'a team shares one row, in whole warps, that are no cluster';
+  if (keep === 'reload' || kept === 0) return 'a team keeps a part of its row';
+  if (keep === 'shared' && room === 0) return 'no room to keep a row in';
+  const { parts, resident } = of(choice);
+  if (parts.kept === 0) return 'not a pack of the row is kept';
+  if (room > 0 && parts.sharedBytes === 0) return 'room that is not used';
+  return team > resident ? `${team} blocks wait for each other, and the target holds ${resident} at once` : undefined;
 }
 
 function illegalTile(facts: NonNullable<GroupFacts['tile']>, choice: TileKnobs): string | undefined {

@@ -1,10 +1,12 @@
 /** First choices for kernels that memory limits: rows, windows, scans. Rules of thumb for what keeps most bytes in flight and reads least twice. */
 import type { GroupFacts } from './knobs.ts';
-import type { RowKnobs } from './lower/emit/row-kernel.ts';
+import type { RowKnobs } from './lower/emit/row-plan.ts';
 import { type WindowKnobs, windowTiles } from './lower/emit/window-kernel.ts';
 import type { KernelChoice } from './lower/schedule.ts';
 
 const warp = 32;
+
+type RowChoice = Extract<KernelChoice, { family: 'row' }>;
 
 export const powerAtLeast = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
 
@@ -66,7 +68,7 @@ export function startingRows(
   const vector = Math.max(...facts.vectors.filter((width) => width <= 4));
   const packs = Math.ceil(facts.length / vector);
   const softmax = facts.online ? 'online' : 'two-pass';
-  const row = (lanes: number, rows: number, more: Partial<RowKnobs> = {}): KernelChoice => ({
+  const row = (lanes: number, rows: number, more: Partial<RowKnobs> = {}): RowChoice => ({
     family: 'row',
     lanes,
     rows,
@@ -78,10 +80,12 @@ export function startingRows(
     unroll: 1,
     patch: 1,
     cluster: 1,
+    team: 1,
+    room: 0,
     ...more,
   });
   const block = Math.max(warp, Math.min(1024, powerAtLeast(packs) / 2, 256));
-  const along = [
+  const along: KernelChoice[] = [
     row(block, 1, { keep: 'registers' }),
     row(block, 1, { softmax }),
     row(warp, 4, { keep: 'registers' }),
@@ -92,6 +96,8 @@ export function startingRows(
     row(warp, 8),
   ];
   if (facts.clusters && facts.kept > 0) along.unshift(...clustered(row, isLegal));
+  if (facts.team && facts.kept > 0 && !along.some((choice) => keepsRow(choice) && isLegal(choice)))
+    along.unshift(...teams(row, facts.team));
   const across: KernelChoice[] = [
     row(8, 32, { order: 'rows', vector: 1, combine: 'shared' }),
     // More neighbours a block: where rows do not begin at whole sectors, fewer of these are read twice.
@@ -121,9 +127,35 @@ export function startingLines({ row }: GroupFacts): KernelChoice[] {
   const vector = Math.max(...row!.vectors.filter((width) => width <= 4));
   const line = (lanes: number, rows: number): KernelChoice => ({
     ...{ family: 'row', lanes, rows, order: 'lanes', vector, keep: 'reload', combine: 'shuffle', softmax: 'two-pass' },
-    ...{ unroll: 1, patch: 1, cluster: 1 },
+    ...{ unroll: 1, patch: 1, cluster: 1, team: 1, room: 0 },
   });
   return [line(256, 1), line(128, 1), line(256, 4), line(32, 8)];
+}
+
+const keepsRow = (choice: KernelChoice): boolean => choice.family === 'row' && choice.keep !== 'reload';
+
+/** Rows that are used twice and that no cluster keeps: the smallest teams that keep most of one, in registers and shared memory. */
+function teams(
+  row: (lanes: number, rows: number, more: Partial<RowKnobs>) => RowChoice,
+  of: NonNullable<NonNullable<GroupFacts['row']>['team']>,
+): KernelChoice[] {
+  const forms = [
+    row(512, 1, { keep: 'registers', room: 104 }),
+    row(512, 1, { keep: 'shared', room: 72 }),
+    row(512, 1, { keep: 'registers' }),
+    row(1024, 1, { keep: 'registers', room: 216 }),
+  ];
+  return forms.flatMap((form) => {
+    const sized = [512, 256, 128, 64, 32, 16]
+      .map((team) => ({ choice: { ...form, team, unroll: 4 }, ...of({ ...form, team }) }))
+      .filter(({ choice, resident }) => choice.team <= resident)
+      .map(({ choice, parts }) => ({ choice, kept: parts.kept / parts.items }));
+    const most = Math.max(...sized.map(({ kept }) => kept));
+    return sized
+      .filter(({ kept }) => kept === most)
+      .slice(-1)
+      .map(({ choice }) => choice);
+  });
 }
 
 /** Rows that are used twice and are too long for one block's registers: as few blocks as can keep one between them. */

@@ -87,8 +87,11 @@ function* narrower(choice: KernelChoice): Generator<KernelChoice> {
         for (const rows of halvings(choice.rows))
           for (const keep of [choice.keep, 'reload'] as const)
             for (const vector of halvings(choice.vector)) {
-              yield { ...choice, vector, keep, lanes, rows };
-              yield { ...choice, vector, keep, lanes, rows, combine: 'shared', patch: 1, cluster: 1 };
+              for (const team of halvings(choice.team))
+                for (const room of new Set([choice.room, 0]))
+                  yield { ...choice, vector, keep, lanes, rows, team, room };
+              const alone = { patch: 1, cluster: 1, team: 1, room: 0 };
+              yield { ...choice, vector, keep, lanes, rows, combine: 'shared', ...alone };
             }
       return;
     case 'tile':

@@ -9,7 +9,18 @@ import { groupFacts, hardwareOf, illegal } from '../knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './index.ts';
 
 const shared = {
-  ...{ family: 'row', lanes: 64, rows: 1, cluster: 4, patch: 1, order: 'lanes', vector: 1, keep: 'registers' },
+  ...{
+    family: 'row',
+    lanes: 64,
+    rows: 1,
+    cluster: 4,
+    team: 1,
+    room: 0,
+    patch: 1,
+    order: 'lanes',
+    vector: 1,
+    keep: 'registers',
+  },
   ...{ combine: 'shuffle', softmax: 'two-pass', unroll: 1 },
 } as const satisfies KernelChoice;
 

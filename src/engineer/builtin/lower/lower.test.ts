@@ -156,6 +156,8 @@ describe('lowering', () => {
       unroll: 1,
       patch: 1,
       cluster: 1,
+      team: 1,
+      room: 0,
     } as const;
     assert.equal(illegal(facts, row), undefined);
     assert.match(illegal(facts, { ...row, vector: 4 })!, /packs/);

@@ -7,7 +7,18 @@ import { groupFacts, illegal } from '../knobs.ts';
 import { decompose, type KernelChoice, lowerOutline, outline } from './index.ts';
 
 const patch: KernelChoice = {
-  ...{ family: 'row', lanes: 1, rows: 64, patch: 4, cluster: 1, order: 'lanes', vector: 1, keep: 'reload' },
+  ...{
+    family: 'row',
+    lanes: 1,
+    rows: 64,
+    patch: 4,
+    cluster: 1,
+    team: 1,
+    room: 0,
+    order: 'lanes',
+    vector: 1,
+    keep: 'reload',
+  },
   ...{ combine: 'shared', softmax: 'two-pass', unroll: 4 },
 };
 

@@ -4,7 +4,7 @@ import type { MmaKnobs } from './emit/mma-kernel.ts';
 import type { PipelineKnobs } from './emit/pipeline-plan.ts';
 import type { RecurrentKnobs } from './emit/recurrent-kernel.ts';
 
-import type { RowKnobs } from './emit/row-kernel.ts';
+import type { RowKnobs } from './emit/row-plan.ts';
 import type { ScanKnobs } from './emit/scan-kernel.ts';
 import type { SortKnobs } from './emit/sort-kernel.ts';
 import type { TileKnobs } from './emit/tile-kernel.ts';

@@ -10,6 +10,15 @@ import { type Affine, product, refineAffine } from '../strides.ts';
 /** Shared memory that a kernel may declare, and that a launch may ask for without the kernel having been allowed more, bytes. */
 export const STATIC_SHARED = 48 * 1024;
 
+/** A buffer that one launch works in, passed after the tensors. */
+export interface Scratch {
+  name: string;
+  type: 'int' | 'float';
+  elements: number;
+  /** All zero when the launch begins. */
+  zero: boolean;
+}
+
 /** One `__global__` function and how it is launched. */
 export interface Kernel {
   name: string;
@@ -24,6 +33,9 @@ export interface Kernel {
   block: number;
   /** Shared memory that the launch asks for, beside what the kernel declares, bytes. */
   sharedBytes?: number;
+  scratch?: readonly Scratch[];
+  /** Blocks that wait for each other: the launch is refused where the GPU cannot hold so many at once. */
+  together?: number;
 }
 
 /** Device functions and tables above the kernels, by name, in order of first use. */

@@ -24,7 +24,7 @@ import {
 } from './operand-tile.ts';
 import { FRAGMENT, stripBytes, writeStrips } from './product-epilogue.ts';
 import { productKernel } from './product-kernel.ts';
-import { planRows } from './row-kernel.ts';
+import { planRows } from './row-plan.ts';
 import { CodeWriter } from './writer.ts';
 
 export interface MmaKnobs extends TileShape {

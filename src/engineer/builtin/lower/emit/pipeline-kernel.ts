@@ -30,7 +30,7 @@ import {
 } from './pipeline-plan.ts';
 import { FRAGMENT, writeStrips } from './product-epilogue.ts';
 import { productKernel } from './product-kernel.ts';
-import { planRows } from './row-kernel.ts';
+import { planRows } from './row-plan.ts';
 import { CodeWriter } from './writer.ts';
 
 export function pipelineKernel(

@@ -5,7 +5,7 @@
 import type { Contraction, ReduceStep } from '../program.ts';
 import { storage } from '../scalar.ts';
 import { planEvaluation, rowMaps, valueKey, writeStep } from './elements.ts';
-import type { RowPlan } from './row-kernel.ts';
+import type { RowPlan } from './row-plan.ts';
 import type { CodeWriter } from './writer.ts';
 
 /**

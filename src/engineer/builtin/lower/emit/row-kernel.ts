@@ -4,14 +4,11 @@
  * One text serves the plain translation (one lane a row, nested loops) and the fast forms (a warp or a block a row, packs,
  * the row kept in registers or shared memory between loops, online softmax; a row too long for one block's registers kept in those of a cluster of blocks).
  */
-import { analyse, type Group } from '../groups.ts';
-import type { MapStep, Program, ReduceStep } from '../program.ts';
+import type { Group } from '../groups.ts';
+import type { Program, ReduceStep } from '../program.ts';
 import { storage } from '../scalar.ts';
-import { product } from '../strides.ts';
 import {
-  Accesses,
   type Evaluation,
-  loadKey,
   loadVariable,
   planEvaluation,
   rowMaps,
@@ -21,213 +18,11 @@ import {
   writeStep,
 } from './elements.ts';
 import { type FoldText, foldText } from './fold-text.ts';
-import { type Kernel, KernelContext, type Preamble, requirePack } from './kernel-context.ts';
-import { Walk } from './walk.ts';
+import { type Kernel, type Preamble, requirePack } from './kernel-context.ts';
+import { type Kept, type Loop, planRows, type RowKnobs, type RowPlan } from './row-plan.ts';
+import { slotsOf, teamBlocksPerSm, teamParts, teamScratch, writeTeamExchange, writeTeamPlaces } from './team.ts';
+import type { Walk } from './walk.ts';
 import { CodeWriter } from './writer.ts';
-
-export interface RowKnobs {
-  /** Lanes that share a row: a power of two, 1 to 1024. */
-  lanes: number;
-  /** Rows a block works on at once. */
-  rows: number;
-  /** Which of the two neighbouring threads share: `lanes` for rows that lie along memory, `rows` for rows across it. */
-  order: 'lanes' | 'rows';
-  /** Neighbouring elements read and written by one instruction. */
-  vector: number;
-  /** Where elements stay between loops over the row: nowhere (read again), in registers, in shared memory. */
-  keep: 'reload' | 'registers' | 'shared';
-  /** How lanes exchange their partial folds. */
-  combine: 'shuffle' | 'shared';
-  /** Maximum and sum of exponentials in one loop. */
-  softmax: 'two-pass' | 'online';
-  unroll: number;
-  /** One lane a row: rows of the patch that a block takes of the last two outer dimensions, so that windows that overlap share its cache. 1: a line. */
-  patch: number;
-  /** Blocks that share a row and exchange its folds through each other's shared memory: a cluster (sm_90 and later). 1: a block has rows of its own. */
-  cluster: number;
-}
-
-/** A value kept between loops. */
-interface Kept {
-  key: string;
-  variable: string;
-  type: string;
-}
-
-interface Loop {
-  folds: readonly ReduceStep[];
-  stores: readonly number[];
-  evaluation: Evaluation;
-  /** Kept by earlier loops, used here. */
-  uses: readonly Kept[];
-  /** Computed here, kept for later loops. */
-  keeps: readonly Kept[];
-}
-
-export interface RowPlan {
-  context: KernelContext;
-  accesses: Accesses;
-  walk: Walk;
-  rows: number;
-  length: number;
-  loops: readonly Loop[];
-  /** Values kept between loops in all, and the most that are needed after any one loop: registers of the others are free again. */
-  kept: number;
-  keptAtOnce: number;
-}
-
-/** Whether a group holds a maximum and the sum of exponentials shifted by it, so that one loop can do both. */
-export function hasOnlineForm(group: Group): boolean {
-  return onlineSteps(group) !== undefined;
-}
-
-/** The group's steps with max and sum(exp(x - max)) joined into one fold. */
-function onlineSteps(group: Group): Group['steps'] | undefined {
-  const makers = new Map<number, MapStep>();
-  for (const step of group.steps) if (step.kind === 'map') makers.set(step.out, step);
-  for (const sum of group.steps) {
-    if (sum.kind !== 'reduce' || sum.fold !== 'sum') continue;
-    const exponential = makers.get(sum.input.value);
-    if (exponential?.label !== 'exp' || exponential.operands[0]?.kind !== 'load') continue;
-    const difference = makers.get(exponential.operands[0].value);
-    if (difference?.label !== 'sub' || difference.operands.length !== 2) continue;
-    const [x, peak] = difference.operands;
-    if (x?.kind !== 'load' || peak?.kind !== 'load') continue;
-    const max = group.steps.find(
-      (step): step is ReduceStep => step.kind === 'reduce' && step.fold === 'max' && step.outs[0] === peak.value,
-    );
-    if (!max || max.input.value !== x.value || max.input.offset !== x.offset) continue;
-    if (String(max.domain) !== String(difference.shape) || String(max.input.strides) !== String(x.strides)) continue;
-    const joint: ReduceStep = { ...max, outs: [max.outs[0]!, sum.outs[0]!], fold: 'max_sum_exp' };
-    return group.steps.flatMap((step) => (step === max ? [joint] : step === sum ? [] : [step]));
-  }
-  return undefined;
-}
-
-/** The group as it will be emitted with this choice of softmax. */
-function formOf(group: Group, softmax: RowKnobs['softmax']): Group {
-  const steps = softmax === 'online' ? onlineSteps(group) : undefined;
-  if (!steps) return group;
-  const structure = analyse(steps);
-  return structure ? { steps, structure } : group;
-}
-
-/** Everything about a row group that does not depend on how threads are arranged. */
-export function planRows(
-  program: Program,
-  original: Group,
-  stored: readonly number[],
-  knobs: Pick<RowKnobs, 'keep' | 'softmax'>,
-  preamble: Preamble,
-): RowPlan {
-  const group = formOf(original, knobs.softmax);
-  const { structure } = group;
-  const context = new KernelContext(program, group, preamble);
-  const accesses = new Accesses(context, stored);
-  const walk = new Walk(structure.dimensions, accesses.all(), {
-    row: 'row',
-    column: 'j',
-    indexType: context.indexType,
-  });
-  const size = (folded: boolean) =>
-    product(structure.dimensions.filter((dimension) => dimension.folded === folded).map((dimension) => dimension.size));
-  const reduces = group.steps.filter((step): step is ReduceStep => step.kind === 'reduce');
-  const makers = new Map<number, MapStep>();
-  for (const step of group.steps) if (step.kind === 'map') makers.set(step.out, step);
-  const storedElements = stored.filter((id) => structure.role.get(id) === 'element');
-  const last = Math.max(
-    ...reduces.map((step) => structure.loop.get(step.outs[0]!)!),
-    ...storedElements.map((id) => structure.loop.get(id)!),
-  );
-
-  const madeIn = new Map<string, { loop: number; kept: Kept }>();
-  const keptKeys = new Map<string, Kept>();
-  const loops: { folds: ReduceStep[]; stores: number[]; evaluation: Evaluation; uses: Kept[]; made: Kept[] }[] = [];
-  for (let p = 0; p <= last; p++) {
-    const foldsHere = reduces.filter((step) => structure.loop.get(step.outs[0]!) === p);
-    const stores = storedElements.filter((id) => structure.loop.get(id) === p);
-    const wanted = [
-      ...foldsHere.flatMap((step) => {
-        // In rows of one element a fold may take what an earlier one made of the row.
-        if (structure.role.get(step.input.value) === 'row') return [];
-        const maker = makers.get(step.input.value);
-        return maker ? { step: maker } : { load: { value: step.input.value, access: accesses.operand(step, 0) } };
-      }),
-      ...stores.map((id) => ({ step: makers.get(id)! })),
-    ];
-    const uses = new Map<string, Kept>();
-    const evaluation = planEvaluation(context, accesses, walk, wanted, (key) => {
-      const made = knobs.keep === 'reload' ? undefined : madeIn.get(key);
-      if (!made) return false;
-      uses.set(key, made.kept);
-      keptKeys.set(key, made.kept);
-      return true;
-    });
-    const made = madeBy(evaluation, context, walk);
-    for (const kept of made) madeIn.set(kept.key, { loop: p, kept });
-    loops.push({ folds: foldsHere, stores, evaluation, uses: [...uses.values()], made });
-  }
-  return {
-    context,
-    accesses,
-    walk,
-    rows: size(false),
-    length: size(true),
-    kept: keptKeys.size,
-    keptAtOnce: mostKept(loops, madeIn),
-    loops: loops.map(({ made, ...loop }) => ({ ...loop, keeps: made.filter((kept) => keptKeys.has(kept.key)) })),
-  };
-}
-
-/** Elements that a loop reads or computes, which a later one may use again. */
-function madeBy({ loads, steps }: Evaluation, context: KernelContext, walk: Walk): Kept[] {
-  const read = loads
-    .filter(({ access }) => !walk.isRowwise(access))
-    .map(({ value, access, variable }) => ({
-      ...{ key: loadKey(walk, value, access), variable, type: context.computeType(value) },
-    }));
-  const computed = steps.map(({ out }) => ({
-    ...{ key: valueKey(out), variable: context.variable(out), type: context.computeType(out) },
-  }));
-  return [...read, ...computed];
-}
-
-/** The most values made so far that any one loop leaves to later ones. `madeIn`: the loop that makes each, by its key. */
-function mostKept(
-  loops: readonly { readonly uses: readonly Kept[] }[],
-  madeIn: ReadonlyMap<string, { readonly loop: number }>,
-): number {
-  const lastUse = (key: string) => loops.findLastIndex(({ uses }) => uses.some((use) => use.key === key));
-  const spans = [...madeIn].map(([key, { loop }]) => [loop, lastUse(key)] as const);
-  return Math.max(...loops.map((_, after) => spans.filter(([made, last]) => made <= after && last > after).length));
-}
-
-/** Pack widths that divide the innermost run of a row and that every store along it can use. */
-export function rowVectorWidths(plan: RowPlan, stored: readonly number[]): number[] {
-  const { context, accesses, walk } = plan;
-  const elements = stored.filter((id) => context.group.structure.role.get(id) === 'element');
-  const run = walk.innerSizes.at(-1) ?? 1;
-  const packable = plan.loops.flatMap((loop) => loop.evaluation.loads).filter((load) => context.isMemory(load.value));
-  return [1, 2, 4, 8].filter((width) => {
-    if (width === 1) return true;
-    const fitsRegister = (id: number) => storage[context.value(id).dtype].bytes * width <= 16;
-    return (
-      run % width === 0 &&
-      elements.every((id) => fitsRegister(id) && walk.isPacked(accesses.store(id), width)) &&
-      packable.some((load) => fitsRegister(load.value) && walk.isPacked(load.access, width)) &&
-      packable.every((load) => fitsRegister(load.value) || !walk.isPacked(load.access, width))
-    );
-  });
-}
-
-/** Shared memory of a row kernel, bytes. */
-export function rowSharedBytes(plan: RowPlan, knobs: RowKnobs): number {
-  const kept = knobs.keep === 'shared' ? plan.kept * knobs.rows * plan.length * 8 : 0;
-  const folds = plan.loops.reduce((count, loop) => count + loop.folds.length, 0);
-  const parts = knobs.combine === 'shared' ? knobs.lanes : Math.ceil(knobs.lanes / 32);
-  const ofCluster = knobs.cluster > 1 ? folds * 16 : 0;
-  return kept + ofCluster + (knobs.lanes > 1 ? folds * parts * knobs.rows * 16 : 0);
-}
 
 export function rowKernel(
   name: string,
@@ -240,22 +35,33 @@ export function rowKernel(
   const plan = planRows(program, original, stored, knobs, preamble);
   const { context } = plan;
   const body = new CodeWriter();
-  let grid: Kernel['grid'] = [Math.ceil(plan.rows / knobs.rows) * knobs.cluster, 1, 1];
+  const { team } = knobs;
+  let grid: Kernel['grid'] = [Math.ceil(plan.rows / knobs.rows) * knobs.cluster * team, 1, 1];
+  let shared = 0;
   if (knobs.lanes === 1) grid = writeSingleLane(body, plan, stored, knobs, grid);
-  else writeManyLanes(body, plan, stored, knobs);
+  else if (team === 1) writeManyLanes(body, plan, stored, knobs);
+  else {
+    const reading = planRows(program, original, stored, { ...knobs, keep: 'reload' }, preamble);
+    shared = writeTeam(body, plan, reading, stored, knobs);
+  }
 
-  const { text: parameters, pointers } = context.parameters(stored);
+  const { text: tensors, pointers } = context.parameters(stored);
+  const scratch = team > 1 ? teamScratch(plan, team) : [];
+  const parameters = [tensors, ...scratch.map(({ type, name: own }) => `${type}* ${own}`)].join(', ');
   const threads = knobs.lanes * knobs.rows;
   const operators = [...new Set(context.group.steps.map((step) => program.nodes[step.node]?.op ?? 'copy'))].join(', ');
   const lanes = knobs.lanes === 1 ? 'one thread' : knobs.lanes === 32 ? 'one warp' : `${knobs.lanes} threads`;
-  const share = knobs.cluster === 1 ? lanes : `a cluster of ${knobs.cluster} blocks of ${threads} threads`;
+  const blocks = `${knobs.cluster * team} blocks of ${threads} threads`;
+  const share = team > 1 ? `${blocks} that wait for each other` : knobs.cluster > 1 ? `a cluster of ${blocks}` : lanes;
   const writer = new CodeWriter();
   writer.line(`// ${operators}: ${plan.rows} row${plan.rows === 1 ? '' : 's'} of ${plan.length}, ${share} a row.`);
   const cluster = knobs.cluster === 1 ? '' : `__cluster_dims__(${knobs.cluster}, 1, 1) `;
-  writer.open(`__global__ void ${cluster}__launch_bounds__(${threads}) ${name}(${parameters}) {`);
+  const bounds = team > 1 ? `${threads}, ${teamBlocksPerSm(knobs)}` : `${threads}`;
+  writer.open(`__global__ void ${cluster}__launch_bounds__(${bounds}) ${name}(${parameters}) {`);
   writer.line(body.toString().trimEnd());
   writer.close();
-  return { name, text: writer.toString(), pointers, writes: stored, grid, block: threads };
+  const ofTeam = team > 1 ? { sharedBytes: shared, scratch, together: team } : {};
+  return { name, text: writer.toString(), pointers, writes: stored, grid, block: threads, ...ofTeam };
 }
 
 /** Iterations of the loops over a row up to which all of them are written out, when any are. */
@@ -368,10 +174,9 @@ function writeLaneLoop(
   items: number,
   live: string | undefined,
 ): void {
-  const { context, walk, accesses } = plan;
   const { vector } = knobs;
   const lanes = knobs.lanes * knobs.cluster;
-  const { indexType } = context;
+  const { indexType } = plan.context;
   const inRegisters = knobs.keep === 'registers' && (loop.keeps.length > 0 || loop.uses.length > 0);
   const scaled = vector === 1 ? '' : ` * ${vector}`;
   let guarded = false;
@@ -385,15 +190,31 @@ function writeLaneLoop(
     if (knobs.unroll > 1) body.line(`#pragma unroll ${knobs.unroll}`);
     body.open(`for (${indexType} j = lane${scaled}; j < ${plan.length}; j += ${lanes * vector}) {`);
   }
-  for (const line of walk.columnDeclarations(accesses.all())) body.line(line);
   const place = (k: string) => {
     if (knobs.keep === 'registers') return vector === 1 ? '[item]' : `[item * ${vector} + ${k}]`;
     return `[${knobs.rows === 1 ? '0' : 'slot'}][j${vector === 1 ? '' : ` + ${k}`}]`;
   };
+  writeLaneItem(body, plan, loop, texts, vector, ({ variable }) => `${variable}_kept${place('k')}`, live);
+  if (guarded) body.close();
+  body.close();
+}
+
+/** What one lane does at column `j`: the pack there, or the element. `place`: where a value is kept. */
+function writeLaneItem(
+  body: CodeWriter,
+  plan: RowPlan,
+  loop: Loop,
+  texts: readonly FoldText[],
+  vector: number,
+  place: (kept: Kept) => string,
+  live: string | undefined,
+): void {
+  const { context, walk, accesses } = plan;
+  for (const line of walk.columnDeclarations(accesses.all())) body.line(line);
   const element = (pack?: { width: number; k: string }) => {
-    for (const use of loop.uses) body.line(`const ${use.type} ${use.variable} = ${use.variable}_kept${place('k')};`);
+    for (const use of loop.uses) body.line(`const ${use.type} ${use.variable} = ${place(use)};`);
     writeElement(body, context, accesses, walk, alongRow(walk, loop.evaluation), pack);
-    for (const keep of loop.keeps) body.line(`${keep.variable}_kept${place('k')} = ${keep.variable};`);
+    for (const keep of loop.keeps) body.line(`${place(keep)} = ${keep.variable};`);
     writeFolding(body, plan, loop, texts, () => (pack ? 'j + k' : 'j'));
   };
   if (vector === 1) {
@@ -424,8 +245,95 @@ function writeLaneLoop(
       );
     }
   }
-  if (guarded) body.close();
-  body.close();
+}
+
+/**
+ * A team's loops: what it keeps in registers, what in shared memory, and the rest, which is read anew each time. What was read last is likeliest still in the
+ * L2, so every loop but the first begins with the rest, and goes the other way. `reading`: the same plan where nothing is kept. Gives the bytes of shared memory to ask for.
+ */
+function writeTeam(
+  body: CodeWriter,
+  plan: RowPlan,
+  reading: RowPlan,
+  stored: readonly number[],
+  knobs: RowKnobs,
+): number {
+  const { context, walk, accesses } = plan;
+  const { lanes, team, vector } = knobs;
+  const slots = slotsOf(plan);
+  const parts = teamParts(plan.length, slots.count, knobs);
+  writeTeamPlaces(body, context.indexType, knobs);
+  for (const line of walk.rowDeclarations(accesses.all())) body.line(line);
+  const perSlot = (parts.kept - parts.inRegisters) * vector * lanes;
+  if (parts.inRegisters > 0) {
+    body.line(`// Of its ${parts.items} packs of the row a lane keeps ${parts.inRegisters} in registers.`);
+    for (let slot = 0; slot < slots.count; slot++)
+      body.line(`float in_registers_${slot + 1}[${parts.inRegisters * vector}];`);
+  }
+  if (perSlot > 0) {
+    body.line(
+      `// Of its ${parts.items} packs of the row a lane keeps ${parts.kept - parts.inRegisters} in shared memory.`,
+    );
+    body.line('extern __shared__ __align__(16) unsigned char room[];');
+    for (let slot = 0; slot < slots.count; slot++)
+      body.line(`float* const in_room_${slot + 1} = reinterpret_cast<float*>(room) + ${slot * perSlot} + threadIdx.x;`);
+  }
+  const pack = vector === 1 ? '' : ` * ${vector}`;
+  const k = vector === 1 ? '' : ' + k';
+  const part = (own: RowPlan, p: number, header: string, texts: readonly FoldText[], place: (kept: Kept) => string) => {
+    body.open(header);
+    body.line(`const ${context.indexType} j = (item * ${lanes * team} + lane)${pack};`);
+    const guarded = plan.length % (lanes * team * vector) !== 0;
+    if (guarded) body.open(`if (j < ${plan.length}) {`);
+    writeLaneItem(body, own, own.loops[p]!, texts, vector, place, undefined);
+    if (guarded) body.close();
+    body.close();
+  };
+  const slot = ({ key }: Kept) => slots.of.get(key)! + 1;
+  const folds = plan.loops.flatMap((loop) => loop.folds);
+  const rowSteps = new RowSteps(plan, stored);
+  const readingSteps = new RowSteps(reading, stored, rowSteps);
+  plan.loops.forEach((loop, p) => {
+    body.line(describeLoop(plan, loop, p));
+    rowSteps.declare(body, loop.evaluation);
+    readingSteps.declare(body, reading.loops[p]!.evaluation);
+    const texts = declareFolds(body, plan, loop, true);
+    const unroll = () => body.line(`#pragma unroll ${Math.max(2, knobs.unroll)}`);
+    const writeKept = () => {
+      if (parts.inRegisters > 0) {
+        body.line('#pragma unroll');
+        const header = `for (int item = 0; item < ${parts.inRegisters}; ++item) {`;
+        part(plan, p, header, texts, (kept) => `in_registers_${slot(kept)}[item${pack}${k}]`);
+      }
+      if (perSlot === 0) return;
+      unroll();
+      const header = `for (int item = ${parts.inRegisters}; item < ${parts.kept}; ++item) {`;
+      const first = parts.inRegisters === 0 ? 'item' : `(item - ${parts.inRegisters})`;
+      const index = vector === 1 ? first : `(${first}${pack}${k})`;
+      part(plan, p, header, texts, (kept) => `in_room_${slot(kept)}[${index} * ${lanes}]`);
+    };
+    const writeRest = () => {
+      if (parts.kept === parts.items) return;
+      unroll();
+      const forward = `int item = ${parts.kept}; item < ${parts.items}; ++item`;
+      const backward = `int item = ${parts.items - 1}; item >= ${parts.kept}; --item`;
+      part(reading, p, `for (${p % 2 === 0 ? forward : backward}) {`, texts, () => {
+        throw new Error('what is read again is not kept');
+      });
+    };
+    if (p === 0) writeKept();
+    writeRest();
+    if (p > 0) writeKept();
+    loop.folds.forEach((step, f) => {
+      writeExchange(body, plan, step, texts[f]!, knobs);
+      const value = context.value(step.outs[0]!).name;
+      const names = { value, state: stateOf(plan, step), fold: folds.indexOf(step), folds: folds.length };
+      writeTeamExchange(body, context.preamble, names, texts[f]!, team);
+    });
+    finishFolds(body, plan, loop, texts);
+    rowSteps.writeAfter(body, p, 'lane == 0');
+  });
+  return parts.sharedBytes;
 }
 
 /** Says what a loop over the row is for. */
@@ -486,7 +394,7 @@ function writeExchange(body: CodeWriter, plan: RowPlan, step: ReduceStep, text: 
     body.line(`${state} = ${text.acrossLanes}<${Math.min(lanes, 32)}>(${state});`);
     const warps = lanes / 32;
     if (warps > 1) {
-      const lane = knobs.cluster === 1 ? 'lane' : 'threadIdx.x';
+      const lane = knobs.cluster * knobs.team === 1 ? 'lane' : 'threadIdx.x';
       body.line(`__shared__ ${text.state} ${parts}[${rows}][${warps}];  // one state a warp`);
       body.line(`if (${lane} % 32 == 0) ${parts}[${slot}][${lane} / 32] = ${state};`);
       body.line('__syncthreads();');
@@ -545,11 +453,13 @@ function writeStore(body: CodeWriter, plan: RowPlan, id: number): void {
 class RowSteps {
   readonly #plan: RowPlan;
   readonly #stored: readonly number[];
-  readonly #declared = new Set<string>();
+  readonly #declared: Set<string>;
 
-  constructor(plan: RowPlan, stored: readonly number[]) {
+  /** `beside`: those of another plan of the same rows, in the same kernel. */
+  constructor(plan: RowPlan, stored: readonly number[], beside?: RowSteps) {
     this.#plan = plan;
     this.#stored = stored;
+    this.#declared = beside ? beside.#declared : new Set();
   }
 
   /** Reads that are the same along the whole row are made once, before the loop. */

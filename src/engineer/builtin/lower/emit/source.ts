@@ -126,12 +126,30 @@ function hostFunction(version: Version, name: string): string {
       writer.line(
         `cudaFuncSetAttribute(${name}, cudaFuncAttributeMaxDynamicSharedMemorySize, ${sharedBytes});  // beyond 48 KiB a kernel must ask`,
       );
-  for (const kernel of kernels) writer.line(launch(kernel, program, holder));
+  const waiting = new Map(kernels.map((own) => [own.name, own])).values();
+  for (const { name, block, sharedBytes = 0, together = 0 } of waiting)
+    if (together > 0) {
+      writer.line(`int ${name}_blocks = 0;`);
+      writer.line(`cudaOccupancyMaxActiveBlocksPerMultiprocessor(&${name}_blocks, ${name}, ${block}, ${sharedBytes});`);
+      writer.line(
+        `TORCH_CHECK(${name}_blocks * at::cuda::getCurrentDeviceProperties()->multiProcessorCount >= ${together}, "${name}: ${together} blocks wait for each other, and this GPU does not hold so many at once");`,
+      );
+    }
+  kernels.forEach((kernel, index) => {
+    const scratch = (kernel.scratch ?? []).map((own) => ({ ...own, name: `${kernel.name}_${own.name}_${index + 1}` }));
+    for (const { name: own, type, elements, zero } of scratch)
+      writer.line(
+        `auto ${own} = torch::${zero ? 'zeros' : 'empty'}({${elements}}, torch::dtype(${SCRATCH[type]}).device(${device}.device()));`,
+      );
+    writer.line(launch({ ...kernel, scratch }, program, holder));
+  });
   const results = program.outputs.map((output) => program.values[output.value]!.name);
   writer.line(results.length === 1 ? `return ${results[0]};` : `return {${results.join(', ')}};`);
   writer.close();
   return writer.toString();
 }
+
+const SCRATCH = { int: 'torch::kInt32', float: 'torch::kFloat32' } as const;
 
 /** `holder`: the buffer that a value lies in, where that is not one of its own name. */
 function launch(kernel: Kernel, program: Program, holder: ReadonlyMap<number, string>): string {
@@ -146,5 +164,6 @@ function launch(kernel: Kernel, program: Program, holder: ReadonlyMap<number, st
     const constness = kernel.writes.includes(id) ? '' : 'const ';
     return `reinterpret_cast<${constness}${type}*>(${pointer})`;
   });
-  return `${kernel.name}<<<${grid}, ${kernel.block}, ${kernel.sharedBytes ?? 0}, stream>>>(${pointers.join(', ')});`;
+  const scratch = (kernel.scratch ?? []).map(({ name, type }) => `${name}.data_ptr<${type}>()`);
+  return `${kernel.name}<<<${grid}, ${kernel.block}, ${kernel.sharedBytes ?? 0}, stream>>>(${[...pointers, ...scratch].join(', ')});`;
 }

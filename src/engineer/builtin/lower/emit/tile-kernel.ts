@@ -18,7 +18,7 @@ import {
 } from './operand-tile.ts';
 import { writeEpilogue } from './product-epilogue.ts';
 import { productKernel } from './product-kernel.ts';
-import { planRows, type RowPlan } from './row-kernel.ts';
+import { planRows, type RowPlan } from './row-plan.ts';
 import { CodeWriter } from './writer.ts';
 
 export interface TileKnobs extends TileShape {
