@@ -35,7 +35,7 @@ const deaf = (child: NodeChild) => ({
 });
 
 function end(child: NodeChild): void {
-  child.process.kill('SIGKILL');
+  child.kill();
 }
 
 /** Whether a child can be asked. */

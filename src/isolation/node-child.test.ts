@@ -1,12 +1,13 @@
 /** Walls and limits hold: a program behind them tries to get past each. What it tries is possible from here, or the test would prove nothing. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { after, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { systemProgram } from './bubblewrap.ts';
 import { type Kept, standingEnclosure } from './enclosure.ts';
@@ -16,6 +17,16 @@ import type { Told } from './prisoner.fixture.ts';
 import { programFiles } from './program-files.ts';
 
 const program = fileURLToPath(new URL('./prisoner.fixture.ts', import.meta.url));
+
+/** What a process was started with; nothing, where it is gone. */
+function commandOf(id: string): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 const roomy: ResourceLimits = { cpuSeconds: 60, dataKiB: memoryLimitKiB(2 ** 22), fileKiB: 0, processes: 256 };
 
 const enclosure = await standingEnclosure();
@@ -29,7 +40,7 @@ describe('a program behind the wall', () => {
   writeFileSync(secret, 'mine', { mode: 0o644 });
   const children: NodeChild[] = [];
   after(() => {
-    for (const { process } of children) process.kill('SIGKILL');
+    for (const child of children) child.kill();
     rmSync(folder, { recursive: true });
   });
 
@@ -127,6 +138,23 @@ describe('a program behind the wall', () => {
     child.channel.send({ attempt: 'spin' } satisfies Told);
     (child.process.stdio[3] as Duplex).end();
     assert.deepEqual(await ended, [0, null]);
+  });
+
+  test('leaves nothing when it is killed while it starts', {
+    skip: process.platform !== 'linux' && 'Linux alone tells what runs',
+  }, async () => {
+    const mark = `started-and-killed-${process.pid}`;
+    for (let k = 0; k < 24; k++) {
+      const child = await startNodeChild({ program, limits: roomy, parameters: [mark] });
+      const exit = once(child.process, 'exit');
+      child.process.ref();
+      await pause(k / 4);
+      child.kill();
+      await exit;
+    }
+    const left = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name) && commandOf(name).includes(mark));
+    for (let k = 0; k < 50 && left().length > 0; k++) await pause(100);
+    assert.deepEqual(left(), []);
   });
 
   test('is ended when its processor time is over', async () => {

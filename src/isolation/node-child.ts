@@ -43,6 +43,8 @@ export interface NodeChild {
   readonly wall: string;
   /** Its messages, and their end, go to what this was given last. */
   listen(listener: Listener): void;
+  /** Ends it at once. */
+  kill(): void;
 }
 
 /** Memory of a child that is asked for `kib` at most: no limit is above what the machine has. */
@@ -76,6 +78,7 @@ export async function startNodeChild(options: NodeChildOptions): Promise<NodeChi
     env: { ...environment },
     ...(enclosed.user === undefined ? {} : { uid: enclosed.user, gid: enclosed.user }),
     stdio: ['ignore', output ?? 'ignore', 'pipe', 'pipe', ...given],
+    detached: true, // a process group of its own: see kill
   });
   await once(child, 'spawn');
   let listener: Listener = { message: () => undefined, ended: () => undefined };
@@ -94,7 +97,22 @@ export async function startNodeChild(options: NodeChildOptions): Promise<NodeChi
     listen: (next) => {
       listener = next;
     },
+    kill: () => killGroup(child),
   };
+}
+
+/**
+ * Kills a child and what stands around it. Bubblewrap has a process within wait for the one without before it is told to die with that: killed alone in its
+ * first milliseconds, the outer one would leave an inner one that waits for ever.
+ */
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // The group is gone already.
+  }
+  child.kill('SIGKILL'); // so that it counts as killed
 }
 
 /** The child's side: answers each message with what `answer` makes of it, and ends (after `close`) when its parent does. */

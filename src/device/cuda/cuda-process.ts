@@ -112,7 +112,7 @@ export class CudaProcess {
 
   /** The process cannot be asked again. */
   #lost(message: string): Stopped {
-    this.#child.process.kill('SIGKILL');
+    this.#child.kill();
     return { status: 'crashed', message };
   }
 
@@ -137,9 +137,8 @@ export class CudaProcess {
   }
 
   async #end(): Promise<void> {
-    const { process, channel } = this.#child;
-    channel.close();
-    const timer = setTimeout(() => process.kill('SIGKILL'), EXIT_MILLISECONDS);
+    this.#child.channel.close();
+    const timer = setTimeout(() => this.#child.kill(), EXIT_MILLISECONDS);
     await this.#exited;
     clearTimeout(timer);
     closeAll(this.#exchange);

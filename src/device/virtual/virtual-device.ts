@@ -195,7 +195,7 @@ async function ask(starting: Promise<NodeChild>, request: ChildRequest, options:
 
 async function kill(child: Promise<NodeChild> | undefined): Promise<void> {
   const started = await child?.catch(() => undefined);
-  started?.process.kill('SIGKILL');
+  started?.kill();
 }
 
 /** Length of the longest answer to a run, bytes. */
