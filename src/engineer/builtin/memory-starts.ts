@@ -97,7 +97,7 @@ export function startingRows(
   ];
   if (facts.clusters && facts.kept > 0) along.unshift(...clustered(row, isLegal));
   if (facts.team && facts.kept > 0 && !along.some((choice) => keepsRow(choice) && isLegal(choice)))
-    along.unshift(...teams(row, facts.team));
+    along.unshift(...teams(facts.length, row, facts.team));
   const across: KernelChoice[] = [
     row(8, 32, { order: 'rows', vector: 1, combine: 'shared' }),
     // More neighbours a block: where rows do not begin at whole sectors, fewer of these are read twice.
@@ -134,18 +134,17 @@ export function startingLines({ row }: GroupFacts): KernelChoice[] {
 
 const keepsRow = (choice: KernelChoice): boolean => choice.family === 'row' && choice.keep !== 'reload';
 
+/** Elements of a row up to which more than one form of team is begun with: a time is modelled from a whole team, so it takes as long as a row is. */
+const quicklyModelled = 2 ** 22;
+
 /** Rows that are used twice and that no cluster keeps: the smallest teams that keep most of one, in registers and shared memory. */
 function teams(
+  length: number,
   row: (lanes: number, rows: number, more: Partial<RowKnobs>) => RowChoice,
   of: NonNullable<NonNullable<GroupFacts['row']>['team']>,
 ): KernelChoice[] {
-  const forms = [
-    row(512, 1, { keep: 'registers', room: 104 }),
-    row(512, 1, { keep: 'shared', room: 72 }),
-    row(512, 1, { keep: 'registers' }),
-    row(1024, 1, { keep: 'registers', room: 216 }),
-  ];
-  return forms.flatMap((form) => {
+  const forms = [row(512, 1, { keep: 'registers', room: 104 }), row(512, 1, { keep: 'shared', room: 72 })];
+  return forms.slice(0, length > quicklyModelled ? 1 : undefined).flatMap((form) => {
     const sized = [512, 256, 128, 64, 32, 16]
       .map((team) => ({ choice: { ...form, team, unroll: 4 }, ...of({ ...form, team }) }))
       .filter(({ choice, resident }) => choice.team <= resident)
