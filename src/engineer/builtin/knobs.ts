@@ -12,8 +12,10 @@ import { type MmaKnobs, type MmaLayout, mmaDepth, mmaSharedBytes, mmaThreads } f
 import { isTileable, liesAlongDepth, packWidth, tileableContraction } from './lower/emit/operand-tile.ts';
 import {
   GROUP_ROWS,
+  PANEL,
   type PipelineKnobs,
   pipelineDepth,
+  pipelineElementBytes,
   pipelineSharedBytes,
   pipelineThreads,
   planTiles,
@@ -518,10 +520,9 @@ function illegalWarpgroups(
 ): string | undefined {
   const { arithmetic, blockK, warpM, warpN, stages } = choice;
   if (!hardware.warpgroups) return 'the target has no wgmma';
-  if (arithmetic !== 'half') return 'wgmma would read float that is not rounded to tf32';
-  if (blockK !== 64) return 'wgmma reads tiles 64 deep here';
+  if (blockK * pipelineElementBytes(choice) !== PANEL) return 'wgmma reads tiles 128 bytes deep here';
   if (warpM % GROUP_ROWS !== 0) return 'a warpgroup makes 64 rows at a time';
-  if (!layout.b && warpN % 64 !== 0) return 'wgmma reads columns across k in panels of 64';
+  if (arithmetic === 'half' && !layout.b && warpN % 64 !== 0) return 'wgmma reads columns across k in panels of 64';
   return stages < 3 ? 'wgmma needs three pairs of tiles, as two are in use' : undefined;
 }
 

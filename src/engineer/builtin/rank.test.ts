@@ -65,7 +65,8 @@ describe('the estimate of tiles', () => {
     const [hopper, ampere, odd] = [best(4096, 'h100'), best(4096, 'a100'), best(4095, 'h100')];
     assert.equal(hopper.family === 'pipeline' && hopper.unit, 'warpgroup', 'H100');
     assert.equal(ampere.family === 'pipeline' && ampere.unit, 'warp', 'A100');
-    assert.equal(odd.family, 'mma', 'rows that begin at odd elements');
+    assert.equal(odd.family === 'pipeline' && odd.unit, 'warpgroup', 'rows that begin at odd elements');
+    assert.equal(best(4095, 'a100').family, 'mma', 'such rows where there is no wgmma');
   });
 
   it('is near the modelled time of what was profiled: 4096 x 4096 x 512 on an H100', () => {

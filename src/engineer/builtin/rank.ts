@@ -140,6 +140,10 @@ function mmaWork(facts: GroupFacts, choice: MmaKnobs, target: GpuTarget): BlockW
   };
 }
 
+/** Instructions of a thread for a piece of 16 bytes that goes through its registers: where it comes from and goes to, and what cuts it out of two packs. */
+const CARRY_INSTRUCTIONS = 12;
+const CUT_INSTRUCTIONS = 24;
+
 function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarget): BlockWork {
   const { blockM, blockN, blockK, warpM, warpN, arithmetic } = choice;
   const { packs } = facts.tile!;
@@ -156,9 +160,16 @@ function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarge
     (outer / 16) * parts * units * (along || arithmetic === 'half' ? 1 : 4);
   const reads = readsOf(layout.a, warpM) + readsOf(layout.b, warpN);
   const fragments = ((warpM + warpN) / 16) * parts * units;
-  const copies = (blockM / packs.a + blockN / packs.b) * (blockK / 32);
   const tiles = planTiles(layout, packs, choice);
+  const fills = (own: 'a' | 'b', block: number): number => {
+    if (typeof tiles === 'string' || tiles[own].way === 'copies') return 4 * (block / packs[own]) * (blockK / 32);
+    const each =
+      CARRY_INSTRUCTIONS + (arithmetic === 'half' ? 0 : 4) + (packs[own] * bytes < 16 ? CUT_INSTRUCTIONS : 0);
+    return (each * block * blockK * bytes) / 16 / 32;
+  };
   const rate = (arithmetic === 'half' ? target.flops.fp16 : target.flops.tf32) / (target.sms * target.clockHz);
+  // Each register of a fragment is rounded by itself, for every warp that reads it; what wgmma reads is rounded once.
+  const conversions = arithmetic === 'half' ? 0 : together ? ((blockM + blockN) * blockK) / 32 : 4 * fragments;
   return {
     ...{ threads, blockM, blockN, blockK },
     registers: Math.min(
@@ -168,12 +179,12 @@ function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarge
     sharedBytes: typeof tiles === 'string' ? Infinity : pipelineSharedBytes(tiles.a, tiles.b, choice),
     mathCycles: (products * 2 * 16 * 8 * pipelineDepth(choice)) / rate / (together ? warpgroup : tensor),
     // A product of a warpgroup is one instruction of each of its warps, and reads both operands itself.
-    instructions: (together ? (warpM / 64) * parts * units * 4 : products + reads) + 4 * copies,
+    instructions:
+      (together ? (warpM / 64) * parts * units * 4 : products + reads) + fills('a', blockM) + fills('b', blockN),
     passes:
       4 * (together ? ((warpM / 64) * (64 + warpN) * parts * units) / 16 : fragments) +
       ((blockM + blockN) * blockK * bytes) / 128,
-    // Each register of a fragment is rounded by itself, for every warp that reads it.
-    conversionCycles: arithmetic === 'half' ? 0 : (fragments * 4 * 32) / target.lanesPerClock.special,
+    conversionCycles: (conversions * 32) / target.lanesPerClock.special,
   };
 }
 
@@ -214,7 +225,7 @@ function* combinations(family: ProductChoice['family'], { tile, mma }: GroupFact
       yield { family, ...chosen, ...(fragment && { fragment }) } as unknown as ProductChoice;
       return;
     }
-    for (const value of few[knob.name] ?? knob.choices) {
+    for (const value of few[knob.name]?.filter((own) => knob.choices.includes(own)) ?? knob.choices) {
       chosen[knob.name] = value;
       yield* from(index + 1, chosen);
     }

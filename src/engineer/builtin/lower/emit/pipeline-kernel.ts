@@ -1,16 +1,20 @@
 /**
  * A kernel for a matrix product on tensor cores that keeps them fed: tiles of both operands go from global to shared memory by asynchronous
  * copies, several steps ahead of the products (`cp.async`, PTX ISA, "Asynchronous copy"), and from there to registers by `ldmatrix`; the products are
- * `mma.sync` of 16 x 8; or, where the target has them, of four warps together (`wgmma`), which read both tiles from shared memory themselves. Registers hold nothing but sums and fragments, so that tiles may be larger than where they are read through registers
- * (`mma-kernel.ts`), and fewer bytes are read from the L2.
+ * `mma.sync` of 16 x 8; or, where the target has them, of four warps together (`wgmma`), which read both tiles from shared memory themselves. Registers
+ * hold nothing but sums and fragments, so that tiles may be larger than where they are read ahead into registers (`mma-kernel.ts`), and fewer bytes are
+ * read from the L2.
  *
- * Operands are of 16 bits, or float rounded to tf32 as fragments are read.
+ * Operands are of 16 bits, or float rounded to tf32: as a warp reads its fragments, or before wgmma reads the tiles, which then go through registers
+ * while the products of the step before are made (`pipeline-fill.ts`).
  */
 import type { Group } from '../groups.ts';
 import type { Program } from '../program.ts';
+import { storage } from '../scalar.ts';
 import { type Kernel, type Preamble, requirePack } from './kernel-context.ts';
 import { type Side, side, tileableContraction, writeBatch } from './operand-tile.ts';
-import { requireInstructions } from './pipeline-instructions.ts';
+import { cutsPacks, writeCarry, writeCopies, writeFillPlace, writePut } from './pipeline-fill.ts';
+import { requireInstructions, requirePackCutting } from './pipeline-instructions.ts';
 import {
   CHUNK,
   EIGHT,
@@ -19,11 +23,13 @@ import {
   isAcross32,
   PANEL,
   type PipelineKnobs,
+  PRODUCT_BYTES,
   pipelineDepth,
   pipelineElementBytes,
   pipelineSharedBytes,
   pipelineThreads,
   planTiles,
+  productRows,
   type TilePlan,
   turnOf,
   warpTiles,
@@ -64,17 +70,19 @@ export function pipelineKernel(
   const { dtype } = context.value(contraction.a.value);
   const element = knobs.arithmetic === 'tf32' ? 'tf32' : dtype === 'float16' ? 'f16' : 'bf16';
   requirePack(preamble);
-  const multiply = requireInstructions(preamble, knobs, sides, element);
+  const multiply = requireInstructions(preamble, knobs, tiles, element);
+  const { type } = storage[dtype];
+  const together = grouped(knobs);
 
   const body = new CodeWriter();
   const unitsN = blockN / warpN;
   body.line('const int lane = threadIdx.x % 32;');
   body.line('const int warp = threadIdx.x / 32;');
-  if (grouped(knobs)) body.line('const int group = threadIdx.x / 128;  // four warps that multiply together');
-  const unit = grouped(knobs) ? 'group' : 'warp';
+  if (together) body.line('const int group = threadIdx.x / 128;  // four warps that multiply together');
+  const unit = together ? 'group' : 'warp';
   const first = `${unitsN === 1 ? unit : `${unit} / ${unitsN}`} * ${warpM}`;
-  if (grouped(knobs)) body.line(`const int group_m = ${first};`);
-  body.line(`const int warp_m = ${grouped(knobs) ? `group_m + warp % 4 * ${FRAGMENT}` : first};`);
+  if (together) body.line(`const int group_m = ${first};`);
+  body.line(`const int warp_m = ${together ? `group_m + warp % 4 * ${FRAGMENT}` : first};`);
   body.line(`const int warp_n = ${unitsN === 1 ? '0' : `${unit} % ${unitsN} * ${warpN}`};`);
   const tilesN = Math.ceil(n / blockN);
   const grid = writeOrder(body, knobs, Math.ceil(m / blockM), tilesN);
@@ -83,36 +91,57 @@ export function pipelineKernel(
   body.line('extern __shared__ __align__(1024) unsigned char memory[];');
   body.line('const unsigned a_tiles = static_cast<unsigned>(__cvta_generic_to_shared(memory));');
   body.line(`const unsigned b_tiles = a_tiles + ${stages * tiles.a.bytes};`);
-  for (const own of sides) writeCopyPlace(body, own, tiles[own.name], knobs);
-  if (!grouped(knobs)) for (const own of sides) writeReadPlace(body, own, tiles[own.name], knobs);
-  body.line(`float sums[${warpM / (grouped(knobs) ? GROUP_ROWS : FRAGMENT)}][${warpN / EIGHT}][4] = {};`);
+  for (const own of sides) writeFillPlace(body, own, tiles[own.name], knobs, stages * tiles.a.bytes);
+  if (!together) for (const own of sides) writeReadPlace(body, own, tiles[own.name], knobs);
+  body.line(`float sums[${warpM / productRows(knobs)}][${warpN / EIGHT}][4] = {};`);
 
   const steps = Math.ceil(k / blockK);
   // A warpgroup's products of one step go on into the next, so the tiles before those are the ones that are free.
-  const lead = stages - (grouped(knobs) ? 2 : 1);
-  const tail = k % blockK !== 0;
-  body.line('// Starts the copies of the next pair of tiles.');
-  body.open(`auto fill = [&](int stage${tail ? ', int k0' : ''}) {`);
-  for (const own of sides) writeCopies(body, own, tiles[own.name], knobs, k, threads);
-  body.close('};');
+  const lead = stages - (together ? 2 : 1);
+  const byCopies = sides.filter(({ name }) => tiles[name].way === 'copies');
+  const throughRegisters = sides.filter(({ name }) => tiles[name].way === 'registers');
+  const deep = k % blockK !== 0 || throughRegisters.length > 0;
+  const call = (name: string, stage: string | number, at: string | number) =>
+    `${name}(${stage}${deep ? `, ${typeof at === 'number' ? at * blockK : `(${at}) * ${blockK}`}` : ''});`;
+  const parameters = `int stage${deep ? ', int k0' : ''}`;
+  if (byCopies.length > 0) {
+    body.line('// Starts the copies of the next pair of tiles.');
+    body.open(`auto copy = [&](${parameters}) {`);
+    for (const own of byCopies) writeCopies(body, own, tiles[own.name], knobs, k, threads);
+    body.close('};');
+  }
+  if (throughRegisters.some((own) => cutsPacks(own, knobs))) requirePackCutting(preamble);
+  for (const own of throughRegisters) writePut(body, own, tiles[own.name], knobs, type);
+  if (throughRegisters.length > 0) {
+    body.line('// Reads the next pair of tiles and puts them where wgmma finds them.');
+    body.open(`auto carry = [&](${parameters}) {`);
+    for (const own of throughRegisters) writeCarry(body, own, tiles[own.name], knobs, k, threads, type);
+    body.close('};');
+  }
   for (let ahead = 0; ahead < lead; ahead++) {
-    if (ahead < steps) body.line(`fill(${ahead}${tail ? `, ${ahead * blockK}` : ''});`);
-    body.line('copies_make_a_group();');
+    if (ahead < steps && byCopies.length > 0) body.line(call('copy', ahead, ahead));
+    if (ahead < steps && throughRegisters.length > 0) body.line(call('carry', ahead, ahead));
+    if (byCopies.length > 0) body.line('copies_make_a_group();');
   }
   body.line(`int now = 0, next = ${lead};  // stages: that of this step's tiles, and one that is free`);
   body.open(`for (int step = 0; step < ${steps}; ++step) {`);
-  body.line(`wait_for_all_groups_but<${lead - 1}>();`);
-  if (grouped(knobs)) body.line('show_copies_to_wgmma();');
-  const free = grouped(knobs) ? 'before the last' : 'before';
+  if (byCopies.length > 0) body.line(`wait_for_all_groups_but<${lead - 1}>();`);
+  if (together) body.line('show_tiles_to_wgmma();');
+  const free = together ? 'before the last' : 'before';
   body.line(`__syncthreads();  // the tiles have arrived for all, and all are done with those of the step ${free}`);
-  body.line(`if (step + ${lead} < ${steps}) fill(next${tail ? `, (step + ${lead}) * ${blockK}` : ''});`);
-  body.line('copies_make_a_group();');
-  if (grouped(knobs)) writeGroupProducts(body, sides, tiles, knobs, multiply);
-  else writeProducts(body, sides, tiles, knobs, multiply);
+  const more = `if (step + ${lead} < ${steps})`;
+  if (byCopies.length > 0) {
+    body.line(`${more} ${call('copy', 'next', `step + ${lead}`)}`);
+    body.line('copies_make_a_group();');
+  }
+  writeProducts(body, sides, tiles, knobs, multiply);
+  if (throughRegisters.length > 0)
+    body.line(`${more} ${call('carry', 'next', `step + ${lead}`)}  // while tensor cores multiply`);
+  if (together) body.line('wait_for_products_but<1>();  // those of the step before are done');
   body.line(`now = now == ${stages - 1} ? 0 : now + 1;`);
   body.line(`next = next == ${stages - 1} ? 0 : next + 1;`);
   body.close();
-  if (grouped(knobs)) body.line('wait_for_products_but<0>();');
+  if (together) body.line('wait_for_products_but<0>();');
   body.line('__syncthreads();');
   writeStrips(body, plan, step, stored, warpTiles(knobs), (columns, row) => {
     body.line('// A fragment has two neighbours of row lane / 4 in a lane, and two eight rows below.');
@@ -129,7 +158,7 @@ export function pipelineKernel(
     ...{ name, program, group, stored, context, contraction, shape: knobs, threads, body, grid },
     sharedBytes: pipelineSharedBytes(tiles.a, tiles.b, knobs),
     how: ` on tensor cores (${knobs.arithmetic === 'half' ? 'as they are' : 'rounded to tf32'})`,
-    share: `${grouped(knobs) ? 'four warps' : 'a warp'} ${warpM} x ${warpN}; ${stages} pairs of tiles in turn`,
+    share: `${together ? 'four warps' : 'a warp'} ${warpM} x ${warpN}; ${stages} pairs of tiles in turn`,
   });
 }
 
@@ -149,71 +178,13 @@ function writeOrder(body: CodeWriter, knobs: PipelineKnobs, tilesM: number, tile
   return [group, tilesN * (tilesM / group)];
 }
 
-/** Declares where a thread's first copy of a tile comes from and goes to. */
-function writeCopyPlace(body: CodeWriter, own: Side, tile: TilePlan, knobs: PipelineKnobs): void {
-  const { name, outer, vector, alongDepth, indexType } = own;
-  const perChunk = CHUNK / tile.copyBytes;
-  body.line(
-    `// Of ${name}'s tile a thread copies ${tile.copyBytes} bytes of this row, and of every ${tile.rowsPerRound}th from there.`,
-  );
-  body.line(`const int ${name}_row = threadIdx.x / ${tile.copiesPerRow};`);
-  body.line(`const int ${name}_column = threadIdx.x % ${tile.copiesPerRow}${vector === 1 ? '' : ` * ${vector}`};`);
-  const [at, deep] = alongDepth ? [`${name}_row`, `${name}_column`] : [`${name}_column`, `${name}_row`];
-  const term = (text: string, stride: number) =>
-    stride === 1 ? text : `static_cast<${indexType}>(${text}) * ${stride}`;
-  body.line(
-    `const auto* ${name}_from = ${name}_matrix + ${term(`(block_${outer} + ${at})`, own.outerStride)} + ${term(deep, own.depthStride)};`,
-  );
-  const element = pipelineElementBytes(knobs);
-  const within = perChunk === 1 ? '' : ` + ${name}_column % ${CHUNK / element} * ${element}`;
-  body.line(
-    `const int ${name}_into = threadIdx.x % ${tile.copiesPerRow}${perChunk === 1 ? '' : ` / ${perChunk}`};  // the chunk of the row`,
-  );
-  const turned = tile.steady ? ` + ${chunkAt(own, tile, knobs, `${name}_row`)}` : '';
-  body.line(`const unsigned ${name}_to = ${name}_tiles + ${name}_row * ${tile.pitch}${turned}${within};`);
-}
-
-/** C++ of where the chunk that a thread copies into lies in a row of this number, bytes from the row's start. */
-function chunkAt({ name, alongDepth }: Side, tile: TilePlan, knobs: PipelineKnobs, row: string): string {
-  const turn = turnOf(row, tile, isAcross32(alongDepth, knobs));
-  if (!grouped(knobs) || alongDepth) return `(${name}_into ^ (${turn})) * ${CHUNK}`;
-  return `${name}_into / ${EIGHT} * ${tile.rows * PANEL} + (${name}_into % ${EIGHT} ^ (${turn})) * ${CHUNK}`;
-}
-
-/** A thread's copies of one tile, `k0` deep, into a stage; zeros outside of the matrix. */
-function writeCopies(
-  body: CodeWriter,
-  own: Side,
-  tile: TilePlan,
-  knobs: PipelineKnobs,
-  k: number,
-  threads: number,
-): void {
-  const { name, outer, alongDepth, extent, block } = own;
-  const rounds = Math.ceil(tile.rows / tile.rowsPerRound);
-  const row = `${name}_row + round * ${tile.rowsPerRound}`;
-  const [at, deep] = alongDepth ? [row, `${name}_column`] : [`${name}_column`, row];
-  const tests: string[] = [];
-  if (extent % block !== 0) tests.push(`block_${outer} + ${at} < ${extent}`);
-  if (k % knobs.blockK !== 0) tests.push(`k0 + ${deep} < ${k}`);
-  const stride = tile.rowsPerRound * (alongDepth ? own.outerStride : own.depthStride);
-  const whole = (tile.rows * tile.copiesPerRow) % threads === 0;
-  body.line('#pragma unroll');
-  body.open(`for (int round = 0; round < ${rounds}; ++round) {`);
-  const inside = tests.length === 0 ? 'true' : tests.join(' && ');
-  const turned = tile.steady ? '' : ` + ${chunkAt(own, tile, knobs, `(${row})`)}`;
-  const copy = `copy_async<${tile.copyBytes}>(${name}_to + stage * ${tile.bytes} + round * ${tile.rowsPerRound * tile.pitch}${turned}, ${name}_from + round * ${stride}, ${inside});`;
-  body.line(whole ? copy : `if (${row} < ${tile.rows}) ${copy}`);
-  body.close();
-  body.line(`${name}_from += ${knobs.blockK * own.depthStride};`);
-}
-
 /**
  * Declares where in a tile a lane's reads begin. For `ldmatrix` a lane gives the address of one row of one of four matrices: of the two halves along k and
  * the two along m or n of a fragment pair of 16, those of `a` are in the order of mma's registers, (k, m), those of `b` (n, k).
  */
 function writeReadPlace(body: CodeWriter, own: Side, tile: TilePlan, knobs: PipelineKnobs): void {
-  const { name, outer, alongDepth } = own;
+  const { name, outer } = own;
+  const { alongDepth } = tile;
   if (isAcross32(alongDepth, knobs)) {
     body.line(`// Lanes read ${name}'s tile, which lies across k, one element at a time.`);
     body.line(
@@ -230,7 +201,7 @@ function writeReadPlace(body: CodeWriter, own: Side, tile: TilePlan, knobs: Pipe
   body.line(`const int ${name}_turn = ${turnOf('lane', tile, false)};`);
 }
 
-/** The products of a step: fragments of both tiles, as deep as one instruction takes them, and all sums of the warp. */
+/** The products of a step, as deep as one instruction takes them: of fragments that warps read, or begun by warpgroups, whose instructions read both tiles. */
 function writeProducts(
   body: CodeWriter,
   sides: readonly [Side, Side],
@@ -238,80 +209,70 @@ function writeProducts(
   knobs: PipelineKnobs,
   multiply: string,
 ): void {
-  const { blockK, warpM, warpN, arithmetic } = knobs;
+  const { blockK, warpM, warpN } = knobs;
+  const together = grouped(knobs);
+  if (together) body.line('registers_are_ready();');
   body.line('#pragma unroll');
   body.open(`for (int part = 0; part < ${blockK / pipelineDepth(knobs)}; ++part) {`);
-  for (const own of sides) {
-    const { name, outer, alongDepth } = own;
-    const tile = tiles[name];
-    const count = (name === 'a' ? warpM : warpN) / FRAGMENT;
-    body.line(`unsigned ${name}[${count}][4];`);
+  if (!together) for (const own of sides) writeFragments(body, own, tiles[own.name], knobs);
+  body.line('#pragma unroll');
+  body.open(`for (int p = 0; p < ${warpM / productRows(knobs)}; ++p) {`);
+  if (together) {
+    for (const own of sides) writeDescriptor(body, own, tiles[own.name]);
+    body.line(`${multiply}(sums[p], a, b);`);
+  } else {
     body.line('#pragma unroll');
-    body.open(`for (int p = 0; p < ${count}; ++p) {`);
-    const stage = `now * ${tile.bytes}`;
-    if (isAcross32(alongDepth, knobs)) {
-      body.line('#pragma unroll');
-      body.open('for (int i = 0; i < 4; ++i) {');
-      const [outerHalf, depthHalf] = name === 'a' ? ['i % 2', 'i / 2'] : ['i / 2', 'i % 2'];
-      body.line(`const int chunk = (warp_${outer} + p * 16 + ${outerHalf} * 8) / 4 + lane / 16;`);
-      body.line(
-        `${name}[p][i] = *reinterpret_cast<const unsigned*>(${name}_lane + ${stage} + (part * 8 + ${depthHalf} * 4) * ${tile.pitch} + (chunk ^ lane % 4 * 2) * ${CHUNK});`,
-      );
-      body.close();
-    } else if (alongDepth) {
-      body.line(
-        `load_matrices(${name}[p], ${name}_lane + ${stage} + p * ${FRAGMENT * tile.pitch} + ((part * 2 + ${name}_chunk) ^ ${name}_turn) * ${CHUNK});`,
-      );
-    } else {
-      body.line(
-        `load_matrices_transposed(${name}[p], ${name}_lane + ${stage} + part * ${FRAGMENT * tile.pitch} + ((p * 2 + ${name}_chunk) ^ ${name}_turn) * ${CHUNK});`,
-      );
-    }
-    if (arithmetic === 'tf32') {
-      body.line('#pragma unroll');
-      body.line(
-        `for (int i = 0; i < 4; ++i) ${name}[p][i] = __float_as_uint(nvcuda::wmma::__float_to_tf32(__uint_as_float(${name}[p][i])));`,
-      );
-    }
-    body.close();
+    body.line(
+      `for (int q = 0; q < ${warpN / EIGHT}; ++q) ${multiply}(sums[p][q], a[p], b[q / 2][q % 2 * 2], b[q / 2][q % 2 * 2 + 1]);`,
+    );
   }
-  body.line('#pragma unroll');
-  body.open(`for (int p = 0; p < ${warpM / FRAGMENT}; ++p) {`);
-  body.line('#pragma unroll');
-  body.line(
-    `for (int q = 0; q < ${warpN / EIGHT}; ++q) ${multiply}(sums[p][q], a[p], b[q / 2][q % 2 * 2], b[q / 2][q % 2 * 2 + 1]);`,
-  );
   body.close();
+  body.close();
+  if (together) body.line('products_make_a_group();');
+}
+
+/** Reads a warp's fragments of one tile, `part` deep. */
+function writeFragments(body: CodeWriter, own: Side, tile: TilePlan, knobs: PipelineKnobs): void {
+  const { warpM, warpN, arithmetic } = knobs;
+  const { name, outer } = own;
+  const count = (name === 'a' ? warpM : warpN) / FRAGMENT;
+  body.line(`unsigned ${name}[${count}][4];`);
+  body.line('#pragma unroll');
+  body.open(`for (int p = 0; p < ${count}; ++p) {`);
+  const stage = `now * ${tile.bytes}`;
+  if (isAcross32(tile.alongDepth, knobs)) {
+    body.line('#pragma unroll');
+    body.open('for (int i = 0; i < 4; ++i) {');
+    const [outerHalf, depthHalf] = name === 'a' ? ['i % 2', 'i / 2'] : ['i / 2', 'i % 2'];
+    body.line(`const int chunk = (warp_${outer} + p * 16 + ${outerHalf} * 8) / 4 + lane / 16;`);
+    body.line(
+      `${name}[p][i] = *reinterpret_cast<const unsigned*>(${name}_lane + ${stage} + (part * 8 + ${depthHalf} * 4) * ${tile.pitch} + (chunk ^ lane % 4 * 2) * ${CHUNK});`,
+    );
+    body.close();
+  } else if (tile.alongDepth) {
+    body.line(
+      `load_matrices(${name}[p], ${name}_lane + ${stage} + p * ${FRAGMENT * tile.pitch} + ((part * 2 + ${name}_chunk) ^ ${name}_turn) * ${CHUNK});`,
+    );
+  } else {
+    body.line(
+      `load_matrices_transposed(${name}[p], ${name}_lane + ${stage} + part * ${FRAGMENT * tile.pitch} + ((p * 2 + ${name}_chunk) ^ ${name}_turn) * ${CHUNK});`,
+    );
+  }
+  if (arithmetic === 'tf32') {
+    body.line('#pragma unroll');
+    body.line(
+      `for (int i = 0; i < 4; ++i) ${name}[p][i] = __float_as_uint(nvcuda::wmma::__float_to_tf32(__uint_as_float(${name}[p][i])));`,
+    );
+  }
   body.close();
 }
 
-/** The products of a step by warpgroups: begun here, while those of the step before may still be at work. */
-function writeGroupProducts(
-  body: CodeWriter,
-  sides: readonly [Side, Side],
-  tiles: { a: TilePlan; b: TilePlan },
-  knobs: PipelineKnobs,
-  multiply: string,
-): void {
-  const { blockK, warpM } = knobs;
-  const depth = pipelineDepth(knobs);
-  body.line('registers_are_ready();');
-  body.line('#pragma unroll');
-  body.open(`for (int part = 0; part < ${blockK / depth}; ++part) {`);
-  body.line('#pragma unroll');
-  body.open(`for (int p = 0; p < ${warpM / GROUP_ROWS}; ++p) {`);
-  for (const { name, alongDepth } of sides) {
-    const tile = tiles[name];
-    const line = name === 'a' ? `(group_m + p * ${GROUP_ROWS})` : 'warp_n';
-    const panel = tile.rows * PANEL;
-    const at = alongDepth
-      ? `${line} * ${PANEL} + part * ${depth * 2}`
-      : `${line} / ${PANEL / 2} * ${panel} + part * ${depth * PANEL}`;
-    body.line(`const unsigned long long ${name} = matrix_at(${name}_tiles + now * ${tile.bytes} + ${at}, ${panel});`);
-  }
-  body.line(`${multiply}(sums[p], a, b);`);
-  body.close();
-  body.close();
-  body.line('products_make_a_group();');
-  body.line('wait_for_products_but<1>();  // those of the step before are done');
+/** Says where wgmma finds a warpgroup's part of one tile, `part` deep. */
+function writeDescriptor(body: CodeWriter, { name }: Side, tile: TilePlan): void {
+  const line = name === 'a' ? `(group_m + p * ${GROUP_ROWS})` : 'warp_n';
+  const panel = tile.rows * PANEL;
+  const at = tile.alongDepth
+    ? `${line} * ${PANEL} + part * ${PRODUCT_BYTES}`
+    : `${line} / ${PANEL / 2} * ${panel} + part * ${(PRODUCT_BYTES / 2) * PANEL}`;
+  body.line(`const unsigned long long ${name} = matrix_at(${name}_tiles + now * ${tile.bytes} + ${at}, ${panel});`);
 }

@@ -6,7 +6,7 @@
  */
 import type { MmaLayout } from './mma-kernel.ts';
 import type { TileShape } from './operand-tile.ts';
-import { stripBytes, type WarpTiles } from './product-epilogue.ts';
+import { FRAGMENT, stripBytes, type WarpTiles } from './product-epilogue.ts';
 
 export interface PipelineKnobs extends Omit<TileShape, 'vector'> {
   /** What is multiplied: the operands' own 16 bits, or float rounded to tf32. */
@@ -38,50 +38,69 @@ export function pipelineThreads({ blockM, blockN, warpM, warpN, unit }: Pipeline
   return (unit === 'warp' ? 32 : 128) * (blockM / warpM) * (blockN / warpN);
 }
 
+/** Rows of the output that one instruction makes. */
+export const productRows = (knobs: Pick<PipelineKnobs, 'unit'>): number => (grouped(knobs) ? GROUP_ROWS : FRAGMENT);
+
 /** How warps share the output's tile when they hand it out. */
 export function warpTiles(knobs: PipelineKnobs): WarpTiles {
-  return grouped(knobs) ? { ...knobs, rowStep: GROUP_ROWS } : knobs;
+  return { ...knobs, rowStep: productRows(knobs) };
 }
 
 export const pipelineElementBytes = ({ arithmetic }: Pick<PipelineKnobs, 'arithmetic'>): number =>
   arithmetic === 'half' ? 2 : 4;
 
-/** Elements along k of one `mma.sync`: 32 bytes of either kind. */
+/** Bytes along k of one product, of either kind. */
+export const PRODUCT_BYTES = 32;
+
+/** Elements along k of one product. */
 export function pipelineDepth({ arithmetic }: Pick<PipelineKnobs, 'arithmetic'>): number {
-  return arithmetic === 'half' ? 16 : 8;
+  return PRODUCT_BYTES / pipelineElementBytes({ arithmetic });
 }
 
 /** How a tile lies in shared memory and is filled. */
 export interface TilePlan {
+  /**
+   * By copies that nobody waits for; or through registers, where elements must be rounded or turned round before wgmma reads them, or where rows begin at
+   * bytes that no copy can begin at.
+   */
+  way: 'copies' | 'registers';
+  /** Whether rows run along k, which they need not do because the operand's do. */
+  alongDepth: boolean;
   /** Bytes from a row, which runs along k or along m or n, to the next, and how many rows there are. */
   pitch: number;
   rows: number;
   bytes: number;
-  /** Bytes of one copy, copies a row, and rows that all threads together copy at a time. */
+  /** Bytes of one copy, copies a row, rows of which a thread fills a piece at a time, and rows that all threads together fill at a time. */
   copyBytes: number;
   copiesPerRow: number;
+  rowsPerThread: number;
   rowsPerRound: number;
   /** Whether the chunks of a row are exchanged as those of the row that a thread copies to next: its copies differ by constants. */
   steady: boolean;
 }
 
-/** The plan of an operand's tile; a sentence where threads do not divide it. `vector`: neighbours in one copy. */
-function planTile(alongDepth: boolean, block: number, vector: number, knobs: PipelineKnobs): TilePlan | string {
+/** The plan of an operand's tile; a sentence where threads do not divide it. `vector`: neighbours in one aligned read of the operand. */
+function planTile(operandAlongDepth: boolean, block: number, vector: number, knobs: PipelineKnobs): TilePlan | string {
   const element = pipelineElementBytes(knobs);
+  const rounded = knobs.arithmetic === 'tf32';
+  const way = grouped(knobs) && (rounded || vector * element < 4) ? 'registers' : 'copies';
+  // wgmma takes 32 bits along k alone.
+  const alongDepth = operandAlongDepth || (way === 'registers' && rounded);
+  const copyBytes = way === 'registers' ? CHUNK : vector * element;
   const fast = alongDepth ? knobs.blockK : block;
-  const copyBytes = vector * element;
   if (copyBytes < 4) return 'an operand cannot be read in 4 bytes or more at a time';
   const chunks = (fast * element) / CHUNK;
   if (![2, 4].includes(chunks) && chunks % EIGHT !== 0) return 'rows of a tile do not spread over the banks';
   if (chunks < EIGHT && isAcross32(alongDepth, knobs)) return 'rows of a tile do not spread over the banks';
-  const copiesPerRow = fast / vector;
-  const rowsPerRound = pipelineThreads(knobs) / copiesPerRow;
+  const copiesPerRow = (fast * element) / copyBytes;
+  const rowsPerThread = alongDepth === operandAlongDepth ? 1 : CHUNK / element;
+  const rowsPerRound = (pipelineThreads(knobs) / copiesPerRow) * rowsPerThread;
   if (!Number.isInteger(rowsPerRound)) return 'threads do not divide the tiles evenly';
-  const steady = rowsPerRound % (isAcross32(alongDepth, knobs) ? 4 : EIGHT) === 0;
+  const steady = rowsPerThread === 1 && rowsPerRound % (isAcross32(alongDepth, knobs) ? 4 : EIGHT) === 0;
   const rows = alongDepth ? block : knobs.blockK;
   const bytes = rows * fast * element;
   const pitch = grouped(knobs) ? PANEL : fast * element;
-  return { pitch, rows, bytes, copyBytes, copiesPerRow, rowsPerRound, steady };
+  return { way, alongDepth, pitch, rows, bytes, copyBytes, copiesPerRow, rowsPerThread, rowsPerRound, steady };
 }
 
 /** Whether a tile's rows run along m or n in elements of 32 bits, which `ldmatrix` cannot transpose: lanes read them one by one. */
