@@ -76,8 +76,8 @@ describe('products fed by asynchronous copies', { skip: skipWithoutCompiler }, (
       await check.matches(task, source, dtype === 'float16' ? 4e-2 : 2e-1);
     });
 
-  // 136 x 456 x 200 is read in packs; 139 x 205 x 149 has rows that begin at any element, in blocks with and without an edge.
-  for (const transposed of ['', 'a', 'b', 'ab'])
+  // Either operand along k and across it. 136 x 456 x 200 is read in packs; 139 x 205 x 149 has rows that begin at any element, in blocks with and without an edge.
+  for (const transposed of ['', 'ab'])
     it(`of warpgroups through registers, ${transposed === '' ? 'neither' : transposed} transposed`, async () => {
       const [packed, odd] = [[136, 456, 200] as const, [139, 205, 149] as const];
       const together = { unit: 'warpgroup', blockM: 128, blockN: 64, warpM: 64, warpN: 64 } as const;
@@ -86,12 +86,8 @@ describe('products fed by asynchronous copies', { skip: skipWithoutCompiler }, (
         const task = product(sizes, 'float32', { transposed, precision: 'tf32', batch: sizes === odd ? [2] : [] });
         await check.matches(task, lowered(task, tf32), 2e-2);
       }
-      const task = product(odd, transposed.length === 1 ? 'bfloat16' : 'float16', { transposed });
-      await check.matches(
-        task,
-        lowered(task, { ...together, blockK: 64, stages: 4 }),
-        transposed.length === 1 ? 1e-1 : 2e-2,
-      );
+      const task = product(odd, transposed === '' ? 'bfloat16' : 'float16', { transposed });
+      await check.matches(task, lowered(task, { ...together, blockK: 64, stages: 4 }), transposed === '' ? 1e-1 : 2e-2);
     });
 
   it('of one operand that is copied and one that goes through registers', async () => {
