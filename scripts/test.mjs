@@ -7,26 +7,20 @@ import { fileURLToPath } from 'node:url';
 import { bundleTests } from './bundle-tests.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const found = ['src', 'test'].flatMap((folder) =>
+// The tests of whole commands first: they take longest, and at the end one of them would keep one core busy alone.
+const found = ['test', 'src'].flatMap((folder) =>
   readdirSync(`${root}${folder}`, { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => `${folder}/${name}`),
+    .map((name) => `${folder}/${name}`)
+    .sort(),
 );
-const files = process.argv.length > 2 ? process.argv.slice(2).map((file) => relative(root, file)) : found.sort();
+const files = process.argv.length > 2 ? process.argv.slice(2).map((file) => relative(root, file)) : found;
 const { folder, flags } = await bundleTests(root, files);
 try {
-  const run = spawn(
-    process.execPath,
-    [
-      ...flags,
-      '--test',
-      '--test-concurrency=2',
-      '--test-timeout=300000',
-      `--test-reporter=${root}scripts/test-reporter.mjs`,
-      ...files,
-    ],
-    { cwd: root, stdio: 'inherit' },
-  );
+  const run = spawn(process.execPath, [...flags, `${root}scripts/run-tests.mjs`, ...files], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   // A terminal interrupts both; the folder goes when the tests have ended.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => run.kill(signal));
   const [status] = await once(run, 'exit');
