@@ -209,6 +209,14 @@ torch::Tensor forward(torch::Tensor x) {
     'x[4]',
   );
   assert.equal(launchesOf(prepared)[0]?.dynamicSharedBytes, 65536);
+  // The attribute is for dynamic memory alone: what the kernel declares comes on top.
+  const both = (allowed: string) =>
+    source(`cudaFuncSetAttribute(k, cudaFuncAttributeMaxDynamicSharedMemorySize, ${allowed});`).replace(
+      's[threadIdx.x] = 1;',
+      '__shared__ float own[64]; own[threadIdx.x] = s[threadIdx.x] = 1; p[1] = own[0];',
+    );
+  assert.equal(launchesOf(await prepare(both('bytes'), 'x[4]'))[0]?.dynamicSharedBytes, 65536);
+  await assert.rejects(prepare(both('bytes - 256'), 'x[4]'), /line 5: .*64\.0 KB of shared memory/);
 });
 
 test('occupancy queries are answered from the compiled kernel', { skip }, async () => {

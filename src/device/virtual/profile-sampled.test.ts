@@ -33,6 +33,18 @@ extern "C" __global__ void staged(const float4* x, float4* y, long long n) {
   __syncthreads();
   y[i] = tile[threadIdx.x ^ 1];
 }
+// Teams of 4 blocks that count themselves as they begin, and wait for each other. More tickets than blocks would be beyond the tensors.
+extern "C" __global__ void teamed(const float4* x, float4* y, long long n, int* arrived) {
+  __shared__ int ticket;
+  if (threadIdx.x == 0) {
+    ticket = atomicAdd(arrived, 1);
+    atomicAdd(arrived + 1 + ticket / 4, 1);
+    while (*(volatile int*)(arrived + 1 + ticket / 4) < 4);
+  }
+  __syncthreads();
+  long long i = (long long)ticket * blockDim.x + threadIdx.x;
+  y[i] = x[i];
+}
 extern "C" __global__ void beyond(const float4* x, float4* y, long long n) {
   y[0] = x[n + 8 + threadIdx.x];
 }
@@ -105,6 +117,29 @@ describe('a profile by sample', { skip }, () => {
     // 16 GiB over the memory's pins, but for what may stay in the L2.
     assert.ok(result.modelled.low >= (2 * 16 * packs - 50e6) / 3.35e6, `${result.modelled.low} µs`);
     assert.ok(result.modelled.microseconds < 1.2 * result.modelled.low, `${result.modelled.microseconds} µs`);
+  });
+
+  it('runs whole teams of blocks that wait for each other, each time from counters as a fill has set them', async () => {
+    const packs = 256 * 64;
+    const plain = planOf('teamed', packs);
+    const [step] = plain.steps as [Extract<Plan['steps'][number], { kind: 'launch' }>];
+    const counters = { buffer: 2, dtype: 'int32', shape: [17], strides: [1], offset: 0 } as const;
+    const plan: Plan = {
+      ...plain,
+      buffers: [...plain.buffers, { id: 2, bytes: 4 * 17, kind: 'workspace', name: 'arrived' }],
+      steps: [
+        { kind: 'fill', tensor: counters, bytes: '00000000', line: 1 },
+        { ...step, arguments: [...step.arguments, { kind: 'pointer', buffer: 2, byteOffset: 0 }] },
+      ],
+    };
+    const result = profileSampled({
+      ...{ plan, build: await build(), gpu: 'h100', contents: [new Uint8Array(16)] },
+      limits: { milliseconds: 60_000, instructions: 1e8 },
+    });
+    assert.ok(result.status === 'completed', JSON.stringify(result));
+    const { sampledBlocks, totalBlocks } = result.profile.at(-1)!;
+    assert.equal(totalBlocks, 64);
+    assert.ok(sampledBlocks >= 4 && sampledBlocks % 4 === 0, `${sampledBlocks} blocks ran: whole teams`);
   });
 
   it('has no time for a launch that reaches beyond its tensors', async () => {
