@@ -4,17 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { createVirtualDevice } from '../device/index.ts';
 import { findToolchain } from '../kernel/index.ts';
 import { loadTask } from '../task/index.ts';
-import { evidenceOf, parseEvidence } from './evidence.ts';
 import type { Evidence } from './evidence-schema.ts';
-import { judge } from './judge.ts';
-import { limitsFor } from './limits.ts';
+import { judgedEvidence } from './judged-evidence.fixture.ts';
 import { evidencePage } from './page/page.ts';
 import { randomOperator } from './random-task.ts';
 import { reproduce } from './reproduce.ts';
-import { createOracle } from './task-oracle.ts';
 
 const task = (forward: string) => `import torch
 import torch.nn as nn
@@ -57,20 +53,8 @@ describe('a task in evaluation mode', () => {
   const places = { traces: folder, builds: folder };
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const judged = async (candidateSource: string, mode?: 'eval'): Promise<Evidence> => {
-    const task = await loadTask({ name: 'norm', source }, { cacheDir: folder, mode });
-    const device = createVirtualDevice({ gpu: 'h100' });
-    try {
-      const oracle = createOracle(task, folder);
-      const limits = limitsFor(task);
-      const verdict = await judge({ task, candidateSource, device, gpu: 'h100', limits, cacheDir: folder, oracle });
-      const arithmetics = oracle.arithmetics;
-      const evidence = evidenceOf({ verdict, task, candidateSource, device, gpu: 'h100', limits, arithmetics });
-      return parseEvidence(JSON.stringify(evidence));
-    } finally {
-      await device.close();
-    }
-  };
+  const judged = async (candidateSource: string, mode?: 'eval'): Promise<Evidence> =>
+    judgedEvidence(await loadTask({ name: 'norm', source }, { cacheDir: folder, mode }), candidateSource, folder);
 
   test('takes running statistics and no dropout; evidence and page name the mode, and it is redone in it', {
     skip: whyNot,

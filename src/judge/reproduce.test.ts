@@ -4,15 +4,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { createVirtualDevice } from '../device/index.ts';
 import { findToolchain } from '../kernel/index.ts';
 import { loadTask } from '../task/index.ts';
-import { evidenceOf, parseEvidence } from './evidence.ts';
 import type { Evidence } from './evidence-schema.ts';
-import { judge } from './judge.ts';
-import { limitsFor } from './limits.ts';
+import { judgedEvidence } from './judged-evidence.fixture.ts';
 import { reproduce } from './reproduce.ts';
-import { createOracle } from './task-oracle.ts';
 
 const source = `import torch
 import torch.nn as nn
@@ -45,20 +41,12 @@ describe('a verdict from its evidence', { skip: whyNot }, () => {
   const places = { traces: folder, builds: folder };
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const judged = async (candidateSource: string): Promise<Evidence> => {
-    const task = await loadTask({ name: 'relu', source }, { cacheDir: folder, scale: 2000 });
-    const device = createVirtualDevice({ gpu: 'h100' });
-    try {
-      const oracle = createOracle(task);
-      const limits = limitsFor(task);
-      const verdict = await judge({ task, candidateSource, device, gpu: 'h100', limits, cacheDir: folder, oracle });
-      const arithmetics = oracle.arithmetics;
-      const evidence = evidenceOf({ verdict, task, candidateSource, device, gpu: 'h100', limits, arithmetics });
-      return parseEvidence(JSON.stringify(evidence));
-    } finally {
-      await device.close();
-    }
-  };
+  const judged = async (candidateSource: string): Promise<Evidence> =>
+    judgedEvidence(
+      await loadTask({ name: 'relu', source }, { cacheDir: folder, scale: 2000 }),
+      candidateSource,
+      folder,
+    );
 
   test('a correct kernel: the same inputs, errors and modelled time, and correct again on new inputs', async () => {
     const { reproduced, agreements, fresh } = await reproduce(await judged(kernel(1)), places);
