@@ -90,12 +90,16 @@ describe('products fed by asynchronous copies', { skip: skipWithoutCompiler }, (
       await check.matches(task, lowered(task, { ...together, blockK: 64, stages: 4 }), transposed === '' ? 1e-1 : 2e-2);
     });
 
-  it('of one operand that is copied and one that goes through registers', async () => {
-    const task = product([72, 205, 136], 'float16');
-    const source = lowered(task, { unit: 'warpgroup', blockK: 64, warpM: 64, warpN: 64 });
-    assert.match(source, /copy_async/, 'rows of b begin at 16 bytes');
-    assert.match(source, /read_across_packs/, 'rows of a begin at any element');
-    await check.matches(task, source, 2e-2);
+  it('of one operand that is copied or not while one goes through registers, twelve rows of b at a time', async () => {
+    const wide = { unit: 'warpgroup', blockM: 192, blockN: 256, blockK: 64, warpM: 64, warpN: 256 } as const;
+    for (const n of [136, 267]) {
+      const task = product([72, 141, n], 'float16');
+      const source = lowered(task, wide);
+      assert.equal(/copy_async/.test(source), n === 136, 'rows of b that begin at 16 bytes are copied');
+      assert.match(source, /read_across_packs/, 'rows of a begin at any element');
+      assert.match(source, /round % 2 \* 4/, 'the turn of a round differs in a bit');
+      await check.matches(task, source, 2e-2);
+    }
   });
 
   it('of a batch, fewer steps than stages, copies of 4 and 8 bytes', async () => {

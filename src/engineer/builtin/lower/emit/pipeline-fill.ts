@@ -64,8 +64,22 @@ export function writeFillPlace(
 }
 
 /** C++ of where the chunk that a thread fills lies in a row of this number, bytes from the row's start. */
-function chunkAt({ name }: Side, tile: TilePlan, knobs: PipelineKnobs, row: string): string {
-  const turn = turnOf(row, tile, isAcross32(tile.alongDepth, knobs));
+function chunkAt(own: Side, tile: TilePlan, knobs: PipelineKnobs, row: string): string {
+  return chunkTurned(own, tile, knobs, turnOf(row, tile, isAcross32(tile.alongDepth, knobs)));
+}
+
+/** The same in the row of a round's piece, where the turn is not the first row's. */
+function chunkOfRound(own: Side, tile: TilePlan, knobs: PipelineKnobs): string {
+  const { name } = own;
+  const { rowsPerRound } = tile;
+  const byEight = tile.pitch >= EIGHT * CHUNK && !isAcross32(tile.alongDepth, knobs);
+  // Four rows on, of eight in turn, is the exchange of a bit, for which nothing of the row is computed again.
+  return byEight && rowsPerRound % EIGHT === 4
+    ? chunkTurned(own, tile, knobs, `${name}_row % ${EIGHT} ^ round % 2 * 4`)
+    : chunkAt(own, tile, knobs, `(${name}_row + round * ${rowsPerRound})`);
+}
+
+function chunkTurned({ name }: Side, tile: TilePlan, knobs: PipelineKnobs, turn: string): string {
   if (!grouped(knobs) || tile.alongDepth) return `(${name}_into ^ (${turn})) * ${CHUNK}`;
   return `${name}_into / ${EIGHT} * ${tile.rows * PANEL} + (${name}_into % ${EIGHT} ^ (${turn})) * ${CHUNK}`;
 }
@@ -83,7 +97,7 @@ export function writeCopies(
   const row = `${name}_row + round * ${tile.rowsPerRound}`;
   body.line('#pragma unroll');
   body.open(`for (int round = 0; round < ${roundsOf(tile)}; ++round) {`);
-  const turned = tile.steady ? '' : ` + ${chunkAt(own, tile, knobs, `(${row})`)}`;
+  const turned = tile.steady ? '' : ` + ${chunkOfRound(own, tile, knobs)}`;
   const copy = `copy_async<${tile.copyBytes}>(${name}_to + stage * ${tile.bytes} + round * ${tile.rowsPerRound * tile.pitch}${turned}, ${name}_from + round * ${roundStride(own, tile)}, ${insideOf(own, tile, knobs, k, '') || 'true'});`;
   body.line(isWhole(tile, threads) ? copy : `if (${row} < ${tile.rows}) ${copy}`);
   body.close();
@@ -127,15 +141,15 @@ export function writePut(body: CodeWriter, own: Side, tile: TilePlan, knobs: Pip
     body.line('own = nvcuda::wmma::__float_to_tf32(own);');
     body.close();
   }
-  const to = (row: string, plus: string) =>
-    `*reinterpret_cast<${pack}*>(${name}_to + stage * ${tile.bytes} + (round * ${rowsPerRound}${plus}) * ${tile.pitch}${tile.steady ? '' : ` + ${chunkAt(own, tile, knobs, row)}`})`;
-  if (rowsPerThread === 1) body.line(`${to(`(${name}_row + round * ${rowsPerRound})`, '')} = lines[0];`);
+  const to = (plus: string, chunk: string) =>
+    `*reinterpret_cast<${pack}*>(${name}_to + stage * ${tile.bytes} + (round * ${rowsPerRound}${plus}) * ${tile.pitch}${tile.steady ? '' : ` + ${chunk}`})`;
+  if (rowsPerThread === 1) body.line(`${to('', chunkOfRound(own, tile, knobs))} = lines[0];`);
   else {
     body.line('// What lay one below the other lies side by side now.');
     body.line('#pragma unroll');
     body.open(`for (int v = 0; v < ${rowsPerThread}; ++v) {`);
     const turned = Array.from({ length: rowsPerThread }, (_, line) => `lines[${line}].at[v]`).join(', ');
-    body.line(`${to(`(${name}_row + round * ${rowsPerRound} + v)`, ' + v')} = {${turned}};`);
+    body.line(`${to(' + v', chunkAt(own, tile, knobs, `(${name}_row + round * ${rowsPerRound} + v)`))} = {${turned}};`);
     body.close();
   }
   body.close('};');
