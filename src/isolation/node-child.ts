@@ -97,7 +97,11 @@ export async function startNodeChild(options: NodeChildOptions): Promise<NodeChi
     listen: (next) => {
       listener = next;
     },
-    kill: () => killGroup(child),
+    kill: () => {
+      channel.close(); // what outlives this because it was on its way to another group ends when it finds nobody to answer
+      pipe.destroy();
+      killGroup(child);
+    },
   };
 }
 
