@@ -67,7 +67,7 @@ export class CorpusBench {
     const key = taskKey(wanted);
     if (this.#known?.key !== key) {
       const loaded = await loadCaseTask(wanted, tracesDir);
-      this.#known = { key, ...loaded, oracle: createOracle(loaded.task) };
+      this.#known = { key, ...loaded, oracle: createOracle(loaded.task, this.#cacheDir) };
     }
     const { task, full, oracle } = this.#known;
     return judge({

@@ -5,9 +5,9 @@ import { relative } from 'node:path';
 
 const maps = new Map();
 
-/** The map of a file that scripts/bundle-tests.mjs made; undefined for other files. */
+/** The map of a file that scripts/bundle-source.mjs made; undefined for other files. */
 function mapOf(file) {
-  if (!/[/]assay-tests-[^/]+[/].*[.]mjs$/.test(file)) return undefined;
+  if (!/[/]assay-source-[^/]+[/].*[.]mjs$/.test(file)) return undefined;
   if (!maps.has(file)) maps.set(file, new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8'))));
   return maps.get(file);
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, rmSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleTests } from './bundle-tests.mjs';
+import { bundleSource } from './bundle-source.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 // The tests of whole commands first: they take longest, and at the end one of them would keep one core busy alone.
@@ -15,7 +15,7 @@ const found = ['test', 'src'].flatMap((folder) =>
     .sort(),
 );
 const files = process.argv.length > 2 ? process.argv.slice(2).map((file) => relative(root, file)) : found;
-const { folder, flags } = await bundleTests(root, files);
+const { folder, flags } = await bundleSource(root, files);
 try {
   const run = spawn(process.execPath, [...flags, `${root}scripts/run-tests.mjs`, ...files], {
     cwd: root,

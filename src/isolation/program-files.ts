@@ -70,7 +70,7 @@ const filled = new Map<string, Promise<void>>();
 
 /**
  * From source: loads the program once where it may fill the loader's cache, before anything of a stranger's is near it, if the source has changed since that was
- * done last. Loading is all that it does without a parent. Where tests run, programs are loaded without it (scripts/bundle-tests.mjs).
+ * done last. Loading is all that it does without a parent. Where tests and the corpus run, programs are loaded without it (scripts/bundle-source.mjs).
  */
 export function fillLoaderCache(program: string): Promise<void> {
   if (!program.endsWith('.ts') || !loadingFlags.some((flag) => /\btsx\b/.test(flag))) return Promise.resolve();

@@ -1,6 +1,6 @@
 /**
- * Makes one file of each test, and of each program that tests start, with what they share in files beside it. Loading some hundred modules one by one through a loader
- * of TypeScript takes a process two to three seconds; a run of all tests starts several hundred of them.
+ * Makes one file of each program, and of each that it starts, with what they share in files beside it. Loading some hundred modules one by one through a loader
+ * of TypeScript takes a process two to three seconds; a run of all tests starts several hundred of them, one of the corpus some hundred.
  * A module keeps the URL of its source, so that it finds what lies beside it, and takes itself for what runs from source.
  */
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Programs from source, as `src/` names them: the command and what runs in processes of its own. */
+/** Programs that others start, as `src/` names them: the command and what runs in processes of its own. */
 const programs = [
   'src/cli/main.ts',
   'src/device/virtual/child.ts',
@@ -19,15 +19,15 @@ const programs = [
 ];
 
 /**
- * Bundles the tests `files` (relative to `root`) in a new folder, which is among the dependencies because isolated children may read those. Gives the folder and
+ * Bundles the programs `files` (relative to `root`: tests, scripts) in a new folder, which is among the dependencies because isolated children may read those. Gives the folder and
  * Node's flags by which a process that is asked for a source file runs what was made of it.
  */
-export async function bundleTests(root, files) {
+export async function bundleSource(root, files) {
   const require = createRequire(join(root, 'package.json'));
   const esbuild = createRequire(require.resolve('tsx/package.json'))('esbuild');
   const cache = join(root, 'node_modules/.cache');
   mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, 'assay-tests-'));
+  const folder = mkdtempSync(join(cache, 'assay-source-'));
   chmodSync(folder, 0o755); // children may have a user of their own
   await esbuild.build({
     absWorkingDir: root,
@@ -75,7 +75,7 @@ const run = Module.runMain;
 Module.runMain = (main = process.argv[1]) => {
   if (!main.endsWith('.ts')) return run(main);
   const made = join(${JSON.stringify(folder)}, relative(${JSON.stringify(root)}, resolve(main)).replace(/ts$/, 'mjs'));
-  if (!existsSync(made)) throw new Error(main + ' is not among the programs that scripts/bundle-tests.mjs makes for tests.');
+  if (!existsSync(made)) throw new Error(main + ' is not among the programs that scripts/bundle-source.mjs makes.');
   return run(made);
 };
 `;
