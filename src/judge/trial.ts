@@ -33,13 +33,23 @@ const EXTREMES = ['farthest-below', 'far-below', 'farthest-above', 'far-above'] 
  */
 const FAMILIES = {
   full: {
-    always: ['small-integers', 'mixture', 'large', 'small', 'shifted', 'heavy-tailed', 'whole-lines', ...EXTREMES],
+    always: [
+      'small-integers',
+      'mixture',
+      'large',
+      'small',
+      'shifted',
+      'together',
+      'heavy-tailed',
+      'whole-lines',
+      ...EXTREMES,
+    ],
     secret: 2,
     again: true,
     halves: 2,
   },
   light: {
-    always: ['small-integers', 'mixture', 'shifted', 'whole-lines', ...EXTREMES],
+    always: ['small-integers', 'mixture', 'shifted', 'together', 'whole-lines', ...EXTREMES],
     secret: 1,
     again: false,
     halves: 1,

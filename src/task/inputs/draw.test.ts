@@ -91,7 +91,7 @@ describe('drawing arguments', () => {
 
   it('offers every family to a task that is defined everywhere', () => {
     const task = taskOf('relu', {}, [[float(5, 7), unit]], float(5, 7));
-    const all = Object.keys(families).filter((family) => !/^far|^whole/.test(family));
+    const all = Object.keys(families).filter((family) => !/^far|^whole|^together/.test(family));
     assert.deepEqual([...familyNames(task)].sort(), [AS_WRITTEN, ...all].sort());
   });
 
@@ -113,6 +113,26 @@ describe('drawing arguments', () => {
       values.subarray(7 * row, 7 * row + 7).reduce((sum, x) => sum + x, 0),
     );
     assert.ok(counts.includes(0) && counts.includes(7) && counts.some((n) => n > 0 && n < 7), counts.join(' '));
+  });
+
+  it('offers values near each other to differences of several inputs, whose lines then share one mean', () => {
+    const difference = taskOf(
+      'sub',
+      {},
+      [
+        [float(40, 7), normal],
+        [float(40, 7), unit],
+      ],
+      float(40, 7),
+    );
+    assert.ok(familyNames(difference).includes('together'), familyNames(difference).join(' '));
+    const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, x) => sum + x, 0) / values.length;
+    const means = drawArguments(difference, 'together', seed).map(({ values }) => mean(values));
+    assert.ok(means[0]! > 49 && Math.abs(means[0]! - means[1]!) < 1, means.join(' '));
+    const other = mean(drawArguments(difference, 'together', 'e'.repeat(64))[0]!.values);
+    assert.ok(Math.abs(other - means[0]!) > 1, `${other} is another draw's`);
+    const one = taskOf('sub', { other: 3 }, [[float(5, 7), normal]], float(5, 7));
+    assert.ok(!familyNames(one).includes('together'), 'one input has none to be near to');
   });
 
   it('offers values far from zero to what seeks a greatest or a least one', () => {

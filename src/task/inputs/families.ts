@@ -27,6 +27,8 @@ interface Family {
   unless?: string;
   /** Offered only where inputs hold integers that the file draws, and to no mixture; their lines are the last axis's. */
   ofIntegers?: true;
+  /** Offered only where several inputs hold numbers that the file draws. */
+  ofSeveral?: true;
 }
 
 const each =
@@ -89,6 +91,17 @@ const base: Readonly<Record<string, Family>> = {
       const mean = random.scale(10, 100);
       for (let i = 0; i < line.length; i++) line[i] = mean + random.normal();
     },
+  },
+  together: {
+    purpose: 'all inputs near one value far from zero: a difference taken of squares, not squared, loses its digits',
+    fill: (random) => {
+      const mean = random.shared(50, 200);
+      return (line) => {
+        for (let i = 0; i < line.length; i++) line[i] = mean + random.normal();
+      };
+    },
+    operators: new Set(['sub']),
+    ofSeveral: true,
   },
   large: {
     purpose: 'big values: an exponential without its maximum overflows',
@@ -242,11 +255,11 @@ export const families: Readonly<Record<string, string>> = {
 /** Whether a family has something to show of a graph of these operators, with integers among its inputs or without, that the legal ones before it do not. */
 export function isTelling(
   family: string,
-  { operators, integers }: { operators: ReadonlySet<string>; integers: boolean },
+  { operators, integers, several }: { operators: ReadonlySet<string>; integers: boolean; several: boolean },
   legal: readonly string[],
 ): boolean {
-  const { operators: only, without, unless, ofIntegers } = base[family] ?? {};
-  if (ofIntegers && !integers) return false;
+  const { operators: only, without, unless, ofIntegers, ofSeveral } = base[family] ?? {};
+  if ((ofIntegers && !integers) || (ofSeveral && !several)) return false;
   const has = (some: ReadonlySet<string>) => [...some].some((op) => operators.has(op));
   if (without !== undefined && has(without)) return false;
   if (unless !== undefined && legal.some((name) => name.startsWith(unless))) return false;

@@ -14,6 +14,7 @@ export class Random {
   #d: number;
   #spareNormal: number | undefined;
 
+  readonly #seed: string | number;
   readonly #end: ScaleEnd | undefined;
 
   /**
@@ -21,6 +22,7 @@ export class Random {
    * `end` fixes every {@link scale} at one end of its range, for probing what the worst draw would do.
    */
   constructor(seed: string | number, label: string, end?: ScaleEnd) {
+    this.#seed = seed;
     this.#end = end;
     if (typeof seed === 'number' ? !Number.isSafeInteger(seed) || seed < 0 : !/^[0-9a-f]{64}$/.test(seed)) {
       throw new Error('A seed is 64 lower-case hexadecimal digits (256 bits), or a whole number derived from them.');
@@ -61,6 +63,11 @@ export class Random {
   scale(low: number, high: number): number {
     const drawn = this.uniform(low, high);
     return this.#end === undefined ? drawn : this.#end === 'low' ? low : high;
+  }
+
+  /** A scale or an offset that all tensors drawn from a seed share, uniform on [low, high) unless fixed at an end. */
+  shared(low: number, high: number): number {
+    return new Random(this.#seed, 'shared by all tensors', this.#end).scale(low, high);
   }
 
   /** A whole number from low to high - 1. */
