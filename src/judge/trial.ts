@@ -7,7 +7,8 @@
  */
 import type { Call, Device, RunLimits, RunRequest, RunResult } from '../device/index.ts';
 import type { PreparedCandidate } from '../kernel/index.ts';
-import { decode, encode, type HostTensor, isFloating, type Task } from '../task/index.ts';
+import { decode, encode, familyNear, type HostTensor, isFloating, type Task } from '../task/index.ts';
+import { numbersComparedWith } from './compared-numbers.ts';
 import { examineFullSize, type FullSize } from './full-size.ts';
 import type { FullSizeReport } from './full-size-report.ts';
 import type { Oracle } from './oracle.ts';
@@ -40,6 +41,7 @@ const FAMILIES = {
       'small',
       'shifted',
       'together',
+      'wide',
       'heavy-tailed',
       'whole-lines',
       ...EXTREMES,
@@ -49,7 +51,7 @@ const FAMILIES = {
     halves: 2,
   },
   light: {
-    always: ['small-integers', 'mixture', 'shifted', 'together', 'whole-lines', ...EXTREMES],
+    always: ['small-integers', 'mixture', 'shifted', 'together', 'wide', 'whole-lines', ...EXTREMES],
     secret: 1,
     again: false,
     halves: 1,
@@ -149,6 +151,17 @@ function planPartlyNew(plans: readonly CallPlan[], halves: number, commitment: C
   return made;
 }
 
+/** New inputs of one more family, after all others. */
+function planNear(index: number, family: string, commitment: Commitment): CallPlan {
+  return {
+    ...{ family, inputsOf: index },
+    inputSeed: deriveSeed(commitment, `call ${index} inputs`),
+    poisonSeed: derivePoison(commitment, `call ${index} poison`),
+    ...{ resetGlobals: false, freshMemory: false },
+    purpose: 'numbers that the task or the kernels compare with, in the same buffers, nothing reset',
+  };
+}
+
 /**
  * The family that {@link partlyNew} takes its two elements from: one whose extremes lie far out, where the task has such a one. A kernel that looks at a part
  * of the input to see which shortcut will do for all of it does not see them.
@@ -229,7 +242,9 @@ export class Trial {
     const plans = planCalls(oracle, commitment);
     const changeable = canBePartlyNew(task.graph);
     const more = changeable ? planPartlyNew(plans, FAMILIES[oracle.effort].halves, commitment) : [];
-    this.plans = [...plans, ...more];
+    const near = familyNear(task, numbersComparedWith(options.candidate.build.ptx));
+    const last = near === undefined ? [] : [planNear(plans.length + more.length, near, commitment)];
+    this.plans = [...plans, ...more, ...last];
     const floating = task.signature.tensors.some((one) => one.role === 'input' && isFloating(one.spec.dtype));
     this.special = floating ? planSpecial(oracle.families, commitment) : undefined;
     this.#options = options;

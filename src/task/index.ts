@@ -12,7 +12,7 @@ export {
 } from './floor/floor.ts';
 export { valueRanges } from './floor/ranges.ts';
 export type { Omission } from './floor/simplify.ts';
-export { AS_WRITTEN, drawArguments, drawAsFiled, type InputFamily, inputFamilies } from './inputs/draw.ts';
+export { AS_WRITTEN, drawArguments, drawAsFiled, familyNear, type InputFamily, inputFamilies } from './inputs/draw.ts';
 export { Random } from './inputs/random.ts';
 export { drawTiled, type TiledTensor, tiledElements } from './inputs/tiled.ts';
 export { domainOf, Equivalence, sentenceOf, unusedArguments } from './mutants/equivalent.ts';

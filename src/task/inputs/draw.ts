@@ -4,10 +4,12 @@
  */
 import { float64 } from '../operators/arithmetic.ts';
 import { evaluateGraph, evaluateNode, fixedTensor, isRandomDraw } from '../operators/evaluate.ts';
+import { operatorOf } from '../operators/table.ts';
 import { isFloating, newValues, roundArray } from '../operators/tensor.ts';
 import type { Draw, Graph, GraphParameter, HostTensor, Task, TensorSpec } from '../types.ts';
-import { drawFloats, drawIntegers, families, isTelling } from './families.ts';
+import { choosing, drawFloats, drawIntegers, families, isTelling } from './families.ts';
 import { rememberedFamilies } from './known-families.ts';
+import { comparedNumbers, drawIntegersNear, drawNear, nearFamily, numbersOf, numbersToMeet } from './near.ts';
 import type { ScaleEnd } from './random.ts';
 import { Random } from './random.ts';
 
@@ -89,18 +91,29 @@ export function drawTensor(spec: TensorSpec, draw: Draw, family: string, domain:
         : draw.kind === 'uniform'
           ? [Math.floor(draw.low), Math.ceil(draw.high)]
           : [-8, 9];
-    return made(drawIntegers(family, shape, low, Math.max(low + 1, high), random));
+    return made(integersOf(family, shape, low, Math.max(low + 1, high), random));
   }
   // Whole numbers in a floating tensor are class indices or counts in disguise: they stay whole and in range.
-  if (draw.kind === 'integer') return made(drawIntegers(family, shape, draw.low, draw.high, random));
-  const values = drawFloats(family, shape, dtype, random);
+  if (draw.kind === 'integer') return made(integersOf(family, shape, draw.low, draw.high, random));
+  const near = numbersOf(family);
+  const values = near ? drawNear(near, shape, dtype, random) : drawFloats(family, shape, dtype, random);
   const nonNegative = draw.kind === 'uniform' && draw.low >= 0;
   if (nonNegative && domain === '+')
     for (let i = 0; i < values.length; i++) values[i] = Math.abs(values[i]!) + leastPositive(dtype);
   if (nonNegative && domain === '[0,1]') {
-    for (let i = 0; i < values.length; i++) values[i] = (Math.abs(values[i]!) + 1e-3) / (Math.abs(values[i]!) + 1);
+    for (let i = 0; i < values.length; i++) {
+      const size = Math.abs(values[i]!);
+      values[i] = near && size > 0 && size < 1 ? size : (size + 1e-3) / (size + 1);
+    }
   }
   return made(values);
+}
+
+function integersOf(family: string, shape: readonly number[], low: number, high: number, random: Random): Float64Array {
+  const near = numbersOf(family);
+  return near
+    ? drawIntegersNear(near.numbers, shape, [low, high], random)
+    : drawIntegers(family, shape, low, high, random);
 }
 
 /** A positive number far below what matters, so that zero never reaches a logarithm or a divisor. */
@@ -231,9 +244,10 @@ function legalFamilies(graph: Graph): InputFamily[] {
     const operators = new Set(graph.nodes.map(({ op }) => op));
     const integers = graph.inputs.some(({ spec, draw }) => !isFloating(spec.dtype) && isRandomDraw(draw));
     const several = graph.inputs.filter(({ spec, draw }) => isFloating(spec.dtype) && isRandomDraw(draw)).length > 1;
+    const elements = howMade(graph) === 'elements';
     for (const [family, purpose] of Object.entries(families)) {
       const before = legal.map((one) => one.name);
-      if (!isTelling(family, { operators, integers, several }, before)) continue;
+      if (!isTelling(family, { operators, integers, several, elements }, before)) continue;
       const name = open
         .slice(Math.max(0, least))
         .map((domain) => family + domain)
@@ -242,6 +256,48 @@ function legalFamilies(graph: Graph): InputFamily[] {
     }
   }
   return legal;
+}
+
+const knownNear = new WeakMap<Graph, Map<string, string | undefined>>();
+
+/**
+ * The family of values near the numbers that the task's operators compare with, and near those of a candidate's kernels (`whole` ones count where inputs are integers); in
+ * the domain that is legal for the others. Undefined where there is no such number, or no legal draw of them. Costs up to two float64 evaluations of the graph for each set of numbers; remembered.
+ */
+export function familyNear(
+  task: Pick<Task, 'graph'>,
+  { floating, whole }: { floating: readonly number[]; whole: readonly number[] },
+): string | undefined {
+  const { graph } = task;
+  const drawn = graph.inputs.filter(({ draw }) => ['uniform', 'normal', 'integer'].includes(draw.kind));
+  const dtypes = drawn.map(({ spec }) => spec.dtype).filter(isFloating);
+  const ofIntegers = drawn.some(({ spec }) => !isFloating(spec.dtype)) ? whole : [];
+  const numbers = numbersToMeet([...comparedNumbers(graph), ...floating, ...ofIntegers], howMade(graph), dtypes);
+  const domain = domains.find((one) =>
+    inputFamilies(task).some(({ name }) => name === `uniform${one}` || name === `normal${one}`),
+  );
+  if (numbers.length === 0 || drawn.length === 0 || domain === undefined) return undefined;
+  const tried = knownNear.get(graph) ?? new Map<string, string | undefined>();
+  knownNear.set(graph, tried);
+  const names = (['near', 'among'] as const).map((lines) => nearFamily(numbers, lines) + domain);
+  const [first] = names;
+  if (!tried.has(first!)) {
+    const allowed = illegalValues(graph, drawAt(graph, AS_WRITTEN, 0));
+    tried.set(
+      first!,
+      names.find((name) => illegalValues(graph, drawAt(graph, name, 0)) <= allowed),
+    );
+  }
+  return tried.get(first!);
+}
+
+/** Whether elements are added or else mixed on the way to a graph's outputs, and whether in convolutions. */
+function howMade({ nodes }: Graph): 'elements' | 'sums' | 'convolutions' {
+  if (nodes.some(({ op }) => op.startsWith('conv'))) return 'convolutions';
+  const single = nodes.every(
+    ({ op }) => ['pointwise', 'layout', 'indexing'].includes(operatorOf(op).kind) || choosing.has(op),
+  );
+  return single ? 'elements' : 'sums';
 }
 
 /** The function with its answers remembered. */

@@ -29,6 +29,8 @@ interface Family {
   ofIntegers?: true;
   /** Offered only where several inputs hold numbers that the file draws. */
   ofSeveral?: true;
+  /** Offered only where every element is made for itself, or moved or chosen: nothing adds elements of unlike sizes. To no mixture. */
+  ofElements?: true;
 }
 
 const each =
@@ -64,7 +66,7 @@ const FAR = { least: 3.5, most: 5, spread: 1 };
 const FARTHEST = { least: 10, most: 17, spread: 3 };
 
 /** Operators that choose a greatest value, and a least. */
-const choosing = [
+const greatestOf = [
   'max',
   'argmax',
   'cummax',
@@ -76,11 +78,16 @@ const choosing = [
   'sort',
 ];
 const least = new Set(['min', 'argmin', 'cummin', 'topk', 'sort']);
+/** Operators that choose among elements, and change none. */
+export const choosing: ReadonlySet<string> = new Set([...greatestOf, ...least]);
 /** Operators that take a greatest value off first. Where they do it in base two (FlashAttention's x log2(e) - max log2(e)), they are off by x 2^-24, and nothing is left of them at 10^10. */
 const exponentials = new Set([
   ...['softmax', 'log_softmax', 'logsumexp', 'logcumsumexp', 'cross_entropy', 'scaled_dot_product_attention'],
 ]);
-const greatest = new Set([...choosing, ...exponentials]);
+const greatest = new Set([...greatestOf, ...exponentials]);
+
+/** Operators whose fast forms lose all digits far from zero. */
+const periodic = new Set(['sin', 'cos', 'tan']);
 
 const base: Readonly<Record<string, Family>> = {
   normal: { purpose: 'both signs; a reference point', fill: each((r) => r.normal()) },
@@ -191,7 +198,7 @@ const base: Readonly<Record<string, Family>> = {
   'farthest-below': {
     purpose: 'no value but far below zero: maxima that start at some great negative number instead of at none',
     fill: far(-1, FARTHEST),
-    operators: new Set(choosing),
+    operators: new Set(greatestOf),
     without: exponentials,
   },
   'far-below': {
@@ -211,6 +218,16 @@ const base: Readonly<Record<string, Family>> = {
     fill: far(1, FAR),
     operators: least,
     unless: 'farthest-above',
+  },
+  wide: {
+    purpose:
+      'sizes from a thousandth to ten thousand million side by side: narrow integers on the way, and bounds that are none, show',
+    fill: (random, dtype) => (line) => {
+      const most = dtype === 'float16' ? 4.5 : 10;
+      for (let i = 0; i < line.length; i++) line[i] = (random.unit() < 0.5 ? -1 : 1) * 10 ** random.scale(-3, most);
+    },
+    ofElements: true,
+    without: periodic,
   },
   denormal: {
     purpose: 'values below the least normal: flushing to zero shows where it matters',
@@ -232,18 +249,19 @@ const base: Readonly<Record<string, Family>> = {
   },
   'small-integers': {
     purpose:
-      'sums that are exact in any order: the tolerance is nearly zero; lines of unequal weight, so that none can be left out',
+      'sums that are exact in any order: the tolerance is nearly zero; lines of unequal weight, so that none can be left out; halves in some, which bounds and roundings meet',
     fill: (random) => (line) => {
       const most = random.integer(1, 8);
-      for (let i = 0; i < line.length; i++) line[i] = random.integer(-most, most + 1);
+      const step = random.unit() < 0.25 ? 0.5 : 1;
+      for (let i = 0; i < line.length; i++) line[i] = step * random.integer(-most, most + 1);
     },
   },
 };
 
 /** Families that a mixture draws its lines from. */
 const ingredients = Object.keys(base).filter((name) => {
-  const { operators, ofIntegers } = base[name]!;
-  return name !== 'denormal' && operators === undefined && !ofIntegers;
+  const { operators, ofIntegers, ofElements } = base[name]!;
+  return name !== 'denormal' && operators === undefined && !ofIntegers && !ofElements;
 });
 
 /** Every family but `as-written`, with what it is there to catch. */
@@ -252,14 +270,25 @@ export const families: Readonly<Record<string, string>> = {
   mixture: 'every line from a family of its own: a kernel cannot look at the first and guess the rest',
 };
 
+/** What families ask of a graph. */
+export interface GraphTraits {
+  operators: ReadonlySet<string>;
+  /** Among its inputs are integers that the file draws. */
+  integers: boolean;
+  /** Several of its inputs hold floating numbers that the file draws. */
+  several: boolean;
+  /** Every element is made for itself, or moved or chosen. */
+  elements: boolean;
+}
+
 /** Whether a family has something to show of a graph of these operators, with integers among its inputs or without, that the legal ones before it do not. */
 export function isTelling(
   family: string,
-  { operators, integers, several }: { operators: ReadonlySet<string>; integers: boolean; several: boolean },
+  { operators, integers, several, elements }: GraphTraits,
   legal: readonly string[],
 ): boolean {
-  const { operators: only, without, unless, ofIntegers, ofSeveral } = base[family] ?? {};
-  if ((ofIntegers && !integers) || (ofSeveral && !several)) return false;
+  const { operators: only, without, unless, ofIntegers, ofSeveral, ofElements } = base[family] ?? {};
+  if ((ofIntegers && !integers) || (ofSeveral && !several) || (ofElements && !elements)) return false;
   const has = (some: ReadonlySet<string>) => [...some].some((op) => operators.has(op));
   if (without !== undefined && has(without)) return false;
   if (unless !== undefined && legal.some((name) => name.startsWith(unless))) return false;
@@ -267,7 +296,7 @@ export function isTelling(
 }
 
 /** Runs a fill over the lines of a tensor along an axis chosen at random: what is a row to one operator is a column to another. */
-function fillLines(
+export function fillLines(
   shape: readonly number[],
   random: Random,
   fill: (line: Float64Array) => void,
