@@ -1,5 +1,6 @@
 /** Collects findings of one launch: equal faults at one instruction are counted, not repeated. */
 import type { Instruction } from './ptx/ir.ts';
+import { ownPlaceOf } from './ptx/own-place.ts';
 import type { Dim3, Finding, FindingKind } from './types.ts';
 
 export interface FaultSite {
@@ -39,7 +40,7 @@ export class FindingSink {
       return;
     }
     if (this.#found.size >= MAX_FINDINGS) return;
-    const source = instruction?.source;
+    const source = ownPlaceOf(instruction?.source);
     this.#found.set(key, {
       kind: site.kind,
       message: site.message,

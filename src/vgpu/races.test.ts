@@ -45,6 +45,9 @@ __global__ void lastBlockGood(int* in, int* out) {
 }
 __global__ void gridBad(int* in, int* out) { int t = blockIdx.x * blockDim.x + threadIdx.x; in[t] = t; cg::this_thread_block().sync(); out[t] = in[(t + 64) % 128]; }
 __global__ void gridGood(int* in, int* out) { int t = blockIdx.x * blockDim.x + threadIdx.x; in[t] = t; cg::this_grid().sync(); out[t] = in[(t + 64) % 128]; }
+// The read-only cache may hold what was there before, whatever orders the accesses.
+__global__ void cachedBad(int* in, int* out) { in[threadIdx.x] = threadIdx.x; __syncthreads(); out[blockIdx.x * 64 + threadIdx.x] = __ldg(in + (threadIdx.x ^ 1)); }
+__global__ void cachedGood(int* in, int* out) { if (blockIdx.x) return; in[threadIdx.x] = threadIdx.x; __syncthreads(); out[threadIdx.x] = in[threadIdx.x ^ 1] + __ldg(in + 64 + threadIdx.x); }
 __global__ void bytesBad(int* in, int* out) { ((char*)out)[threadIdx.x / 2] = threadIdx.x; }
 __global__ void bytesGood(int* in, int* out) { ((char*)out)[threadIdx.x] = threadIdx.x; }
 __global__ void sameFlagGood(int* in, int* out) { out[0] = 7; }
@@ -101,6 +104,15 @@ describe('races and their repaired twins', { skip: skipWithoutNvcc() }, () => {
       }
     });
   }
+
+  it('cached: a read through the read-only cache of what the launch wrote', () => {
+    for (const executor of EXECUTORS) {
+      const [finding] = launch('cachedBad', executor).findings;
+      assert.equal(finding?.kind, 'stale-read');
+      assert.match(finding!.message, /reads at kernel\.cu:\d+ what thread .* wrote at kernel\.cu:\d+ in the same launch/);
+      assert.deepEqual(launch('cachedGood', executor).findings, []);
+    }
+  });
 
   for (const name of ['sameFlagGood', 'reductionGood']) {
     it(`${name} is not accused`, () => {

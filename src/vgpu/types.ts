@@ -61,6 +61,7 @@ export type FindingKind =
   | 'race'
   | 'barrier-divergence'
   | 'missing-syncwarp'
+  | 'stale-read'
   | 'absent-lane'
   | 'deadlock'
   | 'stack-overflow'

@@ -27,7 +27,7 @@ import { modelledLaunch, modelledTransfer } from './modelled-launch.ts';
 import { profileBudget, profileSample } from './sample.ts';
 
 /** What only a run with the threads' clocks shows. */
-const RACES: ReadonlySet<Finding['kind']> = new Set(['race', 'missing-syncwarp']);
+const RACES: ReadonlySet<Finding['kind']> = new Set(['race', 'missing-syncwarp', 'stale-read']);
 
 /** Thread-instructions of a launch that the interpreter may decide on where compiled code suspects a race: some seconds. */
 const INTERPRETED = 30_000_000;

@@ -13,6 +13,8 @@ const ADVICE: Readonly<Partial<Record<FindingKind, string>>> = {
     'Every thread of the block must reach the same `__syncthreads()`: move it out of the branch or loop that some threads leave.',
   race: 'Put a barrier between the write and the other access, or make it atomic.',
   'missing-syncwarp': 'Put `__syncwarp()` between the write and the read by another lane.',
+  'stale-read':
+    'Read it by a plain load: without `__ldg`, through a pointer that is not both `const` and `__restrict__`.',
   'absent-lane': 'The mask names lanes that do not take part: use the mask of the lanes that do.',
 };
 

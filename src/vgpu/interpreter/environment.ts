@@ -5,6 +5,7 @@ import type { FaultSite } from '../findings.ts';
 import type { SharedRegion } from '../loader.ts';
 import type { DeviceMemory } from '../memory.ts';
 import type { Instruction, Space, Variable } from '../ptx/ir.ts';
+import { ownPlaceOf } from '../ptx/own-place.ts';
 import type { Dim3 } from '../types.ts';
 import type { Profiler } from './profiler.ts';
 import type { RaceDetector } from './races.ts';
@@ -77,7 +78,7 @@ export class Environment {
 
 /** The source line of an instruction in words, for messages. */
 export function whereOf(instruction: Instruction): string {
-  const { source } = instruction;
+  const source = ownPlaceOf(instruction.source);
   return source === undefined ? `PTX line ${instruction.line}` : `${source.file.split('/').at(-1)}:${source.line}`;
 }
 

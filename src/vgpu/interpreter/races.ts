@@ -9,6 +9,8 @@
  * them is reported as a race, though PTX gives both a value. Neither is when one side polls (analysis/polling.ts): a loop
  * that waits for a flag is what volatile is for.
  *
+ * A load through the read-only cache (ld.global.nc) of what the same launch wrote is reported whatever orders them: PTX leaves its value undefined.
+ *
  * A plain load that guesses what an atomicCAS then checks (analysis/guesses.ts) does not race with atomics.
  */
 import { LOCAL_TAG, PARAM_TAG, SHARED_TAG } from '../memory-layout.ts';
@@ -71,6 +73,11 @@ function emptyCell(): Cell {
 
 function isVolatile({ at }: Mark): boolean {
   return at.kind === 'memory' && at.semantics === 'volatile';
+}
+
+/** A load for memory that nobody writes while the kernel runs. */
+function isNonCoherent({ at }: Mark): boolean {
+  return at.kind === 'memory' && at.nonCoherent;
 }
 
 /** A volatile store that meets another volatile access or an atomic: each is done at once, and nothing says which is first. */
@@ -219,6 +226,7 @@ export class RaceDetector {
   }
 
   #touch(cell: Cell, mark: Mark, physical: number, bytes: number, inShared: boolean): void {
+    if (cell.write !== undefined && isNonCoherent(mark)) this.#stale(cell.write, mark, physical, bytes);
     this.#compare(cell.write, mark, inShared, physical, bytes);
     if (mark.kind !== 'read') {
       this.#compare(cell.read, mark, inShared, physical, bytes);
@@ -253,6 +261,22 @@ export class RaceDetector {
       physical,
       before: this.#env.memory.u8.slice(physical, physical + bytes),
       space: inShared ? 'shared' : 'global',
+    });
+  }
+
+  /** No order helps: the read-only cache may keep what was there before the kernel began, also for the thread that wrote. */
+  #stale(write: Mark, read: Mark, physical: number, bytes: number): void {
+    const env = this.#env;
+    const writer = write.warp === read.warp && write.lane === read.lane ? 'it' : env.who(write.warp, write.lane);
+    const allocation = env.memory.at(physical);
+    env.fault(read.warp, read.lane, {
+      kind: 'stale-read',
+      message: `${env.who(read.warp, read.lane)} reads at ${whereOf(read.at)} what ${writer} wrote at ${whereOf(write.at)} in the same launch, by a load through the read-only cache (__ldg, or const __restrict__), which may still hold the old value.`,
+      instruction: read.at,
+      space: 'global',
+      access: 'read',
+      bytes,
+      allocation: allocation && { name: allocation.name, bytes: allocation.bytes, offset: physical - allocation.base },
     });
   }
 

@@ -16,6 +16,7 @@ export const KIND_MEANINGS: Readonly<Record<FindingKind, string>> = {
   race: 'Two accesses to the same bytes, at least one a write, that no barrier, fence or atomic orders.',
   'barrier-divergence': 'Threads of a block meet at different barriers.',
   'missing-syncwarp': 'Lanes of a warp exchange data through memory without __syncwarp.',
+  'stale-read': 'A load through the read-only cache (__ldg, const __restrict__) of what the same launch wrote.',
   'absent-lane': 'A warp operation whose mask names a lane that does not take part.',
   deadlock: 'Threads wait for what can never come.',
   'stack-overflow': 'Calls or recursion need more stack than a thread has.',

@@ -2,6 +2,7 @@
  * Where an instruction comes from, out of PTX's `.loc` lines: with the column, and through inlined functions out to the
  * kernel's own text, so that a fault in `atomicAdd` is shown at the line that calls it.
  */
+import { isOwnFile } from '../ptx/own-place.ts';
 
 export interface SourcePlace {
   readonly file: string;
@@ -71,5 +72,5 @@ export class SourceMap {
 
 /** The place to show: the innermost that is not in a header of the toolkit or the system. */
 export function ownPlace(trail: readonly SourcePlace[]): SourcePlace | undefined {
-  return trail.find(({ file }) => !/(^|\/)(include|targets)\//.test(file)) ?? trail[0];
+  return trail.find(({ file }) => isOwnFile(file)) ?? trail[0];
 }

@@ -79,6 +79,8 @@ export function planRaces(kernel: FlatKernel, context: LaunchContext): RacePlan 
   if (!context.checked) throw new CannotCompile('race detection without checks', context.kernel.ptxLine);
   const { allowed, targets, written: list, stray } = targetsIn(kernel, context);
   const written = new Set(list);
+  const stale = nonCoherentLoad(kernel, (source) => targets[source]!.some((item) => written.has(item)));
+  if (stale) throw new CannotCompile(`race detection with '${stale.text}' of what the launch may write`, stale.line);
   const watched = targets.flatMap((hit, source) => (hit.some((item) => written.has(item)) ? [source] : []));
   const anywhere = written.size > 0;
   const stamped = stray ? allowed : [...new Set([...written, ...watched.flatMap((source) => targets[source]!)])];
@@ -88,6 +90,14 @@ export function planRaces(kernel: FlatKernel, context: LaunchContext): RacePlan 
     written: [...written],
     stamped: anywhere ? stamped : [],
   };
+}
+
+/** The first load through the read-only cache, if any, by a pointer into what the launch may write: no order makes it right, which stamps do not tell. */
+function nonCoherentLoad(kernel: FlatKernel, isWritten: (source: number) => boolean): Instruction | undefined {
+  const origins = pointerOrigins(kernel);
+  return kernel.instructions.find(
+    (one) => one.kind === 'memory' && one.nonCoherent && sourcesOf(one, origins)?.some(isWritten),
+  );
 }
 
 /** Sources of an access's pointer: undefined for any, null for what is no access to global memory. */
