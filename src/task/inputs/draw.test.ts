@@ -168,17 +168,29 @@ describe('drawing arguments', () => {
     assert.ok(halves.every(Number.isFinite), halves.join(' '));
   });
 
-  it('draws lines of small values, most of which differ by little more than a decade, and some tiny', () => {
-    const task = taskOf('relu', {}, [[float(64, 512), normal]], float(64, 512));
-    const values = drawArguments(task, 'small', seed)[0]!.values;
-    const lines = Array.from({ length: 64 }, (_, i) => Math.hypot(...values.subarray(512 * i, 512 * i + 512)));
-    const most = Math.max(...lines);
-    const others = lines.filter((norm) => norm < most / 15);
-    assert.ok(others.length > 3 && others.length < 26, String(others.length));
-    assert.ok(
-      others.every((norm) => norm < 1e-4),
-      others.join(' '),
+  it('draws lines of small values, most of which differ by little more than a decade, and some tiny, the same in all tensors; at times all', () => {
+    const task = taskOf(
+      'add',
+      {},
+      [
+        [float(64, 512), normal],
+        [float(64, 512), normal],
+      ],
+      float(64, 512),
     );
+    const norms = (values: Float64Array) =>
+      Array.from({ length: 64 }, (_, i) => Math.hypot(...values.subarray(512 * i, 512 * i + 512)));
+    const tiny = Array.from({ length: 40 }, (_, seed) =>
+      drawArguments(task, 'small', seed).map(({ values }) =>
+        norms(values).flatMap((norm, i) => (norm < 0.9e-6 * Math.sqrt(512) ? [i] : [])),
+      ),
+    ).filter((lists) => lists.every((list) => list.length > 0));
+    const [some, all] = [tiny.filter(([a]) => a!.length < 32), tiny.filter(([a]) => a!.length > 56)];
+    assert.ok(some.length > 5 && all.length > 2, `${some.length} draws with some tiny lines, ${all.length} with all`);
+    for (const [a, b] of some) {
+      assert.ok(a!.length > 2 && a!.length < 26, `${a!.length} tiny lines`);
+      assert.ok(a!.filter((line) => b!.includes(line)).length > 0.7 * a!.length, 'the lines differ');
+    }
   });
 
   it('rounds to the element type', () => {

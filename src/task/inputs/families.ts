@@ -121,10 +121,13 @@ const base: Readonly<Record<string, Family>> = {
     purpose: 'small values: an epsilon in the wrong place, or an absolute tolerance, shows',
     fill(random, dtype) {
       // Most lines differ by a decade at most: in a sum over all of them the greatest would hide what becomes of the others. Some are tiny: an epsilon under a
-      // root shows in nothing else. In float16 they would be zeros.
+      // root shows in nothing else. They are the same lines in all tensors, at times all, so that differences and products of lines are tiny too. In float16 they
+      // would be zeros.
       const most = random.scale(-5, -3);
+      const common = random.common('tiny lines');
+      const share = common.unit() < 0.25 ? 1 : 0.2;
       return (line) => {
-        const tiny = dtype !== 'float16' && random.unit() < 0.2;
+        const tiny = common.unit() < share && dtype !== 'float16';
         const scale = 10 ** (tiny ? random.scale(-12, -6) : most - random.unit());
         for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
       };
@@ -305,8 +308,9 @@ export function fillLines(
   const values = newValues(shape);
   const several = shape.map((_, d) => d).filter((d) => shape[d]! > 1);
   const axes = among === 'any axis' ? several : several.slice(-1);
-  // The last axis is the row of most programs: half of the time it is that one.
-  const axis = axes.length === 0 ? shape.length - 1 : random.unit() < 0.5 ? axes.at(-1)! : random.pick(axes);
+  // The last axis is the row of most programs: half of the time it is that one. Half of the time all tensors' lines run along the same.
+  const chosen = random.unit() < 0.5 ? random : random.common('axis');
+  const axis = axes.length === 0 ? shape.length - 1 : chosen.unit() < 0.5 ? axes.at(-1)! : chosen.pick(axes);
   const { outer, size, inner } = around(shape, Math.max(0, axis));
   const line = new Float64Array(size);
   for (let o = 0; o < outer; o++) {

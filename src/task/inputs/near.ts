@@ -105,13 +105,15 @@ export function drawNear(
     const sign = random.unit() < 0.75 ? 1 : -1;
     return sign * random.pick(numbers) * random.pick([1, 1, 1 + beside, 1 - beside, 0.5, 2]);
   };
+  // Of one kind are the same lines in all tensors, so that differences and products of lines come near too.
+  const common = random.common('near');
   const values = fillLines(shape, random, (line) => {
-    const kind = random.unit();
+    const kind = common.unit();
     if (wholeLines && kind < 0.25) {
       line.fill(one());
       return;
     }
-    const scale = wholeLines && kind < 0.5 ? random.pick(numbers) : 1;
+    const scale = wholeLines && kind < 0.5 ? common.pick(numbers) : 1;
     for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
     if (kind >= 0.8) return;
     for (let i = 0; i < line.length; i++) if (random.unit() < 0.125) line[i] = one();

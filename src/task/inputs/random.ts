@@ -67,7 +67,12 @@ export class Random {
 
   /** A scale or an offset that all tensors drawn from a seed share, uniform on [low, high) unless fixed at an end. */
   shared(low: number, high: number): number {
-    return new Random(this.#seed, 'shared by all tensors', this.#end).scale(low, high);
+    return this.common('a number').scale(low, high);
+  }
+
+  /** A stream that all tensors drawn from a seed have in common, from its beginning. */
+  common(label: string): Random {
+    return new Random(this.#seed, `common to all tensors/${label}`, this.#end);
   }
 
   /** A whole number from low to high - 1. */
