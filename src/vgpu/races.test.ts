@@ -109,7 +109,10 @@ describe('races and their repaired twins', { skip: skipWithoutNvcc() }, () => {
     for (const executor of EXECUTORS) {
       const [finding] = launch('cachedBad', executor).findings;
       assert.equal(finding?.kind, 'stale-read');
-      assert.match(finding!.message, /reads at kernel\.cu:\d+ what thread .* wrote at kernel\.cu:\d+ in the same launch/);
+      assert.match(
+        finding!.message,
+        /reads at kernel\.cu:\d+ what thread .* wrote at kernel\.cu:\d+ in the same launch/,
+      );
       assert.deepEqual(launch('cachedGood', executor).findings, []);
     }
   });
