@@ -12,6 +12,7 @@ import { type MmaKnobs, type MmaLayout, mmaDepth, mmaSharedBytes, mmaThreads } f
 import { isTileable, liesAlongDepth, packWidth, tileableContraction } from './lower/emit/operand-tile.ts';
 import {
   GROUP_ROWS,
+  inTwoParts,
   PANEL,
   type PipelineKnobs,
   pipelineDepth,
@@ -101,7 +102,7 @@ export const knobs: Readonly<Record<Family, readonly Knob[]>> = {
     { name: 'stages', choices: [1, 2], doc: '2: one pair of tiles is filled while the other is used' },
   ],
   pipeline: [
-    { name: 'arithmetic', choices: ['half', 'tf32'], doc: 'what tensor cores multiply' },
+    { name: 'arithmetic', choices: ['half', 'tf32', 'tf32x3'], doc: 'what tensor cores multiply' },
     { name: 'blockM', choices: [64, 128, 192, 256], doc: 'output rows a block' },
     { name: 'blockN', choices: [64, 96, 128, 192, 256], doc: 'output columns a block' },
     { name: 'blockK', choices: [16, 32, 64], doc: 'depth of the tiles in shared memory' },
@@ -283,9 +284,9 @@ export function groupFacts(
   if (arithmetics.length === 0) return { families: ['row', 'tile'], elements, row, tile };
   const layout = { a: liesAlongDepth(step.contraction, 'a'), b: liesAlongDepth(step.contraction, 'b') };
   const mma = { arithmetics, layout, hardware };
-  // Windows are computed element by element, which copies of 16 bytes cannot serve; and products in two parts of tf32 need both in shared memory.
+  // Windows are computed element by element, which copies of 16 bytes cannot serve; and of float in two parts of tf32 wgmma alone reads both in shared memory.
   const pipelined =
-    hardware.asyncCopies && !tile.windows && (arithmetics.includes('half') || arithmetics.includes('tf32'));
+    hardware.asyncCopies && !tile.windows && (hardware.warpgroups || arithmetics.some((own) => own !== 'tf32x3'));
   return { families: ['row', 'tile', 'mma', ...(pipelined ? (['pipeline'] as const) : [])], elements, row, tile, mma };
 }
 
@@ -496,6 +497,7 @@ function illegalPipeline({ tile, mma }: GroupFacts, choice: PipelineKnobs): stri
   const threads = pipelineThreads(choice);
   if (threads > maxThreads) return `${threads} threads a block`;
   if (blockK % pipelineDepth(choice) !== 0) return 'the tiles are no whole fragments deep';
+  if (choice.unit === 'warp' && inTwoParts(choice)) return 'two parts of tf32 are for wgmma';
   if (choice.unit === 'warpgroup') {
     const why = illegalWarpgroups(mma!, choice);
     if (why) return why;
@@ -523,7 +525,8 @@ function illegalWarpgroups(
   if (blockK * pipelineElementBytes(choice) !== PANEL) return 'wgmma reads tiles 128 bytes deep here';
   if (warpM % GROUP_ROWS !== 0) return 'a warpgroup makes 64 rows at a time';
   if (arithmetic === 'half' && !layout.b && warpN % 64 !== 0) return 'wgmma reads columns across k in panels of 64';
-  return stages < 3 ? 'wgmma needs three pairs of tiles, as two are in use' : undefined;
+  // Tiles in two parts fill the shared memory twice as fast: larger ones pay for waiting at the end of a step.
+  return stages < 3 && !inTwoParts(choice) ? 'wgmma needs three pairs of tiles, as two are in use' : undefined;
 }
 
 /** `most`: what a block of the target may have. */

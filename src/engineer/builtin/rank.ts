@@ -10,6 +10,7 @@ import { type GroupFacts, illegal, knobs } from './knobs.ts';
 import { type MmaKnobs, mmaDepth, mmaSharedBytes, mmaThreads } from './lower/emit/mma-kernel.ts';
 import type { TileShape } from './lower/emit/operand-tile.ts';
 import {
+  inTwoParts,
   type PipelineKnobs,
   pipelineDepth,
   pipelineElementBytes,
@@ -152,7 +153,9 @@ function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarge
   const units = threads / (together ? 128 : 32);
   const bytes = pipelineElementBytes(choice);
   const parts = blockK / pipelineDepth(choice);
-  const products = (warpM / 16) * (warpN / 8) * parts * units;
+  // Of float in two parts three products are made, and both parts are put into shared memory.
+  const [times, copies] = inTwoParts(choice) ? [3, 2] : [1, 1];
+  const products = times * (warpM / 16) * (warpN / 8) * parts * units;
   const { layout } = facts.mma!;
   const { warpgroup, tensor } = defaultConstants;
   // Four registers of fragments are one ldmatrix, or four reads where a tile of tf32 lies across k.
@@ -165,11 +168,11 @@ function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarge
     if (typeof tiles === 'string' || tiles[own].way === 'copies') return 4 * (block / packs[own]) * (blockK / 32);
     const each =
       CARRY_INSTRUCTIONS + (arithmetic === 'half' ? 0 : 4) + (packs[own] * bytes < 16 ? CUT_INSTRUCTIONS : 0);
-    return (each * block * blockK * bytes) / 16 / 32;
+    return (copies * each * block * blockK * bytes) / 16 / 32;
   };
   const rate = (arithmetic === 'half' ? target.flops.fp16 : target.flops.tf32) / (target.sms * target.clockHz);
   // Each register of a fragment is rounded by itself, for every warp that reads it; what wgmma reads is rounded once.
-  const conversions = arithmetic === 'half' ? 0 : together ? ((blockM + blockN) * blockK) / 32 : 4 * fragments;
+  const conversions = arithmetic === 'half' ? 0 : together ? (copies * (blockM + blockN) * blockK) / 32 : 4 * fragments;
   return {
     ...{ threads, blockM, blockN, blockK },
     registers: Math.min(
@@ -180,10 +183,12 @@ function pipelineWork(facts: GroupFacts, choice: PipelineKnobs, target: GpuTarge
     mathCycles: (products * 2 * 16 * 8 * pipelineDepth(choice)) / rate / (together ? warpgroup : tensor),
     // A product of a warpgroup is one instruction of each of its warps, and reads both operands itself.
     instructions:
-      (together ? (warpM / 64) * parts * units * 4 : products + reads) + fills('a', blockM) + fills('b', blockN),
+      (together ? times * (warpM / 64) * parts * units * 4 : products + reads) +
+      fills('a', blockM) +
+      fills('b', blockN),
     passes:
-      4 * (together ? ((warpM / 64) * (64 + warpN) * parts * units) / 16 : fragments) +
-      ((blockM + blockN) * blockK * bytes) / 128,
+      4 * (together ? (times * (warpM / 64) * (64 + warpN) * parts * units) / 16 : fragments) +
+      (copies * (blockM + blockN) * blockK * bytes) / 128,
     conversionCycles: (conversions * 32) / target.lanesPerClock.special,
   };
 }

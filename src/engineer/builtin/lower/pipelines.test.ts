@@ -102,6 +102,16 @@ describe('products fed by asynchronous copies', { skip: skipWithoutCompiler }, (
     }
   });
 
+  // Held to float's own accuracy, which neither part alone has.
+  for (const transposed of ['', 'ab'])
+    it(`of float in two parts of tf32 by warpgroups, ${transposed === '' ? 'neither' : transposed} transposed`, async () => {
+      const together = { unit: 'warpgroup', blockM: 128, blockN: 64, blockK: 32, warpM: 64, warpN: 64 } as const;
+      const sizes = transposed === '' ? ([72, 136, 72] as const) : ([69, 77, 67] as const);
+      const task = product(sizes, 'float32', { transposed });
+      const source = lowered(task, { ...together, arithmetic: 'tf32x3', stages: transposed === '' ? 2 : 3 });
+      await check.matches(task, source, 2e-5);
+    });
+
   it('of a batch, fewer steps than stages, copies of 4 and 8 bytes', async () => {
     for (const [k, n] of [
       [18, 70],
@@ -128,7 +138,10 @@ describe('products fed by asynchronous copies', { skip: skipWithoutCompiler }, (
     assert.match(why(half, {}, 't4'), /no pipeline form/);
     assert.match(why(half, { arithmetic: 'tf32' }), /tf32 is not for these operands/);
     assert.match(why(product([256, 255, 256], 'float16'), {}), /4 bytes or more/);
-    assert.match(why(product([256, 256, 256], 'float32'), { arithmetic: 'tf32' }), /no pipeline form/);
+    const float = product([256, 256, 256], 'float32');
+    assert.match(why(float, { arithmetic: 'tf32' }), /tf32 is not for these operands/);
+    assert.match(why(float, { arithmetic: 'tf32x3' }), /for wgmma/);
+    assert.match(why(float, { arithmetic: 'tf32x3' }, 'a100'), /no pipeline form/);
     const large = { blockM: 256, blockN: 128, blockK: 64, warpM: 64, warpN: 64, stages: 4 };
     assert.equal(why(half, large), '');
     assert.match(why(half, large, 'a100'), /163 KiB/);

@@ -1,6 +1,6 @@
 /**
  * How tiles get from global to shared memory in a pipeline: by asynchronous copies; or through a thread's registers, sixteen bytes at a time, where
- * `wgmma` will read them and nobody could change them later: float is rounded to tf32 and, where it lies across k, turned round in squares of 4 x 4, as
+ * `wgmma` will read them and nobody could change them later: float is rounded to tf32, what that leaves put beside it where it counts, and, where it lies across k, turned round in squares of 4 x 4, as
  * wgmma takes 32 bits along k alone; and rows that begin at any element are cut out of the aligned packs that they lie in.
  */
 import type { Side } from './operand-tile.ts';
@@ -8,6 +8,7 @@ import {
   CHUNK,
   EIGHT,
   grouped,
+  inTwoParts,
   isAcross32,
   PANEL,
   type PipelineKnobs,
@@ -132,24 +133,33 @@ export function writePut(body: CodeWriter, own: Side, tile: TilePlan, knobs: Pip
   const { name } = own;
   const { rowsPerThread, rowsPerRound } = tile;
   const pack = packOf(knobs, type);
-  const rounded = knobs.arithmetic === 'tf32';
+  const rounded = knobs.arithmetic !== 'half';
+  const twoParts = inTwoParts(knobs);
   body.open(`auto ${name}_put = [&](int stage, int round, ${pack} (&lines)[${rowsPerThread}]) {`);
+  if (twoParts) body.line(`${pack} rests[${rowsPerThread}];  // what rounding leaves`);
   if (rounded) {
     body.line('#pragma unroll');
     body.open(`for (int v = 0; v < ${(CHUNK / 4) * rowsPerThread}; ++v) {`);
     body.line('float& own = lines[v / 4].at[v % 4];');
+    if (twoParts) body.line('const float whole = own;');
     body.line('own = nvcuda::wmma::__float_to_tf32(own);');
+    if (twoParts) body.line('rests[v / 4].at[v % 4] = nvcuda::wmma::__float_to_tf32(whole - own);');
     body.close();
   }
-  const to = (plus: string, chunk: string) =>
-    `*reinterpret_cast<${pack}*>(${name}_to + stage * ${tile.bytes} + (round * ${rowsPerRound}${plus}) * ${tile.pitch}${tile.steady ? '' : ` + ${chunk}`})`;
-  if (rowsPerThread === 1) body.line(`${to('', chunkOfRound(own, tile, knobs))} = lines[0];`);
+  const parts = twoParts ? (['lines', 'rests'] as const) : (['lines'] as const);
+  const to = (part: (typeof parts)[number], plus: string, chunk: string) =>
+    `*reinterpret_cast<${pack}*>(${name}_to + stage * ${tile.bytes}${part === 'lines' ? '' : ` + ${tile.partBytes}`} + (round * ${rowsPerRound}${plus}) * ${tile.pitch}${tile.steady ? '' : ` + ${chunk}`})`;
+  if (rowsPerThread === 1)
+    for (const part of parts) body.line(`${to(part, '', chunkOfRound(own, tile, knobs))} = ${part}[0];`);
   else {
     body.line('// What lay one below the other lies side by side now.');
     body.line('#pragma unroll');
     body.open(`for (int v = 0; v < ${rowsPerThread}; ++v) {`);
-    const turned = Array.from({ length: rowsPerThread }, (_, line) => `lines[${line}].at[v]`).join(', ');
-    body.line(`${to(' + v', chunkAt(own, tile, knobs, `(${name}_row + round * ${rowsPerRound} + v)`))} = {${turned}};`);
+    const chunk = chunkAt(own, tile, knobs, `(${name}_row + round * ${rowsPerRound} + v)`);
+    for (const part of parts) {
+      const turned = Array.from({ length: rowsPerThread }, (_, line) => `${part}[${line}].at[v]`).join(', ');
+      body.line(`${to(part, ' + v', chunk)} = {${turned}};`);
+    }
     body.close();
   }
   body.close('};');

@@ -6,7 +6,8 @@
  * read from the L2.
  *
  * Operands are of 16 bits, or float rounded to tf32: as a warp reads its fragments, or before wgmma reads the tiles, which then go through registers
- * while the products of the step before are made (`pipeline-fill.ts`).
+ * while the products of the step before are made (`pipeline-fill.ts`). Float that must keep its digits is there in two parts of tf32, of which wgmma makes
+ * three products: what is left out is the product of both remainders (Ootomo and Yokota, 2022).
  */
 import type { Group } from '../groups.ts';
 import type { Program } from '../program.ts';
@@ -20,7 +21,9 @@ import {
   EIGHT,
   GROUP_ROWS,
   grouped,
+  inTwoParts,
   isAcross32,
+  overlaps,
   PANEL,
   type PipelineKnobs,
   PRODUCT_BYTES,
@@ -68,7 +71,7 @@ export function pipelineKernel(
   const tiles = planTiles(layout, { a: sides[0].vector, b: sides[1].vector }, knobs);
   if (typeof tiles === 'string') throw new Error(tiles);
   const { dtype } = context.value(contraction.a.value);
-  const element = knobs.arithmetic === 'tf32' ? 'tf32' : dtype === 'float16' ? 'f16' : 'bf16';
+  const element = knobs.arithmetic !== 'half' ? 'tf32' : dtype === 'float16' ? 'f16' : 'bf16';
   requirePack(preamble);
   const multiply = requireInstructions(preamble, knobs, tiles, element);
   const { type } = storage[dtype];
@@ -96,8 +99,9 @@ export function pipelineKernel(
   body.line(`float sums[${warpM / productRows(knobs)}][${warpN / EIGHT}][4] = {};`);
 
   const steps = Math.ceil(k / blockK);
-  // A warpgroup's products of one step go on into the next, so the tiles before those are the ones that are free.
-  const lead = stages - (together ? 2 : 1);
+  // Where a warpgroup's products of one step go on into the next, the tiles before those are the ones that are free.
+  const overlapping = overlaps(knobs);
+  const lead = stages - (overlapping ? 2 : 1);
   const byCopies = sides.filter(({ name }) => tiles[name].way === 'copies');
   const throughRegisters = sides.filter(({ name }) => tiles[name].way === 'registers');
   const deep = k % blockK !== 0 || throughRegisters.length > 0;
@@ -127,7 +131,7 @@ export function pipelineKernel(
   body.open(`for (int step = 0; step < ${steps}; ++step) {`);
   if (byCopies.length > 0) body.line(`wait_for_all_groups_but<${lead - 1}>();`);
   if (together) body.line('show_tiles_to_wgmma();');
-  const free = together ? 'before the last' : 'before';
+  const free = overlapping ? 'before the last' : 'before';
   body.line(`__syncthreads();  // the tiles have arrived for all, and all are done with those of the step ${free}`);
   const more = `if (step + ${lead} < ${steps})`;
   if (byCopies.length > 0) {
@@ -137,11 +141,14 @@ export function pipelineKernel(
   writeProducts(body, sides, tiles, knobs, multiply);
   if (throughRegisters.length > 0)
     body.line(`${more} ${call('carry', 'next', `step + ${lead}`)}  // while tensor cores multiply`);
-  if (together) body.line('wait_for_products_but<1>();  // those of the step before are done');
+  if (together) {
+    const done = overlapping ? 'those of the step before are done' : 'their tiles are free';
+    body.line(`wait_for_products_but<${overlapping ? 1 : 0}>();  // ${done}`);
+  }
   body.line(`now = now == ${stages - 1} ? 0 : now + 1;`);
   body.line(`next = next == ${stages - 1} ? 0 : next + 1;`);
   body.close();
-  if (together) body.line('wait_for_products_but<0>();');
+  if (overlapping) body.line('wait_for_products_but<0>();');
   body.line('__syncthreads();');
   writeStrips(body, plan, step, stored, warpTiles(knobs), (columns, row) => {
     body.line('// A fragment has two neighbours of row lane / 4 in a lane, and two eight rows below.');
@@ -218,7 +225,13 @@ function writeProducts(
   body.line('#pragma unroll');
   body.open(`for (int p = 0; p < ${warpM / productRows(knobs)}; ++p) {`);
   if (together) {
-    for (const own of sides) writeDescriptor(body, own, tiles[own.name]);
+    for (const own of sides) writeDescriptor(body, own, tiles[own.name], '');
+    if (inTwoParts(knobs)) {
+      for (const own of sides) writeDescriptor(body, own, tiles[own.name], '_rest');
+      body.line('// The small products first, so that they are not lost beside the large one.');
+      body.line(`${multiply}(sums[p], a_rest, b);`);
+      body.line(`${multiply}(sums[p], a, b_rest);`);
+    }
     body.line(`${multiply}(sums[p], a, b);`);
   } else {
     body.line('#pragma unroll');
@@ -267,12 +280,13 @@ function writeFragments(body: CodeWriter, own: Side, tile: TilePlan, knobs: Pipe
   body.close();
 }
 
-/** Says where wgmma finds a warpgroup's part of one tile, `part` deep. */
-function writeDescriptor(body: CodeWriter, { name }: Side, tile: TilePlan): void {
+/** Says where wgmma finds a warpgroup's part of one tile, or (`_rest`) of what rounding left of it, `part` deep. */
+function writeDescriptor(body: CodeWriter, { name }: Side, tile: TilePlan, suffix: '' | '_rest'): void {
   const line = name === 'a' ? `(group_m + p * ${GROUP_ROWS})` : 'warp_n';
   const panel = tile.rows * PANEL;
   const at = tile.alongDepth
     ? `${line} * ${PANEL} + part * ${PRODUCT_BYTES}`
     : `${line} / ${PANEL / 2} * ${panel} + part * ${(PRODUCT_BYTES / 2) * PANEL}`;
-  body.line(`const unsigned long long ${name} = matrix_at(${name}_tiles + now * ${tile.bytes} + ${at}, ${panel});`);
+  const start = `${name}_tiles + now * ${tile.bytes}${suffix === '' ? '' : ` + ${tile.partBytes}`}`;
+  body.line(`const unsigned long long ${name}${suffix} = matrix_at(${start} + ${at}, ${panel});`);
 }

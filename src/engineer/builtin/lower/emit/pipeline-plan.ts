@@ -9,14 +9,14 @@ import type { TileShape } from './operand-tile.ts';
 import { FRAGMENT, stripBytes, type WarpTiles } from './product-epilogue.ts';
 
 export interface PipelineKnobs extends Omit<TileShape, 'vector'> {
-  /** What is multiplied: the operands' own 16 bits, or float rounded to tf32. */
-  arithmetic: 'half' | 'tf32';
+  /** What is multiplied: the operands' own 16 bits, float rounded to tf32, or float in two parts of tf32 (by wgmma alone). */
+  arithmetic: 'half' | 'tf32' | 'tf32x3';
   /** Who multiplies: each warp for itself (`mma.sync`), or four together (`wgmma`). */
   unit: 'warp' | 'warpgroup';
   /** Output rows and columns a unit; multiples of 16, rows of a warpgroup of 64. */
   warpM: number;
   warpN: number;
-  /** Pairs of tiles in shared memory: one is multiplied (with wgmma two, one after the other), the others are on their way. */
+  /** Pairs of tiles in shared memory: one is multiplied (with wgmma two, one after the other, where there are three or more), the others are on their way. */
   stages: number;
   /** Tiles of the output, one below the other, that are begun before those of the next column; 1: row by row. */
   group: number;
@@ -31,6 +31,12 @@ export const EIGHT = 8;
 export const GROUP_ROWS = 64;
 /** Bytes of a row of a tile as wgmma reads it, with chunks exchanged in eight rows at a time; longer rows are cut into panels. */
 export const PANEL = 128;
+
+/** Whether float is multiplied in two parts: rounded to tf32, and what that leaves. */
+export const inTwoParts = ({ arithmetic }: Pick<PipelineKnobs, 'arithmetic'>): boolean => arithmetic === 'tf32x3';
+
+/** Whether a warpgroup's products of one step go on into the next, so that the tiles of two steps are in use. */
+export const overlaps = (knobs: Pick<PipelineKnobs, 'unit' | 'stages'>): boolean => grouped(knobs) && knobs.stages > 2;
 
 export const grouped = ({ unit }: Pick<PipelineKnobs, 'unit'>): boolean => unit === 'warpgroup';
 
@@ -69,7 +75,9 @@ export interface TilePlan {
   /** Bytes from a row, which runs along k or along m or n, to the next, and how many rows there are. */
   pitch: number;
   rows: number;
+  /** Bytes of the tile, and of the first part of it where there are two, one after the other. */
   bytes: number;
+  partBytes: number;
   /** Bytes of one copy, copies a row, rows of which a thread fills a piece at a time, and rows that all threads together fill at a time. */
   copyBytes: number;
   copiesPerRow: number;
@@ -82,7 +90,7 @@ export interface TilePlan {
 /** The plan of an operand's tile; a sentence where threads do not divide it. `vector`: neighbours in one aligned read of the operand. */
 function planTile(operandAlongDepth: boolean, block: number, vector: number, knobs: PipelineKnobs): TilePlan | string {
   const element = pipelineElementBytes(knobs);
-  const rounded = knobs.arithmetic === 'tf32';
+  const rounded = knobs.arithmetic !== 'half';
   const way = grouped(knobs) && (rounded || vector * element < 4) ? 'registers' : 'copies';
   // wgmma takes 32 bits along k alone.
   const alongDepth = operandAlongDepth || (way === 'registers' && rounded);
@@ -98,14 +106,27 @@ function planTile(operandAlongDepth: boolean, block: number, vector: number, kno
   if (!Number.isInteger(rowsPerRound)) return 'threads do not divide the tiles evenly';
   const steady = rowsPerThread === 1 && rowsPerRound % (isAcross32(alongDepth, knobs) ? 4 : EIGHT) === 0;
   const rows = alongDepth ? block : knobs.blockK;
-  const bytes = rows * fast * element;
+  const partBytes = rows * fast * element;
+  const bytes = (inTwoParts(knobs) ? 2 : 1) * partBytes;
   const pitch = grouped(knobs) ? PANEL : fast * element;
-  return { way, alongDepth, pitch, rows, bytes, copyBytes, copiesPerRow, rowsPerThread, rowsPerRound, steady };
+  return {
+    way,
+    alongDepth,
+    pitch,
+    rows,
+    bytes,
+    partBytes,
+    copyBytes,
+    copiesPerRow,
+    rowsPerThread,
+    rowsPerRound,
+    steady,
+  };
 }
 
 /** Whether a tile's rows run along m or n in elements of 32 bits, which `ldmatrix` cannot transpose: lanes read them one by one. */
 export const isAcross32 = (alongDepth: boolean, { arithmetic }: Pick<PipelineKnobs, 'arithmetic'>): boolean =>
-  !alongDepth && arithmetic === 'tf32';
+  !alongDepth && arithmetic !== 'half';
 
 /**
  * C++ of the number that a row's chunks are exchanged by (exclusive or): eight rows in turn, or pairs or fours of them where a row is shorter than 128
