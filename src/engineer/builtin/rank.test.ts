@@ -58,15 +58,18 @@ describe('the estimate of tiles', () => {
   });
 
   it('feeds tensor cores by copies where the operands allow it, by warpgroups where the target has them', () => {
-    const best = (k: number, gpu: string) => {
+    const best = (k: number, gpu: string, precision: PrecisionPolicy = 'fp16') => {
       const own = gpuTarget(gpu);
-      return rankedProducts(factsOf(4096, 4096, k, 'fp16', own), own, 1)[0]!;
+      return rankedProducts(factsOf(4096, 4096, k, precision, own), own, 1)[0]!;
     };
     const [hopper, ampere, odd] = [best(4096, 'h100'), best(4096, 'a100'), best(4095, 'h100')];
     assert.equal(hopper.family === 'pipeline' && hopper.unit, 'warpgroup', 'H100');
     assert.equal(ampere.family === 'pipeline' && ampere.unit, 'warp', 'A100');
     assert.equal(odd.family === 'pipeline' && odd.unit, 'warpgroup', 'rows that begin at odd elements');
     assert.equal(best(4095, 'a100').family, 'mma', 'such rows where there is no wgmma');
+    const exact = best(4096, 'h100', 'fp32');
+    assert.deepEqual(exact.family === 'pipeline' && [exact.unit, exact.arithmetic], ['warpgroup', 'tf32x3'], 'float');
+    assert.equal(best(4096, 'a100', 'fp32').family, 'mma', 'float where there is no wgmma');
   });
 
   it('is near the modelled time of what was profiled: 4096 x 4096 x 512 on an H100', () => {

@@ -90,7 +90,10 @@ export function pipelineKernel(
   const tilesN = Math.ceil(n / blockN);
   const grid = writeOrder(body, knobs, Math.ceil(m / blockM), tilesN);
   writeBatch(body, context, contraction, sides);
-  body.line('// Tiles lie in shared memory as their operands do in memory, one pair of them a stage.');
+  const parts = inTwoParts(knobs) ? ', each rounded to tf32 and followed by what that leaves' : '';
+  body.line(
+    `// Tiles lie in shared memory ${together && knobs.arithmetic !== 'half' ? 'along k' : 'as their operands do in memory'}, one pair of them a stage${parts}.`,
+  );
   body.line('extern __shared__ __align__(1024) unsigned char memory[];');
   body.line('const unsigned a_tiles = static_cast<unsigned>(__cvta_generic_to_shared(memory));');
   body.line(`const unsigned b_tiles = a_tiles + ${stages * tiles.a.bytes};`);
