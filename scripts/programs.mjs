@@ -17,7 +17,7 @@ const programs = [
   {
     name: 'virtual-device',
     module: 'device/virtual/child.js',
-    flags: ['--max-old-space-size=4096', '--min-semi-space-size=16'],
+    flags: ['--max-old-space-size=4096', '--min-semi-space-size=16', '--single-threaded-gc'],
   },
   { name: 'cuda-device', module: 'device/cuda/child.js', flags: ['--max-old-space-size=4096'] },
   { name: 'sanitizer', module: 'vgpu/sanitizer/child.js', flags: [] },

@@ -94,9 +94,13 @@ const base: Readonly<Record<string, Family>> = {
   uniform: { purpose: 'both signs, bounded', fill: each((r) => r.uniform(-1, 1)) },
   shifted: {
     purpose: 'a mean far from zero: one-pass variances and sums in low precision lose digits',
-    fill: (random) => (line) => {
-      const mean = random.scale(10, 100);
-      for (let i = 0; i < line.length; i++) line[i] = mean + random.normal();
+    fill: (random) => {
+      // All lines lie about one mean: what an operator reduces may run across them, and lines far from each other would have a variance with digits to lose.
+      const mean = random.scale(60, 120);
+      return (line) => {
+        const own = mean + random.normal();
+        for (let i = 0; i < line.length; i++) line[i] = own + random.normal();
+      };
     },
   },
   together: {

@@ -160,14 +160,34 @@ function lineDimension(attributes: Attributes, rank: number): number {
 
 /** Order of sort and topk: NaN is the greatest, equals keep their order. Returns the permutation. */
 function sortedOrder(row: Float64Array, descending: boolean): Uint32Array {
-  const order = Uint32Array.from(row, (_, i) => i);
-  const before = (i: number, j: number): number => {
-    const x = row[i]!;
-    const y = row[j]!;
-    const difference = Number.isNaN(x) ? (Number.isNaN(y) ? 0 : 1) : Number.isNaN(y) ? -1 : x < y ? -1 : x > y ? 1 : 0;
-    return difference === 0 ? i - j : descending ? -difference : difference;
-  };
-  return order.sort(before);
+  const keys = descending ? row.map((x) => -x) : row;
+  const numbers: number[] = [];
+  const nans: number[] = [];
+  for (let i = 0; i < row.length; i++) (Number.isNaN(row[i]!) ? nans : numbers).push(i);
+  const sorted = mergeSorted(keys, Uint32Array.from(numbers));
+  const order = new Uint32Array(row.length);
+  order.set(sorted, descending ? nans.length : 0);
+  order.set(nans, descending ? 0 : numbers.length);
+  return order;
+}
+
+/** The indices in the order of their keys, equals as they were: merges runs of doubling length, many times faster than `sort` with a function to compare by. */
+function mergeSorted(keys: Float64Array, indices: Uint32Array): Uint32Array {
+  const { length } = indices;
+  let from = indices;
+  let to: Uint32Array = new Uint32Array(length);
+  for (let run = 1; run < length; run *= 2) {
+    for (let start = 0; start < length; start += 2 * run) {
+      const middle = Math.min(start + run, length);
+      const end = Math.min(start + 2 * run, length);
+      for (let left = start, right = middle, k = start; k < end; k++) {
+        const takeRight = right < end && (left >= middle || keys[from[right]!]! < keys[from[left]!]!);
+        to[k] = takeRight ? from[right++]! : from[left++]!;
+      }
+    }
+    [from, to] = [to, from];
+  }
+  return from;
 }
 
 /** Sorts every line and keeps the first `keep` of each; gives values and indices. */
