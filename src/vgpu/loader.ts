@@ -25,6 +25,7 @@ const RESERVED_BYTES = 1024;
 
 /** A variable's place in the shared area. */
 export interface SharedRegion {
+  /** As the kernel's text calls it. */
   readonly name: string;
   readonly start: number;
   readonly end: number;
@@ -204,12 +205,25 @@ export function sharedBytesNeeded({ declared }: SharedLayout, dynamicBytes: numb
   return Math.max(declared.staticBytes, dynamicBytes > 0 ? declared.dynamicOffset + dynamicBytes : 0);
 }
 
+/** `tile` for `_ZZ4gemmPKfE4tile`, a variable of a function in the Itanium ABI's mangling, with or without a number behind it; other names as they are. */
+function nameInText(symbol: string): string {
+  if (!symbol.startsWith('_ZZ')) return symbol;
+  for (const { index, 0: all, 1: length } of symbol.matchAll(/E(\d+)/g)) {
+    const name = symbol.slice(index + all.length);
+    if (/^(?:_\d*_?)?$/.test(name.slice(Number(length))) && name.length >= Number(length))
+      return name.slice(0, Number(length));
+  }
+  return symbol;
+}
+
 /** The variables of a layout by place, and the dynamic memory of a launch. */
 export function sharedRegions(layout: SharedLayout, dynamicBytes: number): readonly SharedRegion[] {
   const { offsets, dynamicOffset, reserved } = layout;
   const regions: SharedRegion[] = reserved === undefined ? [] : [reserved];
   let dynamicName = 'dynamic shared memory';
-  for (const [{ name, bytes }, start] of offsets) {
+  for (const [variable, start] of offsets) {
+    const { bytes } = variable;
+    const name = nameInText(variable.name);
     if (bytes > 0) regions.push({ name, start, end: start + bytes });
     else dynamicName = name;
   }

@@ -146,7 +146,18 @@ const PAIRS: readonly [name: string, kind: FindingKind, also?: (finding: Finding
   ['misaligned', 'misaligned'],
   ['uninitialisedGlobal', 'uninitialised-read'],
   ['missingBarrier', 'uninitialised-read', (finding) => assert.equal(finding.space, 'shared')],
-  ['sharedBounds', 'out-of-bounds', (finding) => assert.equal(finding.space, 'shared')],
+  [
+    'sharedBounds',
+    'out-of-bounds',
+    (finding) => {
+      assert.equal(finding.space, 'shared');
+      assert.match(
+        finding.message,
+        / s has only 128 bytes| variable s /,
+        'the variable is not called what the text calls it',
+      );
+    },
+  ],
   ['uninitialisedLocal', 'uninitialised-read', (finding) => assert.equal(finding.space, 'local')],
   ['constant', 'write-to-readonly'],
   ['divergentBarrier', 'barrier-divergence'],
