@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { findToolchain } from '../src/kernel/index.ts';
 import { killOften, runWhole, smallSoftmax } from './killed-run.ts';
-import { run } from './program.ts';
+import { run, start } from './program.ts';
 
 const skip = (await findToolchain()) ? false : 'nvcc is not installed';
 
@@ -41,6 +41,38 @@ describe('assay optimize', { skip }, () => {
       'the second run starts from what the first found',
     );
     assert.equal(second.directTranslationMicroseconds, said.directTranslationMicroseconds);
+  });
+
+  it('verifies what would keep its reference busy for minutes at smaller shapes, and stops when it is asked to', async () => {
+    const large = join(folder, 'large_product.py');
+    writeFileSync(
+      large,
+      [
+        'import torch',
+        'import torch.nn as nn',
+        'class Model(nn.Module):',
+        '    def forward(self, a, b):',
+        '        return a @ b',
+        'N = 4096',
+        'def get_inputs():',
+        '    return [torch.rand(N, N), torch.rand(N, N)]',
+        'def get_init_inputs():',
+        '    return []',
+      ].join('\n'),
+    );
+    const parameters = ['--home', join(folder, 'large'), 'optimize', large, '--device', 'virtual', '--budget', '600'];
+    const { child, ended } = start(parameters);
+    let said = '';
+    child.stdout!.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (/^run /m.test(said)) child.kill('SIGTERM');
+    });
+    const late = setTimeout(() => child.kill('SIGKILL'), 120_000);
+    const { code, signal, stdout, stderr } = await ended;
+    clearTimeout(late);
+    assert.deepEqual({ code, signal }, { code: 130, signal: null }, stdout + stderr);
+    assert.match(stdout, /verified at smaller ones/, 'it is said');
+    assert.match(stdout, /^scaled\s+N 4096 -> \d+$/m, 'which');
   });
 
   it('goes on after SIGKILL as if nothing had happened: the same best, nothing lost, nothing done twice, no process left', async () => {

@@ -84,3 +84,4 @@ export {
   torchOpinions,
 } from './trace/torch-oracle.ts';
 export type * from './types.ts';
+export { VERIFIED_SCALE } from './verified-scale.ts';

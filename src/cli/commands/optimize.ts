@@ -5,7 +5,7 @@ import { openArchive } from '../../archive/index.ts';
 import { agentName, type OptimisedTask, optimiseTask } from '../../engineer/index.ts';
 import { EventStream } from '../../events/index.ts';
 import { evidencePage, speedInWords } from '../../judge/index.ts';
-import { type FullTask, specText, type Task } from '../../task/index.ts';
+import { type FullTask, specText, type Task, TaskError, VERIFIED_SCALE, workOf } from '../../task/index.ts';
 import { gpuTarget } from '../../vgpu/index.ts';
 import { type DeviceOptions, type Devices, openDevices } from '../devices.ts';
 import { engineersFor, type ModelOptions } from '../model-options.ts';
@@ -58,7 +58,7 @@ export async function optimize(
   const devices = await openDevices(options, places, signal);
   try {
     events.emit({ type: 'note', level: 'info', message: devices.words });
-    const { task, full } = await traced(taskFile, options, places, events);
+    const { task, full } = await traced(taskFile, options, places, events, devices);
     const archive = await openArchive(places.archive);
     try {
       if (options.resume && !(await archive.unfinishedRun(task.hash, devices.gpu, agentName))) {
@@ -101,14 +101,52 @@ export async function optimize(
   }
 }
 
+/**
+ * Elements and operations of one evaluation up to which a task is verified at its file's own shapes where nobody gave a scale. The reference takes a second
+ * or so for as many, in which nothing else is done, not even for Ctrl-C; and a judgement asks for it tens of times.
+ */
+const MOST_UNSCALED = 1e9;
+
+/** The task; where its reference would take minutes and no GPU is there to time it, at shapes at which it takes seconds: its times are of the file's own all the same. */
+async function loadedFrom(
+  file: string,
+  options: OptimizeOptions,
+  places: Places,
+  events: EventStream,
+  { hardware }: Devices,
+): Promise<{ task: Task; full?: FullTask }> {
+  const loaded = await taskFrom(file, options, places);
+  const work = workOf(loaded.task.graph);
+  if (options.scale !== undefined || work <= MOST_UNSCALED) return loaded;
+  const takes = `One evaluation of the reference takes ${significant(work / 1e9)} thousand million operations at the file's own shapes`;
+  const note = (message: string) => events.emit({ type: 'note', level: 'info', message });
+  const slow = `${takes}, and a judgement is silent for minutes`;
+  if (hardware !== undefined) {
+    note(`${slow}: give --scale ${VERIFIED_SCALE} for smaller ones.`);
+    return loaded;
+  }
+  try {
+    const smaller = await taskFrom(file, { ...options, scale: VERIFIED_SCALE }, places);
+    note(
+      `${takes}: kernels are verified at smaller ones, and a few of their blocks and all times are of the file's own. Give --scale ${Math.ceil(work)} to have it otherwise.`,
+    );
+    return smaller;
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    note(`${slow}. ${error.message}`);
+    return loaded;
+  }
+}
+
 async function traced(
   file: string,
   options: OptimizeOptions,
   places: Places,
   events: EventStream,
+  devices: Devices,
 ): Promise<{ task: Task; full?: FullTask }> {
   const started = performance.now();
-  const loaded = await taskFrom(file, options, places);
+  const loaded = await loadedFrom(file, options, places, events, devices);
   const { task } = loaded;
   const ms = performance.now() - started;
   const { graph, signature, name, scaled } = task;
