@@ -158,9 +158,10 @@ function lineDimension(attributes: Attributes, rank: number): number {
   return rank === 0 ? attributes.dimension('dim', 1) : attributes.dimension('dim', rank);
 }
 
-/** Order of sort and topk: NaN is the greatest, equals keep their order. Returns the permutation. */
-function sortedOrder(row: Float64Array, descending: boolean): Uint32Array {
+/** The first `keep` of a row in the order of sort and topk: NaN is the greatest, equals keep their order. Returns their indices. */
+function sortedOrder(row: Float64Array, descending: boolean, keep: number): Uint32Array {
   const keys = descending ? row.map((x) => -x) : row;
+  if (keep <= FEW && keep < row.length && !row.some(Number.isNaN)) return least(keys, keep);
   const numbers: number[] = [];
   const nans: number[] = [];
   for (let i = 0; i < row.length; i++) (Number.isNaN(row[i]!) ? nans : numbers).push(i);
@@ -168,6 +169,22 @@ function sortedOrder(row: Float64Array, descending: boolean): Uint32Array {
   const order = new Uint32Array(row.length);
   order.set(sorted, descending ? nans.length : 0);
   order.set(nans, descending ? 0 : numbers.length);
+  return order;
+}
+
+/** So many of a row are looked for one by one: nearly all others are seen at one comparison not to be among them. */
+const FEW = 32;
+
+/** The indices of the `keep` least keys in their order, equals as they were. No key is NaN. */
+function least(keys: Float64Array, keep: number): Uint32Array {
+  const order = new Uint32Array(keep);
+  for (let i = 0, found = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    if (found === keep && key >= keys[order[keep - 1]!]!) continue;
+    let at = found < keep ? found++ : keep - 1;
+    for (; at > 0 && key < keys[order[at - 1]!]!; at--) order[at] = order[at - 1]!;
+    order[at] = i;
+  }
   return order;
 }
 
@@ -205,7 +222,7 @@ function sortLines(
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) {
       for (let k = 0; k < size; k++) row[k] = values[(o * size + k) * inner + i]!;
-      const order = sortedOrder(row, descending);
+      const order = sortedOrder(row, descending, keep);
       for (let k = 0; k < keep; k++) {
         sorted[(o * keep + k) * inner + i] = row[order[k]!]!;
         indices[(o * keep + k) * inner + i] = order[k]!;

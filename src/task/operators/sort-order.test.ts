@@ -1,4 +1,4 @@
-/** The order that sort gives, against the plainest way to say it: a comparison of pairs, with NaN as the greatest and equals as they were. */
+/** The order that sort and topk give, against the plainest way to say it: a comparison of pairs, with NaN as the greatest and equals as they were. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
@@ -21,6 +21,13 @@ it('sorts rows with ties, both zeros, infinities and NaN, up and down, as a comp
       );
       const order = values.map((_, i) => i);
       order.sort((i, j) => (descending ? -1 : 1) * greaterLast(values[i]!, values[j]!) || i - j);
+      const k = Math.min(3, values.length);
+      const first = evaluateNode(
+        { op: 'topk', attributes: { dim: 0, k, largest: descending, sorted: true }, inputs: [], outputs: [], line: 1 },
+        [{ spec, values: Float64Array.from(values) }],
+        float64,
+      );
+      assert.deepEqual([...first[1]!.values], order.slice(0, k), 'the first of them');
       assert.deepEqual([...indices!.values], order, 'the permutation');
       assert.deepEqual(
         [...sorted!.values],
