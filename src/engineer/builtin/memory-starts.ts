@@ -30,6 +30,9 @@ export function startingScans({ length, items, alongMemory }: NonNullable<GroupF
   return alongMemory ? [...shared, ...own] : [...own, ...shared];
 }
 
+/** Elements of a row that a lane keeps in registers without slowing others down: twice as many leave too few threads resident. */
+const mostKeptByLane = 64;
+
 /** Threads below which a GPU is not full. */
 const manyThreads = 1 << 19;
 
@@ -95,6 +98,10 @@ export function startingRows(
     row(block, 1),
     row(warp, 8),
   ];
+  // Rows enough to fill a GPU with fewer lanes a row: fewer exchange their folds, and each has more of the row to read at once.
+  const fewest = Math.max(warp, powerAtLeast((facts.length * facts.keptAtOnce) / mostKeptByLane));
+  if (facts.kept > 0 && fewest < block && facts.rows * fewest >= manyThreads)
+    along.unshift(row(fewest, 1, { keep: 'registers' }));
   if (facts.clusters && facts.kept > 0) along.unshift(...clustered(row, isLegal));
   if (facts.team && facts.kept > 0 && !along.some((choice) => keepsRow(choice) && isLegal(choice)))
     along.unshift(...teams(facts.length, row, facts.team));
