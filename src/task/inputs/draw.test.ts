@@ -115,7 +115,7 @@ describe('drawing arguments', () => {
     assert.ok(counts.includes(0) && counts.includes(7) && counts.some((n) => n > 0 && n < 7), counts.join(' '));
   });
 
-  it('offers values near each other to differences of several inputs, whose lines then share one mean', () => {
+  it('offers values near each other to differences and to norms, whose lines then share one mean, also across inputs', () => {
     const difference = taskOf(
       'sub',
       {},
@@ -131,8 +131,8 @@ describe('drawing arguments', () => {
     assert.ok(means[0]! > 49 && Math.abs(means[0]! - means[1]!) < 1, means.join(' '));
     const other = mean(drawArguments(difference, 'together', 'e'.repeat(64))[0]!.values);
     assert.ok(Math.abs(other - means[0]!) > 1, `${other} is another draw's`);
-    const one = taskOf('sub', { other: 3 }, [[float(5, 7), normal]], float(5, 7));
-    assert.ok(!familyNames(one).includes('together'), 'one input has none to be near to');
+    const sum = taskOf('add', { other: 3 }, [[float(5, 7), normal]], float(5, 7));
+    assert.ok(!familyNames(sum).includes('together'), 'a sum has no digits to lose by it');
   });
 
   it('offers values far from zero to what seeks a greatest or a least one', () => {

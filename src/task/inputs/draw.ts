@@ -243,11 +243,10 @@ function legalFamilies(graph: Graph): InputFamily[] {
     );
     const operators = new Set(graph.nodes.map(({ op }) => op));
     const integers = graph.inputs.some(({ spec, draw }) => !isFloating(spec.dtype) && isRandomDraw(draw));
-    const several = graph.inputs.filter(({ spec, draw }) => isFloating(spec.dtype) && isRandomDraw(draw)).length > 1;
     const elements = howMade(graph) === 'elements';
     for (const [family, purpose] of Object.entries(families)) {
       const before = legal.map((one) => one.name);
-      if (!isTelling(family, { operators, integers, several, elements }, before)) continue;
+      if (!isTelling(family, { operators, integers, elements }, before)) continue;
       const name = open
         .slice(Math.max(0, least))
         .map((domain) => family + domain)

@@ -27,8 +27,6 @@ interface Family {
   unless?: string;
   /** Offered only where inputs hold integers that the file draws, and to no mixture; their lines are the last axis's. */
   ofIntegers?: true;
-  /** Offered only where several inputs hold numbers that the file draws. */
-  ofSeveral?: true;
   /** Offered only where every element is made for itself, or moved or chosen: nothing adds elements of unlike sizes. To no mixture. */
   ofElements?: true;
 }
@@ -93,26 +91,23 @@ const base: Readonly<Record<string, Family>> = {
   normal: { purpose: 'both signs; a reference point', fill: each((r) => r.normal()) },
   uniform: { purpose: 'both signs, bounded', fill: each((r) => r.uniform(-1, 1)) },
   shifted: {
-    purpose: 'a mean far from zero: one-pass variances and sums in low precision lose digits',
-    fill: (random) => {
-      // All lines lie about one mean: what an operator reduces may run across them, and lines far from each other would have a variance with digits to lose.
-      const mean = random.scale(60, 120);
-      return (line) => {
-        const own = mean + random.normal();
-        for (let i = 0; i < line.length; i++) line[i] = own + random.normal();
-      };
+    purpose: 'lines with means far from zero and from each other: sums in low precision lose digits',
+    fill: (random) => (line) => {
+      const mean = random.scale(10, 100);
+      for (let i = 0; i < line.length; i++) line[i] = mean + random.normal();
     },
   },
   together: {
-    purpose: 'all inputs near one value far from zero: a difference taken of squares, not squared, loses its digits',
+    purpose:
+      'all lines of all inputs near one value far from zero: a difference or a variance taken of squares loses its digits, along whatever axis',
     fill: (random) => {
       const mean = random.shared(50, 200);
       return (line) => {
         for (let i = 0; i < line.length; i++) line[i] = mean + random.normal();
       };
     },
-    operators: new Set(['sub']),
-    ofSeveral: true,
+    // Variances and standard deviations are traced as differences.
+    operators: new Set(['sub', 'layer_norm', 'batch_norm', 'group_norm', 'instance_norm']),
   },
   large: {
     purpose: 'big values: an exponential without its maximum overflows',
@@ -282,8 +277,6 @@ export interface GraphTraits {
   operators: ReadonlySet<string>;
   /** Among its inputs are integers that the file draws. */
   integers: boolean;
-  /** Several of its inputs hold floating numbers that the file draws. */
-  several: boolean;
   /** Every element is made for itself, or moved or chosen. */
   elements: boolean;
 }
@@ -291,11 +284,11 @@ export interface GraphTraits {
 /** Whether a family has something to show of a graph of these operators, with integers among its inputs or without, that the legal ones before it do not. */
 export function isTelling(
   family: string,
-  { operators, integers, several, elements }: GraphTraits,
+  { operators, integers, elements }: GraphTraits,
   legal: readonly string[],
 ): boolean {
-  const { operators: only, without, unless, ofIntegers, ofSeveral, ofElements } = base[family] ?? {};
-  if ((ofIntegers && !integers) || (ofSeveral && !several) || (ofElements && !elements)) return false;
+  const { operators: only, without, unless, ofIntegers, ofElements } = base[family] ?? {};
+  if ((ofIntegers && !integers) || (ofElements && !elements)) return false;
   const has = (some: ReadonlySet<string>) => [...some].some((op) => operators.has(op));
   if (without !== undefined && has(without)) return false;
   if (unless !== undefined && legal.some((name) => name.startsWith(unless))) return false;

@@ -10,7 +10,7 @@ import type { InputFamily } from './draw.ts';
 import { families } from './families.ts';
 
 /** To be raised when families are drawn otherwise, or found legal by other rules: what older ones kept is not read then. */
-const RULES = 7;
+const RULES = 8;
 
 /** What is kept for the graph; else what `find` says, which is kept. A file that cannot be read or written is as none. */
 export function rememberedFamilies(
