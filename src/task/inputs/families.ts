@@ -223,10 +223,13 @@ const base: Readonly<Record<string, Family>> = {
   },
   wide: {
     purpose:
-      'sizes from a thousandth to ten thousand million side by side: narrow integers on the way, and bounds that are none, show',
+      'sizes from a thousandth to ten thousand million side by side: narrow integers on the way, and bounds that are none, show; and halves, which bounds and roundings meet',
     fill: (random, dtype) => (line) => {
       const most = dtype === 'float16' ? 4.5 : 10;
-      for (let i = 0; i < line.length; i++) line[i] = (random.unit() < 0.5 ? -1 : 1) * 10 ** random.scale(-3, most);
+      for (let i = 0; i < line.length; i++) {
+        const sign = random.unit() < 0.5 ? -1 : 1;
+        line[i] = random.unit() < 0.125 ? random.integer(-16, 17) / 2 : sign * 10 ** random.scale(-3, most);
+      }
     },
     ofElements: true,
     without: periodic,
@@ -251,11 +254,10 @@ const base: Readonly<Record<string, Family>> = {
   },
   'small-integers': {
     purpose:
-      'sums that are exact in any order: the tolerance is nearly zero; lines of unequal weight, so that none can be left out; halves in some, which bounds and roundings meet',
+      'sums that are exact in any order: the tolerance is nearly zero; lines of unequal weight, so that none can be left out',
     fill: (random) => (line) => {
       const most = random.integer(1, 8);
-      const step = random.unit() < 0.25 ? 0.5 : 1;
-      for (let i = 0; i < line.length; i++) line[i] = step * random.integer(-most, most + 1);
+      for (let i = 0; i < line.length; i++) line[i] = random.integer(-most, most + 1);
     },
   },
 };
