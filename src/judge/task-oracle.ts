@@ -9,10 +9,12 @@
  */
 import {
   type ArithmeticChoice,
+  Attributes,
   drawArguments,
   evaluateGraph,
   type Graph,
   type GraphNode,
+  goesThroughTiles,
   type HostTensor,
   inputFamilies,
   type Mutant,
@@ -94,7 +96,10 @@ const PUBLIC_SEED = '0'.repeat(64);
 const MOST_SHARED = 1e8;
 
 /** Sets of inputs that are kept, and whose expectation is: all that one candidate meets, so that the next of its generation finds them. */
-const KEPT = 24;
+const KEPT = 28;
+
+/** Outputs of one of Winograd's 4x4 tiles are at most so far apart along each axis. */
+const TILE_REACH = 3;
 
 /** The oracle of a task. What follows from the task alone and takes long to find is kept in `cacheDir`. */
 export function createOracle(task: Task, cacheDir?: string): Oracle {
@@ -178,11 +183,12 @@ class TaskOracle implements Oracle {
     const runs = this.#arithmetics.map((choice) => ({
       name: arithmeticName(choice),
       outputs: evaluateGraph(graph, inputs, choice),
+      reach: choice.transformed && convolvesInTiles(graph) ? TILE_REACH : 0,
     }));
     const outputs = references.map((reference, o) => {
       const tolerance = deriveTolerance(
         { spec: this.#task.signature.outputs[o]!, values: reference.values },
-        runs.map(({ name, outputs }) => ({ name, values: outputs[o]!.values })),
+        runs.map(({ name, outputs, reach }) => ({ name, values: outputs[o]!.values, reach })),
       );
       const node = graph.nodes.find((one) => one.outputs[0]?.id === graph.outputs[o]);
       const extreme = tolerance.kind === 'exact' && (node?.op === 'argmax' || node?.op === 'argmin') ? node : undefined;
@@ -227,6 +233,16 @@ class TaskOracle implements Oracle {
       return Math.abs(operand.values[i]! - operand.values[j]!) <= slack;
     };
   }
+}
+
+/** Whether a run of a graph in Winograd's tiles differs from one that computes each output alone. */
+function convolvesInTiles({ inputs, parameters, constants, nodes }: Graph): boolean {
+  const specs = new Map([...inputs, ...parameters, ...constants].map(({ id, spec }) => [id, spec]));
+  for (const { outputs } of nodes) for (const { id, spec } of outputs) specs.set(id, spec);
+  return nodes.some(
+    ({ op, inputs, attributes }) =>
+      op === 'conv2d' && goesThroughTiles(specs.get(inputs[1]!)!, new Attributes(op, attributes)),
+  );
 }
 
 /** Whether a value is made by a node: inputs are exact, computed values carry rounding. */

@@ -418,3 +418,37 @@ describe('results far below the normal numbers', () => {
     mustPass(single, tolerance);
   });
 });
+
+describe('outputs that share their rounding', () => {
+  // Of a tile of 4x4 outputs around a large one, the honest run shows an error in one alone.
+  const [rows, columns] = [64, 64];
+  const expected = normals(17, rows * columns);
+  const at = (row: number, column: number) => row * columns + column;
+  const off = (places: readonly (readonly [number, number])[]) => {
+    const values = expected.map(f);
+    for (const [row, column] of places) values[at(row, column)]! += 1e-3;
+    return values;
+  };
+  const run = { name: "in Winograd's tiles", values: off([[20, 20]]) };
+  const [apart, together] = [undefined, 3].map((reach) =>
+    deriveTolerance(tensor(expected, rows, columns), [{ ...run, reach }]),
+  ) as [OutputTolerance, OutputTolerance];
+
+  test('have the largest error within their reach', () => {
+    const neighbours = off([
+      [17, 23],
+      [20, 17],
+    ]);
+    mustPass(neighbours, together);
+    assert.equal(accepted(neighbours, apart), false);
+  });
+  test('and no more beyond it', () => {
+    for (const [row, column] of [
+      [16, 20],
+      [20, 24],
+      [24, 24],
+    ] as const) {
+      assert.equal(accepted(off([[row, column]]), together), false, `${row}, ${column}`);
+    }
+  });
+});

@@ -3,7 +3,8 @@
  *
  * Given, for one output on one set of inputs: the float64 reference r, and K honest runs h_k: the same graph evaluated in
  * the declared precision with other summation orders, with and without fused multiply-add, with elementary functions off
- * by a few units in the last place. The honest error of element i is e_i = max over k of |h_k,i - r_i|.
+ * by a few units in the last place. The honest error of element i is e_i = max over k of |h_k,i - r_i|; of a run that computes tiles of outputs
+ * together, the largest error within a tile's reach: what is large in a tile rounds all of it, and which of its elements show little is luck.
  *
  *     bound_i = 16 * max(e_i, n_i) + q * ulp(r_i) + z_i
  *
@@ -41,6 +42,8 @@ export interface HonestRun {
   /** E.g. `sequential sums, fused`. */
   name: string;
   values: Float64Array;
+  /** Distance, in elements along each of the last two axes, at which outputs share their rounding errors; 0 when not given. */
+  reach?: number;
 }
 
 export interface FloatTolerance {
@@ -238,18 +241,45 @@ function shareBetweenNeighbourhoods(all: Neighbourhood[]): void {
 }
 
 /** Largest honest error of each element (NaN-free: Infinity where a run was not finite and the reference was). */
-function honestErrors(expected: Float64Array, runs: readonly HonestRun[]): Float64Array {
+function honestErrors(expected: Float64Array, runs: readonly HonestRun[], shape: readonly number[]): Float64Array {
   const errors = new Float64Array(expected.length);
-  for (const run of runs) {
+  for (const { values, reach = 0 } of runs) {
+    const own = reach > 0 ? new Float64Array(expected.length) : errors;
     for (let i = 0; i < errors.length; i++) {
       const r = expected[i]!;
-      const h = run.values[i]!;
+      const h = values[i]!;
       if (!Number.isFinite(r) || h === r) continue;
       const error = Number.isFinite(h) ? Math.abs(h - r) : Infinity;
-      if (error > errors[i]!) errors[i] = error;
+      if (error > own[i]!) own[i] = error;
     }
+    if (own === errors) continue;
+    const around = largestAround(own, shape, reach);
+    for (let i = 0; i < errors.length; i++) errors[i] = Math.max(errors[i]!, own[i]!, around[i]!);
   }
   return errors;
+}
+
+/** Largest finite value within `reach` elements of each element, along the last two axes of a row-major tensor. */
+function largestAround(values: Float64Array, shape: readonly number[], reach: number): Float64Array {
+  const columns = shape.at(-1) ?? 1;
+  const rows = shape.at(-2) ?? 1;
+  let around = values;
+  for (const { size, stride } of [
+    { size: columns, stride: 1 },
+    { size: rows, stride: columns },
+  ]) {
+    const from = around;
+    around = from.map((_, i) => {
+      const at = Math.floor(i / stride) % size;
+      let largest = 0;
+      for (let j = Math.max(0, at - reach); j <= Math.min(size - 1, at + reach); j++) {
+        const value = from[i + (j - at) * stride]!;
+        if (value > largest && value < Infinity) largest = value;
+      }
+      return largest;
+    });
+  }
+  return around;
 }
 
 /**
@@ -275,7 +305,7 @@ export function deriveTolerance(reference: HostTensor, runs: readonly HonestRun[
     if (expected[i]! > format.maxFinite) expected[i] = Infinity;
     else if (expected[i]! < -format.maxFinite) expected[i] = -Infinity;
   }
-  const honest = honestErrors(expected, runs);
+  const honest = honestErrors(expected, runs, spec.shape);
   const bound = new Float64Array(elements);
   const spacing = spacings(expected, format);
   const unit = 2 ** -format.precision;

@@ -129,6 +129,7 @@ export function planCalls(oracle: Choice, commitment: Commitment): CallPlan[] {
 /**
  * The last call's inputs once more, two elements of them new: what a result kept under a part of the inputs does not notice. Then with half of the elements new, then
  * with the other half new, while the first half stays as it was: whatever element a kept result's key is made of, one of the two calls has it as it was, and most else not.
+ * In that call two elements are planted once more, elsewhere: a kernel that probes a few rows for what it may leave out sees one of the first two by chance, and does the whole work.
  */
 function planPartlyNew(plans: readonly CallPlan[], halves: number, commitment: Commitment): CallPlan[] {
   const last = plans.at(-1)!;
@@ -146,7 +147,8 @@ function planPartlyNew(plans: readonly CallPlan[], halves: number, commitment: C
   const seed = deriveSeed(commitment, 'halves');
   for (const half of ([0, 1] as const).slice(0, halves)) {
     const baseSeed = half === 0 ? last.inputSeed : made.at(-1)!.inputSeed;
-    made.push(planned(1 + half, 'half', { baseSeed, halves: { seed, half } }));
+    const purpose = half === 0 ? 'half' : 'the other half, and two elements far out,';
+    made.push(planned(1 + half, purpose, { baseSeed, halves: { seed, half } }));
   }
   return made;
 }
@@ -189,7 +191,8 @@ type Inputs = readonly HostTensor[];
  * Inputs that are made of drawn ones, by those, for as long as the oracle keeps them: candidates that were frozen together meet the very same
  * tensors, and what is right for them is computed once.
  */
-const partlyNewOf = new WeakMap<Inputs, Inputs>();
+const halfNewOf = new WeakMap<Inputs, Inputs>();
+const plantedOf = new WeakMap<Inputs, Inputs>();
 const specialOf = new WeakMap<Inputs, Inputs>();
 
 function madeOnce(known: WeakMap<Inputs, Inputs>, drawn: Inputs, make: () => Inputs): Inputs {
@@ -290,16 +293,20 @@ export class Trial {
     const { baseSeed, inputSeed, halves } = plan;
     if (baseSeed !== undefined) {
       const before = this.oracle.draw(plan.family, baseSeed);
-      if (halves !== undefined) {
-        const fresh = this.oracle.draw(plan.family, inputSeed);
-        return madeOnce(partlyNewOf, fresh, () => halfNew(before, fresh, graph, halves.seed, halves.half));
-      }
-      const planted = this.oracle.draw(plantedFamily(this.oracle.families) ?? plan.family, inputSeed);
-      return madeOnce(partlyNewOf, planted, () => partlyNew(before, planted, graph, inputSeed));
+      if (halves === undefined) return this.#planted(before, plan);
+      const fresh = this.oracle.draw(plan.family, inputSeed);
+      const made = madeOnce(halfNewOf, fresh, () => halfNew(before, fresh, graph, halves.seed, halves.half));
+      return halves.half === 1 ? this.#planted(made, plan) : made;
     }
     const drawn = this.oracle.draw(plan.family, inputSeed);
     if (plan !== this.special && plan.inputsOf !== SPECIAL) return drawn;
     return madeOnce(specialOf, drawn, () => plantSpecialValues(drawn, signature, inputSeed));
+  }
+
+  /** Inputs with two elements far out, at places that follow from the call's seed. */
+  #planted(inputs: Inputs, { family, inputSeed }: CallPlan): Inputs {
+    const fresh = this.oracle.draw(plantedFamily(this.oracle.families) ?? family, inputSeed);
+    return madeOnce(plantedOf, fresh, () => partlyNew(inputs, fresh, this.task.graph, inputSeed));
   }
 
   /** What is right for a call. */

@@ -19,6 +19,7 @@ export { domainOf, Equivalence, sentenceOf, unusedArguments } from './mutants/eq
 export { type Mutant, type MutantKind, mutants } from './mutants/mutants.ts';
 export { Variants } from './mutants/variants.ts';
 export { type ArithmeticChoice, float64, type SummationOrder } from './operators/arithmetic.ts';
+export { goesThroughTiles } from './operators/conv.ts';
 export {
   checkGraph,
   evaluateGraph,

@@ -80,9 +80,13 @@ function forEachRun(
   }
 }
 
-/** What libraries put through Winograd's tiles: 3x3 filters that see every element. */
-function throughTiles({ kernel, stride, dilation }: Geometry): boolean {
-  return kernel[1] === 3 && kernel[2] === 3 && [...stride, ...dilation].every((size) => size === 1);
+/**
+ * What libraries put through Winograd's tiles: 3x3 filters that see every element.
+ * @param weight of a `conv2d`: (out channels, channels of a group, height, width).
+ */
+export function goesThroughTiles(weight: TensorSpec, attributes: Attributes): boolean {
+  const steps = ['stride', 'dilation'].flatMap((name) => attributes.integers(name, 1, 2));
+  return weight.shape[2] === 3 && weight.shape[3] === 3 && steps.every((size) => size === 1);
 }
 
 /** The runs of {@link forEachRun} by tap, for going over them many times. */
@@ -167,7 +171,8 @@ function convolution(spatial: number): Operator {
       const inGroup = channelsIn / groups;
       const outGroup = shape[1]! / groups;
       const out = new Float64Array(elementCount(shape));
-      if (a.transformed && spatial === 2 && throughTiles(g) && [x, weight].every(({ values }) => allFinite(values))) {
+      const tiled = a.transformed && spatial === 2 && goesThroughTiles(weight.spec, attributes);
+      if (tiled && [x, weight].every(({ values }) => allFinite(values))) {
         const [inTiles, outTiles] = [g.large, g.small].map(([, h, w]) => [h, w] as const) as [Pair, Pair];
         const sizes = { channels: inGroup, outChannels: outGroup, inSize: inTiles, outSize: outTiles };
         for (let n = 0; n < batch * groups; n++) {
