@@ -442,10 +442,10 @@ describe('outputs that share their rounding', () => {
     mustPass(neighbours, together);
     assert.equal(accepted(neighbours, apart), false);
   });
-  test('and no more beyond it', () => {
+  test('and no more in rows beyond it', () => {
     for (const [row, column] of [
       [16, 20],
-      [20, 24],
+      [24, 20],
       [24, 24],
     ] as const) {
       assert.equal(accepted(off([[row, column]]), together), false, `${row}, ${column}`);
