@@ -55,7 +55,11 @@ const lies = {
     for (;;);
   },
   gone: () => process.exit(0),
-  killed: () => process.kill(process.pid, 'SIGKILL'),
+  killed: () => {
+    process.kill(process.pid, 'SIGKILL');
+    // Where `unshare` walls it in it is the first process of its namespace, which no SIGKILL from within ends; a trap does.
+    process.abort();
+  },
   thrown: () => {
     throw new Error('it broke');
   },

@@ -29,6 +29,9 @@ interface WireTensor extends TensorSpec {
 
 const python = process.env.ASSAY_PYTHON ?? 'python3';
 
+/** The same answers on every processor: else torch takes other sums where there is AVX2, or AVX-512. */
+const onePath = { ATEN_CPU_CAPABILITY: 'default' };
+
 /** Why PyTorch cannot be asked; undefined if it can. */
 export function whyNoTorch(): string | undefined {
   const run = spawnSync(python, ['-c', 'import torch'], { encoding: 'utf8' });
@@ -48,7 +51,7 @@ export function askTorch(cases: readonly OperatorCase[]): OracleAnswer[] {
       JSON.stringify({ ...c, inputs: c.inputs.map(wire), ...(c.grads && { grads: c.grads.map(wire) }) });
     writeFileSync(asked, cases.map((c) => `${text(c)}\n`).join(''));
     const script = fileURLToPath(new URL('./oracle.py', import.meta.url));
-    const run = spawnSync(python, [script, asked, answered], { encoding: 'utf8' });
+    const run = spawnSync(python, [script, asked, answered], { encoding: 'utf8', env: { ...process.env, ...onePath } });
     if (run.status !== 0) throw new Error(`The PyTorch oracle failed: ${run.stderr}`);
     return readFileSync(answered, 'utf8')
       .trimEnd()
