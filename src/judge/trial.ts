@@ -39,6 +39,7 @@ const FAMILIES = {
       'mixture',
       'large',
       'small',
+      'tiny',
       'shifted',
       'together',
       'wide',

@@ -91,7 +91,7 @@ describe('drawing arguments', () => {
 
   it('offers every family to a task that is defined everywhere', () => {
     const task = taskOf('relu', {}, [[float(5, 7), unit]], float(5, 7));
-    const all = Object.keys(families).filter((family) => !/^far|^whole|^together/.test(family));
+    const all = Object.keys(families).filter((family) => !/^far|^whole|^together|^tiny/.test(family));
     assert.deepEqual([...familyNames(task)].sort(), [AS_WRITTEN, ...all].sort());
   });
 
@@ -191,6 +191,16 @@ describe('drawing arguments', () => {
       assert.ok(a!.length > 2 && a!.length < 26, `${a!.length} tiny lines`);
       assert.ok(a!.filter((line) => b!.includes(line)).length > 0.7 * a!.length, 'the lines differ');
     }
+  });
+
+  it('draws tiny tensors for roots and quotients: whatever line is summed over is tiny, and its square is not zero', () => {
+    const task = taskOf('norm', { p: 2, dim: [1], keepdim: false }, [[float(64, 96), normal]], float(64));
+    for (let seed = 0; seed < 20; seed++) {
+      const { values } = drawArguments(task, 'tiny', seed)[0]!;
+      const greatest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+      assert.ok(greatest < 1e-7 && greatest > 1e-10, `${greatest}`);
+    }
+    assert.ok(familyNames(task).includes('tiny'));
   });
 
   it('rounds to the element type', () => {

@@ -231,7 +231,7 @@ function legalFamilies(graph: Graph): InputFamily[] {
   const isLegal = once((name: string) => {
     if (at(name, 'high') > allowed) return false;
     // Towards zero is another danger than away from it; what lies between `normal` and the far end of a scale has neither.
-    return splitFamily(name).family !== 'small' || at(name, 'low') <= allowed;
+    return !['small', 'tiny'].includes(splitFamily(name).family) || at(name, 'low') <= allowed;
   });
   const legal: InputFamily[] = [{ name: AS_WRITTEN, purpose: 'what the task file itself draws' }];
   if (hasChoice(graph)) {

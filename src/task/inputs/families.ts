@@ -84,6 +84,9 @@ const exponentials = new Set([
 ]);
 const greatest = new Set([...greatestOf, ...exponentials]);
 
+/** Operators that divide or take a root: of what is tiny they make what is not. */
+const roots = new Set(['div', 'reciprocal', 'pow', 'sqrt', 'rsqrt', 'norm']);
+
 /** Operators whose fast forms lose all digits far from zero. */
 const periodic = new Set(['sin', 'cos', 'tan']);
 
@@ -131,6 +134,17 @@ const base: Readonly<Record<string, Family>> = {
         for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
       };
     },
+  },
+  tiny: {
+    purpose: 'all of one tiny size, along whatever axis: an epsilon added under a root, or to a divisor, shows',
+    fill(random, dtype) {
+      const most = dtype === 'float16' ? -3 : random.scale(-9, -8);
+      return (line) => {
+        const scale = 10 ** (most - random.unit());
+        for (let i = 0; i < line.length; i++) line[i] = scale * random.normal();
+      };
+    },
+    operators: roots,
   },
   'heavy-tailed': {
     purpose: 'a few elements carry the result: sampling a part of the input fails',
